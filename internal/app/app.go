@@ -1,0 +1,342 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"chatbell"
+	"chatbell/analytics"
+	"chatbell/analytics/clickhouse"
+	"chatbell/analytics/engine"
+	"chatbell/handlers/native"
+	"chatbell/internal/config"
+	"chatbell/internal/metrics"
+	"chatbell/internal/store/sqlite"
+	"chatbell/pipeline"
+	"chatbell/pipeline/jetstream"
+	"chatbell/pipeline/webhooks"
+)
+
+// Names of the durable consumers.
+const (
+	durableMatch = "match"
+	durablePush  = "push"
+	durableHook  = "hook"
+)
+
+// Options are what is not configuration.
+type Options struct {
+	Version string
+	Log     *slog.Logger
+	// Notices gets what a person must see once: a key or a password that was made.
+	Notices io.Writer
+	// EngineCommand is the command line that starts the ClickHouse engine's process;
+	// empty means this executable with the argument "engine".
+	EngineCommand []string
+	// Backlog bounds the events that wait to be matched; 0 means 1,000,000.
+	Backlog uint64
+}
+
+// App is one chatbell server.
+type App struct {
+	cfg  *config.Config
+	opts Options
+	log  *slog.Logger
+
+	store      *sqlite.Store
+	broker     *jetstream.Broker
+	engine     *engine.Supervisor // nil with an external ClickHouse
+	clickhouse *clickhouse.Store
+	recorder   *analytics.Recorder
+	pipeline   *pipeline.Pipeline
+	metrics    *metrics.Registry
+	intake     *intake
+	listener   net.Listener
+	server     *http.Server
+
+	closers []func() error // in the order of opening
+}
+
+// New opens all parts and binds the listener. When it fails, what was opened is
+// closed again, and the error says what to do.
+func New(ctx context.Context, cfg *config.Config, opts Options) (_ *App, err error) {
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Notices == nil {
+		opts.Notices = io.Discard
+	}
+	if opts.Backlog == 0 {
+		opts.Backlog = defaultBacklog
+	}
+	a := &App{cfg: cfg, opts: opts, log: opts.Log, metrics: metrics.New(opts.Version)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	for _, step := range []func(context.Context) error{
+		a.openData, a.listen, a.openBroker, a.openStore, a.openClickHouse, a.openPipeline, a.openAPI,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	a.registerGauges()
+	return a, nil
+}
+
+// Addr is where the API listens.
+func (a *App) Addr() string { return a.listener.Addr().String() }
+
+// ClickHouseURL is where analysts ask the embedded engine; empty with an external one.
+func (a *App) ClickHouseURL() string {
+	if a.engine == nil {
+		return ""
+	}
+	return a.engine.URL()
+}
+
+// own registers what close has to close.
+func (a *App) own(close func() error) { a.closers = append(a.closers, close) }
+
+// close closes what was opened, last first.
+func (a *App) close() error {
+	var errs []error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		errs = append(errs, a.closers[i]())
+	}
+	a.closers = nil
+	return errors.Join(errs...)
+}
+
+func (a *App) openData(context.Context) error {
+	if err := os.MkdirAll(a.cfg.Data, 0o700); err != nil {
+		return fmt.Errorf("make the data folder (configuration key data): %w", err)
+	}
+	return nil
+}
+
+func (a *App) listen(ctx context.Context) (err error) {
+	var lc net.ListenConfig
+	if a.listener, err = lc.Listen(ctx, "tcp", a.cfg.Listen); err != nil {
+		return fmt.Errorf("listen on %s (configuration key listen): %w", a.cfg.Listen, err)
+	}
+	a.own(func() error {
+		if err := a.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	return nil
+}
+
+func (a *App) openBroker(ctx context.Context) (err error) {
+	a.broker, err = jetstream.Open(ctx, jetstream.Config{
+		Dir: filepath.Join(a.cfg.Data, "jetstream"), URLs: a.cfg.BrokerURLs(), DedupWindow: a.cfg.DedupWindow, Logger: a.log,
+	})
+	if err != nil {
+		return fmt.Errorf("open the broker: %w", err)
+	}
+	a.own(a.broker.Close)
+	a.intake = &intake{broker: a.broker, metrics: a.metrics, limit: a.opts.Backlog}
+	last, err := a.broker.LastSequence(ctx, jetstream.StreamEvents)
+	if err != nil {
+		return fmt.Errorf("read the newest event: %w", err)
+	}
+	a.intake.advance(last)
+	return nil
+}
+
+func (a *App) openStore(ctx context.Context) (err error) {
+	a.store, err = sqlite.Open(ctx, sqlite.Config{
+		Path: filepath.Join(a.cfg.Data, "chatbell.db"), Logger: a.log, Sequence: a.intake.Sequence,
+	})
+	if err != nil {
+		return fmt.Errorf("open the store: %w", err)
+	}
+	a.own(a.store.Close)
+	return nil
+}
+
+func (a *App) openPipeline(ctx context.Context) error {
+	roots, err := rootCAs(a.cfg.CAFiles)
+	if err != nil {
+		return err
+	}
+	stored, err := a.storedNetworks(ctx)
+	if err != nil {
+		return err
+	}
+	networks, open, err := newRegistry(a.cfg, stored, roots)
+	for _, c := range open {
+		a.own(c.Close)
+	}
+	if err != nil {
+		return err
+	}
+	caller, err := webhooks.New(webhooks.Config{AllowPrivate: a.cfg.AllowPrivateNetworks, RootCAs: roots, Logger: a.log})
+	if err != nil {
+		return fmt.Errorf("make the webhook client: %w", err)
+	}
+	a.own(caller.Close)
+	events, push, hook, err := a.subscribers()
+	if err != nil {
+		return err
+	}
+	a.pipeline, err = pipeline.New(pipeline.Config{
+		Publisher: a.broker.Publisher(), Events: events, Push: push, Hook: hook,
+		Store: a.store, Networks: networks, Recorded: recorded{a}, Caller: caller, Observer: a.metrics, Log: a.log,
+		Retry: a.cfg.PipelineRetry(), CloseTimeout: a.cfg.ShutdownTimeout,
+	})
+	return err
+}
+
+// storedNetworks are the networks that no file names. On a start without any
+// network the network "default" is made, and its key is shown once.
+func (a *App) storedNetworks(ctx context.Context) ([]chatbell.NetworkID, error) {
+	rows, err := a.store.Networks(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read networks: %w", err)
+	}
+	if len(rows) == 0 && len(a.cfg.Networks) == 0 {
+		if err := a.makeDefaultNetwork(ctx); err != nil {
+			return nil, err
+		}
+		return []chatbell.NetworkID{"default"}, nil
+	}
+	ids := make([]chatbell.NetworkID, len(rows))
+	for i, r := range rows {
+		ids[i] = r.ID
+	}
+	return ids, nil
+}
+
+func (a *App) makeDefaultNetwork(ctx context.Context) error {
+	secret := newSecret("cb_")
+	key := chatbell.Key{ID: "default", Network: "default", Scope: chatbell.ScopeServer, Hash: hash(secret)}
+	if err := a.store.CreateNetwork(ctx, "default", key); err != nil {
+		return fmt.Errorf("make the network default: %w", err)
+	}
+	_, err := fmt.Fprintf(a.opts.Notices, "Made the network \"default\". Its API key, shown this once and stored only as a hash:\n\n    %s\n\n", secret)
+	return err
+}
+
+// Bounds of what the stages have in hand. An event holds its place until its sends
+// are done: 1,024 of them hide a provider's 30 ms at 30,000 pushes/s. A batch is up
+// to 256 sends, so that 256 of them are four destinations' full queues.
+const (
+	eventsInFlight  = 1024
+	batchesInFlight = 256
+)
+
+func (a *App) subscribers() (events, push, hook *jetstream.Subscriber, err error) {
+	make := func(durable string, inFlight int) *jetstream.Subscriber {
+		s, e := a.broker.Subscriber(jetstream.SubscriberConfig{Durable: durable, InFlight: inFlight, Key: pipeline.Key, CloseTimeout: a.cfg.ShutdownTimeout})
+		err = errors.Join(err, e)
+		return s
+	}
+	return make(durableMatch, eventsInFlight), make(durablePush, batchesInFlight), make(durableHook, batchesInFlight), err
+}
+
+func (a *App) openAPI(ctx context.Context) error {
+	keys, err := newKeyring(ctx, a.cfg, a.store)
+	if err != nil {
+		return err
+	}
+	api, err := native.New(native.Config{
+		Intake: a.intake, State: a.store, Keys: keys, Metrics: a.metrics.Handler(), Health: health{a}, Log: a.log, Version: a.opts.Version,
+	})
+	if err != nil {
+		return fmt.Errorf("make the API: %w", err)
+	}
+	a.server = native.NewServer(api)
+	return nil
+}
+
+// Run works until the context ends, then drains: no new work is taken, work in hand
+// is finished or handed back to the queue. It returns within shutdown_timeout of
+// that, and a few seconds for closing.
+func (a *App) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, a.close()) }()
+	parts := newParts(ctx, a.cfg.ShutdownTimeout)
+	// The recorder outlives the pipeline, so that the last rows have a chance to land.
+	parts.last("recorder", a.recorder.Run)
+	parts.last("purge", a.purge)
+	parts.run("pipeline", a.pipeline.Run)
+	select { // intake opens only when somebody listens to the stream
+	case <-a.pipeline.Running():
+	case <-ctx.Done():
+	}
+	parts.run("http", a.serve)
+	a.log.Info("ready", "listen", a.Addr(), "clickhouse", a.ClickHouseURL(), "version", a.opts.Version)
+	return parts.wait()
+}
+
+func (a *App) serve(ctx context.Context) error {
+	done := make(chan error, 1)
+	go func() { done <- a.server.Serve(a.listener) }()
+	select {
+	case err := <-done:
+		return fmt.Errorf("serve HTTP: %w", err)
+	case <-ctx.Done():
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.ShutdownTimeout)
+	defer cancel()
+	err := a.server.Shutdown(stop)
+	<-done
+	return err
+}
+
+// parts runs goroutines that belong together: when one fails, all stop.
+type parts struct {
+	ctx        context.Context //nolint:containedctx // the lifetime of the group, not of a call
+	stop       context.CancelCauseFunc
+	lastCtx    context.Context //nolint:containedctx // as above
+	stopLast   context.CancelFunc
+	grace      time.Duration
+	first, end sync.WaitGroup
+}
+
+func newParts(ctx context.Context, grace time.Duration) *parts {
+	p := &parts{grace: grace}
+	p.ctx, p.stop = context.WithCancelCause(ctx)
+	p.lastCtx, p.stopLast = context.WithCancel(context.WithoutCancel(ctx))
+	return p
+}
+
+func (p *parts) run(name string, f func(context.Context) error) {
+	p.first.Go(func() { p.guard(name, f, p.ctx) })
+}
+
+// last runs a part that stops only when the others have.
+func (p *parts) last(name string, f func(context.Context) error) {
+	p.end.Go(func() { p.guard(name, f, p.lastCtx) })
+}
+
+func (p *parts) guard(name string, f func(context.Context) error, ctx context.Context) { //nolint:revive // the context is chosen by the caller
+	if err := f(ctx); err != nil && ctx.Err() == nil {
+		p.stop(fmt.Errorf("%s: %w", name, err))
+	}
+}
+
+// wait returns when all parts have stopped; the error is the first part's own.
+func (p *parts) wait() error {
+	<-p.ctx.Done()
+	p.first.Wait()
+	p.stopLast()
+	p.end.Wait()
+	if err := context.Cause(p.ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"chatbell"
+	"chatbell/handlers/native"
+	"chatbell/internal/metrics"
+	"chatbell/pipeline"
+	"chatbell/pipeline/jetstream"
+)
+
+// intake makes events durable in the broker.
+type intake struct {
+	broker  *jetstream.Broker
+	metrics *metrics.Registry
+	limit   uint64        // events that may wait to be matched
+	last    atomic.Uint64 // the newest accepted sequence; stamps what the API writes
+}
+
+// defaultBacklog bounds the events that wait: at 10,000 events/s it is a minute and
+// a half of an outage, at 1 KiB an event 1 GiB of disk.
+const defaultBacklog = 1_000_000
+
+// resultsFull is the share of the RESULTS stream above which nothing new is taken:
+// the rest is kept for the events that were accepted already.
+const resultsFull = 0.8
+
+// Accept publishes the events and answers for each, in their order, once it is
+// durable. Nothing is stored when the backlog has no room for all of them.
+func (in *intake) Accept(ctx context.Context, envs []chatbell.Envelope) ([]native.AcceptStatus, error) {
+	if err := in.room(ctx, uint64(len(envs))); err != nil {
+		return nil, err
+	}
+	msgs := make([]*message.Message, len(envs))
+	topics := make([]string, len(envs))
+	for i := range envs {
+		e := &envs[i]
+		data, err := json.Marshal(e)
+		if err != nil {
+			return nil, fmt.Errorf("encode event %d: %w", i, err)
+		}
+		key := e.Key()
+		msgs[i] = message.NewMessage(chatbell.EventKey(e.Network, e.Event.ID), data)
+		pipeline.SetKey(msgs[i], key)
+		topics[i] = jetstream.Subject(jetstream.StreamEvents, key, e.Network)
+	}
+	acks, err := in.broker.Publisher().PublishAcked(ctx, func(i int) string { return topics[i] }, msgs)
+	if err != nil {
+		return nil, intakeError(err)
+	}
+	return in.answers(acks)
+}
+
+// answers reads the broker's acknowledgements. When it took nothing at all the whole
+// request fails; what it took midway is said event by event.
+func (in *intake) answers(acks []jetstream.PubResult) ([]native.AcceptStatus, error) {
+	out, failed := make([]native.AcceptStatus, len(acks)), 0
+	var first error
+	for i, a := range acks {
+		switch {
+		case a.Err != nil:
+			out[i], failed = native.Retry, failed+1
+			if first == nil {
+				first = a.Err
+			}
+		case a.Duplicate:
+			out[i] = native.Duplicate
+			in.metrics.Event("duplicate", 1)
+		default:
+			out[i] = native.Accepted
+			in.metrics.Event("accepted", 1)
+			in.advance(a.Sequence)
+		}
+	}
+	if failed == len(acks) && failed > 0 {
+		return nil, intakeError(first)
+	}
+	return out, nil
+}
+
+func (in *intake) advance(seq uint64) {
+	for {
+		old := in.last.Load()
+		if seq <= old || in.last.CompareAndSwap(old, seq) {
+			return
+		}
+	}
+}
+
+// Sequence is the newest accepted event's.
+func (in *intake) Sequence() uint64 { return in.last.Load() }
+
+// room refuses what would not fit, before anything is stored.
+func (in *intake) room(ctx context.Context, n uint64) error {
+	b, err := in.broker.Backlog(ctx, jetstream.StreamEvents, durableMatch)
+	if err != nil {
+		return intakeError(err)
+	}
+	if b.Pending+b.InFlight+n > in.limit {
+		return fmt.Errorf("%w: %d events wait", native.ErrBacklogFull, b.Pending+b.InFlight)
+	}
+	r, err := in.broker.Backlog(ctx, jetstream.StreamResults, "")
+	if err != nil {
+		return intakeError(err)
+	}
+	if r.MaxBytes > 0 && float64(r.Bytes) > resultsFull*float64(r.MaxBytes) {
+		return fmt.Errorf("%w: ClickHouse has not taken %d MiB of results", native.ErrBacklogFull, r.Bytes>>20)
+	}
+	return nil
+}
+
+// intakeError says in the API's words why the broker did not take an event.
+func intakeError(err error) error {
+	switch {
+	case errors.Is(err, jetstream.ErrFull):
+		return fmt.Errorf("%w: %w", native.ErrBacklogFull, err)
+	case errors.Is(err, context.Canceled):
+		return err
+	default:
+		return fmt.Errorf("%w: %w", native.ErrUnavailable, err)
+	}
+}

@@ -1,0 +1,77 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+
+	"chatbell"
+	"chatbell/internal/config"
+)
+
+// keyring knows all credentials: those of the configuration and those of the store.
+// It keeps server keys as hashes. Immutable once made.
+type keyring struct {
+	server map[[sha256.Size]byte]chatbell.Key
+	client map[string]clientKey
+	admin  []byte // hash; nil when there is none
+	all    []chatbell.NetworkID
+}
+
+type clientKey struct {
+	key    chatbell.Key
+	secret []byte
+}
+
+func newKeyring(ctx context.Context, cfg *config.Config, store interface {
+	Keys(ctx context.Context) ([]chatbell.Key, error)
+},
+) (*keyring, error) {
+	k := &keyring{server: map[[sha256.Size]byte]chatbell.Key{}, client: map[string]clientKey{}}
+	if cfg.AdminKey != "" {
+		k.admin = hash(string(cfg.AdminKey))
+	}
+	for _, n := range cfg.Networks {
+		k.all = append(k.all, n.ID)
+		for _, c := range n.Keys {
+			key := chatbell.Key{ID: c.ID, Network: n.ID, Scope: c.Scope, Hash: hash(string(c.Secret))}
+			if c.Scope == chatbell.ScopeClient {
+				k.client[c.ID] = clientKey{key, []byte(c.Secret)}
+			}
+			k.add(key)
+		}
+	}
+	stored, err := store.Keys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read keys: %w", err)
+	}
+	for _, key := range stored {
+		k.add(key)
+	}
+	return k, nil
+}
+
+func (k *keyring) add(key chatbell.Key) {
+	var h [sha256.Size]byte
+	copy(h[:], key.Hash)
+	k.server[h] = key
+}
+
+// Lookup finds a key by the SHA-256 of its secret. The hash of a long random secret
+// tells nothing by how long a map look-up takes.
+func (k *keyring) Lookup(sum [sha256.Size]byte) (chatbell.Key, bool) {
+	key, ok := k.server[sum]
+	return key, ok
+}
+
+// ClientSecret is what signs the users' tokens of a client key.
+func (k *keyring) ClientSecret(id string) (chatbell.Key, []byte, bool) {
+	c, ok := k.client[id]
+	return c.key, c.secret, ok
+}
+
+// IsAdmin reports whether the secret with this SHA-256 is the admin key.
+func (k *keyring) IsAdmin(sum [sha256.Size]byte) bool {
+	return k.admin != nil && subtle.ConstantTimeCompare(sum[:], k.admin) == 1
+}

@@ -1,0 +1,146 @@
+package app
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+
+	"chatbell"
+	"chatbell/internal/config"
+	"chatbell/pipeline"
+	"chatbell/pipeline/push"
+	"chatbell/pipeline/push/apns"
+	"chatbell/pipeline/push/fcm"
+	"chatbell/rules"
+	"chatbell/templates"
+)
+
+// registry is all networks, by id. It is immutable once made.
+type registry map[chatbell.NetworkID]*pipeline.Network
+
+// Network finds a network.
+func (r registry) Network(id chatbell.NetworkID) (*pipeline.Network, bool) {
+	n, ok := r[id]
+	return n, ok
+}
+
+// closer closes what a network opened.
+type closer interface{ Close() error }
+
+// newRegistry builds the networks of the configuration, and those of the store
+// (which have no credentials yet: they are made by the zero-configuration start).
+func newRegistry(cfg *config.Config, stored []chatbell.NetworkID, roots *x509.CertPool) (registry, []closer, error) {
+	r := registry{}
+	var open []closer
+	for i := range cfg.Networks {
+		n, closers, err := newNetwork(&cfg.Networks[i], roots)
+		open = append(open, closers...)
+		if err != nil {
+			return nil, open, fmt.Errorf("network %s: %w", cfg.Networks[i].ID, err)
+		}
+		r[n.ID] = n
+	}
+	for _, id := range stored {
+		if r[id] != nil {
+			continue
+		}
+		n, _, err := newNetwork(&config.Network{ID: id, DefaultLocale: "en", Delivery: chatbell.DeliverDirect}, roots)
+		if err != nil {
+			return nil, open, fmt.Errorf("network %s: %w", id, err)
+		}
+		r[id] = n
+	}
+	return r, open, nil
+}
+
+func newNetwork(c *config.Network, roots *x509.CertPool) (*pipeline.Network, []closer, error) {
+	n := &pipeline.Network{
+		ID: c.ID, DefaultLocale: c.DefaultLocale, Delivery: c.Delivery, Endpoints: c.Endpoints(),
+		Pushers: map[pipeline.Credential]push.Notifier{},
+	}
+	var err error
+	if n.Rules, err = rules.New(); err != nil {
+		return nil, nil, fmt.Errorf("rules: %w", err)
+	}
+	if n.Catalogue, err = templates.New(templates.Config{DefaultLocale: c.DefaultLocale, Overrides: c.Overrides()}); err != nil {
+		return nil, nil, fmt.Errorf("templates: %w", err)
+	}
+	open, err := addPushers(n, c, roots)
+	return n, open, err
+}
+
+// addPushers is the list of push providers: a new one gets an entry here.
+func addPushers(n *pipeline.Network, c *config.Network, roots *x509.CertPool) (open []closer, err error) {
+	for i := range c.APNs {
+		a := &c.APNs[i]
+		key, err := os.ReadFile(a.KeyFile)
+		if err != nil {
+			return open, fmt.Errorf("apns %s: read key_file: %w", a.BundleID, err)
+		}
+		pool, err := withCA(roots, a.CAFile)
+		if err != nil {
+			return open, fmt.Errorf("apns %s: %w", a.BundleID, err)
+		}
+		p, err := apns.New(apns.Config{BundleID: a.BundleID, Endpoint: a.Endpoint, KeyPEM: key, KeyID: a.KeyID, TeamID: a.TeamID, RootCAs: pool})
+		if err != nil {
+			return open, fmt.Errorf("apns %s: %w", a.BundleID, err)
+		}
+		n.Pushers[pipeline.Credential{Provider: chatbell.ProviderAPNs, App: a.BundleID}] = p
+		open = append(open, p)
+	}
+	for i := range c.FCM {
+		f := &c.FCM[i]
+		creds, err := os.ReadFile(f.CredentialsFile)
+		if err != nil {
+			return open, fmt.Errorf("fcm %s: read credentials_file: %w", f.App, err)
+		}
+		pool, err := withCA(roots, f.CAFile)
+		if err != nil {
+			return open, fmt.Errorf("fcm %s: %w", f.App, err)
+		}
+		p, err := fcm.New(fcm.Config{App: f.App, CredentialsJSON: creds, Endpoint: f.Endpoint, RootCAs: pool})
+		if err != nil {
+			return open, fmt.Errorf("fcm %s: %w", f.App, err)
+		}
+		n.Pushers[pipeline.Credential{Provider: chatbell.ProviderFCM, App: f.App}] = p
+		open = append(open, p)
+	}
+	return open, nil
+}
+
+// rootCAs is the system's roots with the configured files.
+func rootCAs(files []string) (*x509.CertPool, error) {
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, fmt.Errorf("read the system's certificate authorities: %w", err)
+	}
+	for _, f := range files {
+		if err := addCA(pool, f); err != nil {
+			return nil, err
+		}
+	}
+	return pool, nil
+}
+
+// withCA adds one more file for one destination only.
+func withCA(pool *x509.CertPool, file string) (*x509.CertPool, error) {
+	if file == "" {
+		return pool, nil
+	}
+	pool = pool.Clone()
+	return pool, addCA(pool, file)
+}
+
+var errNoCertificate = errors.New("holds no PEM certificate")
+
+func addCA(pool *x509.CertPool, file string) error {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("read certificate authority: %w", err)
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return fmt.Errorf("certificate authority %s %w", file, errNoCertificate)
+	}
+	return nil
+}

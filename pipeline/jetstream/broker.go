@@ -1,0 +1,260 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Errors that callers tell apart.
+var (
+	// ErrFull says that the stream's limit is reached; nothing was stored.
+	ErrFull = errors.New("stream is full")
+	// ErrUnavailable says that the broker could not be reached or did not answer in
+	// time; what was published may or may not be stored.
+	ErrUnavailable = errors.New("broker is unavailable")
+)
+
+const (
+	// maxPayload bounds a message: a RESULTS message of 2,000 rows, a batch of 256
+	// targets and an event of 512 KiB with its envelope all fit.
+	maxPayload = 8 << 20
+	// publishTimeout bounds the wait for an acknowledgement. A cluster that has lost
+	// its leader needs 4–8 s; the caller answers 503 rather than wait for that.
+	publishTimeout = 3 * time.Second
+	// asyncPending bounds the publishes without an acknowledgement.
+	asyncPending = 4096
+	// startTimeout bounds opening: at 1 GiB of stream a cold start takes seconds.
+	startTimeout = 30 * time.Second
+)
+
+// Config is what a broker is opened with.
+type Config struct {
+	// Dir holds the embedded broker's files. Only one process may use it.
+	Dir string
+	// URLs name an external broker; empty means the embedded one.
+	URLs []string
+	// SyncInterval is how often the embedded broker calls fsync; default 250 ms. A
+	// killed process loses nothing in between, a power cut up to that much.
+	SyncInterval time.Duration
+	// DedupWindow is how long message ids are remembered; default 10 min.
+	DedupWindow time.Duration
+	// MaxBytes replaces the default limit of a stream.
+	MaxBytes map[string]int64
+	// Replicas of each stream on an external cluster; default 1.
+	Replicas int
+	// Streams to create; default all of the pipeline's.
+	Streams []string
+	// AutoCreate makes a stream for a topic that has none when it is first used.
+	AutoCreate bool
+	Logger     *slog.Logger
+}
+
+func (c *Config) setDefaults() {
+	if c.SyncInterval <= 0 {
+		c.SyncInterval = 250 * time.Millisecond
+	}
+	if c.DedupWindow <= 0 {
+		c.DedupWindow = 10 * time.Minute
+	}
+	if c.Replicas <= 0 {
+		c.Replicas = 1
+	}
+	if c.Streams == nil {
+		c.Streams = []string{StreamEvents, StreamPush, StreamHook, StreamResults, StreamDead}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Broker is a connection to JetStream and, when embedded, the server behind it.
+type Broker struct {
+	cfg    Config
+	log    *slog.Logger
+	lock   *os.File
+	server *server.Server // nil with an external broker
+	conn   *nats.Conn
+	js     jetstream.JetStream
+
+	mu       sync.Mutex
+	atOpen   map[string]uint64
+	known    map[string]bool
+	backlogs map[string]cachedBacklog
+	marks    map[string][]mark
+	readers  map[string]*reader
+}
+
+// Open starts or connects to the broker and creates its streams.
+func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
+	cfg.setDefaults()
+	b := &Broker{
+		cfg: cfg, log: cfg.Logger, atOpen: map[string]uint64{}, known: map[string]bool{},
+		backlogs: map[string]cachedBacklog{}, marks: map[string][]mark{}, readers: map[string]*reader{},
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.Close())
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if len(cfg.URLs) == 0 {
+		err = b.startServer(ctx)
+	} else {
+		err = b.connect(nats.Connect, strings.Join(cfg.URLs, ","))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if b.js, err = jetstream.New(b.conn, jetstream.WithPublishAsyncMaxPending(asyncPending),
+		jetstream.WithPublishAsyncTimeout(publishTimeout), jetstream.WithDefaultTimeout(publishTimeout)); err != nil {
+		return nil, fmt.Errorf("open jetstream: %w", err)
+	}
+	for _, name := range cfg.Streams {
+		if err := b.ensure(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// ensure creates a stream once and notes where it stood.
+func (b *Broker) ensure(ctx context.Context, name string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.known[name] {
+		return nil
+	}
+	if err := b.ensureStream(ctx, name); err != nil {
+		return err
+	}
+	last, err := b.LastSequence(ctx, name)
+	if err != nil {
+		return err
+	}
+	b.known[name], b.atOpen[name] = true, last
+	return nil
+}
+
+// topic makes sure that a topic has a stream, where the broker makes them itself.
+func (b *Broker) topic(ctx context.Context, topic string) error {
+	if !b.cfg.AutoCreate {
+		return nil
+	}
+	return b.ensure(ctx, streamName(topic))
+}
+
+func (b *Broker) startServer(ctx context.Context) error {
+	if b.cfg.Dir == "" {
+		return errors.New("the embedded broker needs a folder (Dir)")
+	}
+	if err := b.lockDir(); err != nil {
+		return err
+	}
+	s, err := server.NewServer(&server.Options{
+		ServerName: "chatbell", DontListen: true, JetStream: true, StoreDir: b.cfg.Dir, SyncInterval: b.cfg.SyncInterval,
+		NoSigs: true, MaxPayload: maxPayload, MaxPending: 256 << 20,
+		// The streams carry their own limits; this only has to be above their sum. The
+		// memory is for nothing but short-lived consumers.
+		JetStreamMaxStore: 1 << 42, JetStreamMaxMemory: 64 << 20,
+	})
+	if err != nil {
+		return fmt.Errorf("make the embedded broker: %w", err)
+	}
+	s.SetLoggerV2(serverLog{b.log}, false, false, false)
+	b.server = s
+	s.Start()
+	deadline, _ := ctx.Deadline()
+	if !s.ReadyForConnections(time.Until(deadline)) {
+		return fmt.Errorf("the embedded broker did not start within %s: see the log, and whether %s can be written", startTimeout, b.cfg.Dir)
+	}
+	return b.connect(func(_ string, opts ...nats.Option) (*nats.Conn, error) {
+		return nats.Connect("", append(opts, nats.InProcessServer(s))...)
+	}, "")
+}
+
+func (b *Broker) connect(dial func(string, ...nats.Option) (*nats.Conn, error), urls string) (err error) {
+	b.conn, err = dial(urls, nats.Name("chatbell"), nats.MaxReconnects(-1), nats.ReconnectWait(250*time.Millisecond),
+		nats.Timeout(publishTimeout), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			b.log.Warn("broker connection", "error", err)
+		}))
+	if err != nil {
+		return fmt.Errorf("connect to the broker (configuration key broker): %w", err)
+	}
+	return nil
+}
+
+// lockDir keeps a second process from opening the same files, which would ruin them.
+func (b *Broker) lockDir() error {
+	if err := os.MkdirAll(b.cfg.Dir, 0o700); err != nil {
+		return fmt.Errorf("make the broker's folder: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(b.cfg.Dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("open the broker's lock: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { //nolint:gosec // a file descriptor is small
+		_ = f.Close()
+		return fmt.Errorf("another process uses %s: stop it, or choose another data folder: %w", b.cfg.Dir, err)
+	}
+	b.lock = f
+	return nil
+}
+
+// Close closes the connection and stops the embedded server. Subscribers must be
+// closed before.
+func (b *Broker) Close() error {
+	if b.conn != nil {
+		b.conn.Close()
+	}
+	if b.server != nil {
+		b.server.Shutdown()
+		b.server.WaitForShutdown()
+	}
+	if b.lock != nil {
+		return b.lock.Close()
+	}
+	return nil
+}
+
+// asUnavailable marks the errors that mean "not now".
+func asUnavailable(err error) error {
+	switch {
+	case err == nil, errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout), errors.Is(err, nats.ErrConnectionClosed),
+		errors.Is(err, nats.ErrNoResponders), errors.Is(err, nats.ErrDisconnected), errors.Is(err, nats.ErrConnectionReconnecting),
+		errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, jetstream.ErrAsyncPublishTimeout),
+		errors.Is(err, jetstream.ErrTooManyStalledMsgs):
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return err
+}
+
+// serverLog hands the embedded server's log lines to slog, at the levels that
+// matter to an operator: its notices are our debugging.
+type serverLog struct{ log *slog.Logger }
+
+func (l serverLog) line(level slog.Level, format string, v []any) {
+	if l.log.Enabled(context.Background(), level) {
+		l.log.Log(context.Background(), level, "nats: "+fmt.Sprintf(format, v...))
+	}
+}
+func (l serverLog) Noticef(f string, v ...any) { l.line(slog.LevelDebug, f, v) }
+func (l serverLog) Warnf(f string, v ...any)   { l.line(slog.LevelWarn, f, v) }
+func (l serverLog) Fatalf(f string, v ...any)  { l.line(slog.LevelError, f, v) }
+func (l serverLog) Errorf(f string, v ...any)  { l.line(slog.LevelError, f, v) }
+func (l serverLog) Debugf(f string, v ...any)  { l.line(slog.LevelDebug, f, v) }
+func (l serverLog) Tracef(f string, v ...any)  { l.line(slog.LevelDebug, f, v) }

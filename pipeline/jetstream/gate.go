@@ -1,0 +1,140 @@
+package jetstream
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// gate lets messages of one key pass one after another, in the order of the stream.
+// For each key it knows the sequences that have arrived and were not released; only
+// the smallest may pass. What may not is parked, or, where too many of one key are
+// parked already, handed back to the broker; either keeps its place.
+type gate struct {
+	maxParked int
+	emit      func(*inHand) // must not block
+
+	mu   sync.Mutex
+	keys map[string]*lane
+}
+
+// lane is one key's queue, ordered by sequence.
+type lane struct {
+	waiting []*place
+	parked  int
+}
+
+type place struct {
+	seq uint64
+	msg *inHand // nil while the broker has it
+	// passed is set while a handler has the message.
+	passed bool
+	// until is when a message that the broker has is given up: it was deleted, or
+	// another process has it.
+	until time.Time
+}
+
+func newGate(maxParked int, emit func(*inHand)) *gate {
+	return &gate{maxParked: maxParked, emit: emit, keys: map[string]*lane{}}
+}
+
+// arrive takes a message from the broker. It reports false where the message must
+// be handed back because too many of its key are parked.
+func (g *gate) arrive(m *inHand, comesAgain time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	key, seq := m.delivery.key, m.delivery.sequence
+	l := g.keys[key]
+	if l == nil {
+		l = &lane{}
+		g.keys[key] = l
+	}
+	i, found := slices.BinarySearchFunc(l.waiting, seq, func(p *place, s uint64) int {
+		switch {
+		case p.seq < s:
+			return -1
+		case p.seq > s:
+			return 1
+		}
+		return 0
+	})
+	if !found {
+		l.waiting = slices.Insert(l.waiting, i, &place{seq: seq})
+	}
+	p := l.waiting[i]
+	if i > 0 && l.parked >= g.maxParked {
+		p.until = comesAgain
+		return false
+	}
+	p.msg, p.until, p.passed = m, time.Time{}, false
+	l.parked++
+	g.advance(l)
+	return true
+}
+
+// advance lets the first of the lane pass, if it is here. The lock is held.
+func (g *gate) advance(l *lane) {
+	if len(l.waiting) == 0 || l.waiting[0].msg == nil || l.waiting[0].passed {
+		return
+	}
+	p := l.waiting[0]
+	p.passed = true
+	l.parked--
+	g.emit(p.msg)
+}
+
+// release takes a message out of its lane: it is on its way, finished, or dead.
+func (g *gate) release(key string, seq uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l := g.keys[key]
+	if l == nil {
+		return
+	}
+	for i, p := range l.waiting {
+		if p.seq == seq {
+			if p.msg != nil && !p.passed {
+				l.parked--
+			}
+			l.waiting = slices.Delete(l.waiting, i, i+1)
+			break
+		}
+	}
+	g.settle(key, l)
+}
+
+// returned notes that a message went back to the broker and will come again.
+func (g *gate) returned(key string, seq uint64, comesAgain time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l := g.keys[key]
+	if l == nil {
+		return
+	}
+	for _, p := range l.waiting {
+		if p.seq == seq {
+			p.msg, p.passed, p.until = nil, false, comesAgain
+		}
+	}
+}
+
+// expire gives up messages that should have come again and did not.
+func (g *gate) expire(now time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for key, l := range g.keys {
+		l.waiting = slices.DeleteFunc(l.waiting, func(p *place) bool {
+			return p.msg == nil && now.After(p.until)
+		})
+		g.settle(key, l)
+	}
+}
+
+// settle lets the next one pass, or forgets the lane. The lock is held.
+func (g *gate) settle(key string, l *lane) {
+	if len(l.waiting) == 0 {
+		delete(g.keys, key)
+		return
+	}
+	g.advance(l)
+}

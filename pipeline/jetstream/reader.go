@@ -1,0 +1,110 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Record is a message read by its place.
+type Record struct {
+	Sequence uint64
+	Payload  []byte
+	Time     time.Time
+}
+
+// reader reads a stream in order. The broker keeps no progress for it: whoever reads
+// remembers the sequence.
+type reader struct {
+	consumer jetstream.Consumer
+	next     uint64
+	started  bool // the first message may be later than asked for: what is older was purged
+}
+
+// readerIdle is how long the broker keeps a reader that nobody uses.
+const readerIdle = 5 * time.Minute
+
+// Read returns up to limit messages from a sequence on, in order. It waits for the
+// first one up to wait and returns none without an error when it does not come. Only
+// one goroutine may read a stream.
+func (b *Broker) Read(ctx context.Context, stream string, from uint64, limit int, wait time.Duration) ([]Record, error) {
+	r, err := b.reader(ctx, stream, from)
+	if err != nil {
+		return nil, err
+	}
+	out, err := r.fetch(limit, 0)
+	if err == nil && len(out) == 0 {
+		if out, err = r.fetch(1, wait); err == nil && len(out) == 1 && limit > 1 {
+			var more []Record
+			more, err = r.fetch(limit-1, 0)
+			out = append(out, more...)
+		}
+	}
+	if err != nil {
+		b.mu.Lock()
+		delete(b.readers, stream)
+		b.mu.Unlock()
+		return nil, fmt.Errorf("read stream %s from %d: %w", stream, from, asUnavailable(err))
+	}
+	return out, ctx.Err()
+}
+
+func (b *Broker) reader(ctx context.Context, stream string, from uint64) (*reader, error) {
+	b.mu.Lock()
+	r := b.readers[stream]
+	b.mu.Unlock()
+	if r != nil && r.next == from {
+		return r, nil
+	}
+	cfg := jetstream.ConsumerConfig{
+		AckPolicy: jetstream.AckNonePolicy, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1),
+		InactiveThreshold: readerIdle, MemoryStorage: true, Replicas: 1,
+	}
+	c, err := b.js.CreateConsumer(ctx, stream, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("read stream %s from %d: %w", stream, from, asUnavailable(err))
+	}
+	r = &reader{consumer: c, next: max(from, 1)}
+	b.mu.Lock()
+	b.readers[stream] = r
+	b.mu.Unlock()
+	return r, nil
+}
+
+// errGap says that messages were lost between the broker and us; reading again from
+// the same place gets them.
+var errGap = errors.New("messages were skipped")
+
+// fetch reads up to limit messages; with no wait it takes only what is there.
+func (r *reader) fetch(limit int, wait time.Duration) ([]Record, error) {
+	var batch jetstream.MessageBatch
+	var err error
+	if wait > 0 {
+		batch, err = r.consumer.Fetch(limit, jetstream.FetchMaxWait(wait))
+	} else {
+		batch, err = r.consumer.FetchNoWait(limit)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var out []Record
+	for m := range batch.Messages() {
+		md, err := m.Metadata()
+		if err != nil {
+			return nil, err
+		}
+		if r.started && md.Sequence.Stream != r.next {
+			return nil, fmt.Errorf("%w: got %d, not %d", errGap, md.Sequence.Stream, r.next)
+		}
+		out = append(out, Record{Sequence: md.Sequence.Stream, Payload: m.Data(), Time: md.Timestamp})
+		r.next, r.started = md.Sequence.Stream+1, true
+	}
+	if err := batch.Error(); err != nil && !errors.Is(err, nats.ErrTimeout) {
+		return nil, err
+	}
+	return out, nil
+}

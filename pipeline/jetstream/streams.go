@@ -1,0 +1,209 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"chatbell"
+)
+
+// The streams of the pipeline.
+const (
+	StreamEvents  = "EVENTS"  // accepted events: EVENTS.<partition>.<network>
+	StreamPush    = "PUSH"    // batches for push providers: PUSH.<partition>.<network>
+	StreamHook    = "HOOK"    // batches for webhooks: HOOK.<partition>.<network>
+	StreamResults = "RESULTS" // finished rows for the recorder: RESULTS
+	StreamDead    = "DEAD"    // what was given up, and why: DEAD.<subject it had>
+)
+
+// Partitions is how many subjects the channels are spread over, so that several
+// nodes can share the work. It is part of the stored subjects and must not change.
+const Partitions = 32
+
+// Partition is the partition of an ordering key.
+func Partition(key string) int {
+	h := fnv.New32a()
+	h.Write([]byte(key))
+	return int(h.Sum32() % Partitions)
+}
+
+// Subject is where messages with an ordering key are published.
+func Subject(stream, key string, network chatbell.NetworkID) string {
+	return stream + "." + strconv.Itoa(Partition(key)) + "." + string(network)
+}
+
+// streamName is the stream behind a topic: its first token.
+func streamName(topic string) string {
+	name, _, _ := strings.Cut(topic, ".")
+	return name
+}
+
+const gib = 1 << 30
+
+// defaultMaxBytes bounds each stream on disk. EVENTS also keeps what was consumed
+// within the deduplication window: 10 minutes of 10,000 events/s at 1 KiB are 6 GiB.
+// PUSH and HOOK hold a fan-out to a million devices (120 MiB) many times over.
+// RESULTS holds some 20 million rows, hours of an unreachable ClickHouse.
+func defaultMaxBytes(stream string) int64 {
+	switch stream {
+	case StreamEvents, StreamResults:
+		return 8 * gib
+	case StreamDead:
+		return gib
+	default:
+		return 4 * gib
+	}
+}
+
+// ensureStream creates the stream or brings it to today's settings.
+func (b *Broker) ensureStream(ctx context.Context, name string) error {
+	cfg := jetstream.StreamConfig{
+		Name: name, Subjects: []string{name, name + ".>"},
+		Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage,
+		Discard: jetstream.DiscardNew, MaxBytes: defaultMaxBytes(name), MaxMsgSize: maxPayload,
+		Duplicates: b.cfg.DedupWindow, Replicas: b.cfg.Replicas,
+	}
+	if n, ok := b.cfg.MaxBytes[name]; ok {
+		cfg.MaxBytes = n
+	}
+	switch name {
+	case StreamResults, StreamDead:
+		cfg.Duplicates = time.Minute // nobody publishes the same id twice here
+	}
+	if name == StreamDead {
+		cfg.Discard = jetstream.DiscardOld // the newest failure says more than the oldest
+	}
+	if _, err := b.js.CreateOrUpdateStream(ctx, cfg); err != nil {
+		return fmt.Errorf("create stream %s: %w", name, err)
+	}
+	return nil
+}
+
+// LastSequence is the sequence of the newest message of a stream; 0 when it never
+// had one.
+func (b *Broker) LastSequence(ctx context.Context, stream string) (uint64, error) {
+	s, err := b.js.Stream(ctx, stream)
+	if err != nil {
+		return 0, fmt.Errorf("stream %s: %w", stream, asUnavailable(err))
+	}
+	return s.CachedInfo().State.LastSeq, nil
+}
+
+// SequenceAtOpen is the newest sequence that the stream had when the broker was
+// opened: nobody knows who has seen what is older.
+func (b *Broker) SequenceAtOpen(stream string) uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.atOpen[stream]
+}
+
+// Backlog is how much a stream holds, and how much of it one consumer has not
+// finished.
+type Backlog struct {
+	Pending  uint64 // not handed out yet
+	InFlight uint64 // handed out, not acknowledged
+	Bytes    int64
+	MaxBytes int64
+}
+
+// backlogAge is how old an answer of Backlog may be: young enough to stop an
+// overload, old enough to be asked for with every request.
+const backlogAge = 100 * time.Millisecond
+
+type cachedBacklog struct {
+	at      time.Time
+	backlog Backlog
+	err     error
+}
+
+// Backlog tells how far a durable consumer is behind. With an empty name only the
+// bytes are told. Answers are up to 100 ms old.
+func (b *Broker) Backlog(ctx context.Context, stream, durable string) (Backlog, error) {
+	key := stream + "/" + durable
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c, ok := b.backlogs[key]; ok && time.Since(c.at) < backlogAge {
+		return c.backlog, c.err
+	}
+	got, err := b.backlog(ctx, stream, durable)
+	if ctx.Err() == nil {
+		b.backlogs[key] = cachedBacklog{time.Now(), got, err}
+	}
+	return got, err
+}
+
+func (b *Broker) backlog(ctx context.Context, stream, durable string) (Backlog, error) {
+	s, err := b.js.Stream(ctx, stream)
+	if err != nil {
+		return Backlog{}, fmt.Errorf("stream %s: %w", stream, asUnavailable(err))
+	}
+	info := s.CachedInfo()
+	out := Backlog{Bytes: int64(info.State.Bytes), MaxBytes: info.Config.MaxBytes} //nolint:gosec // a disk is smaller
+	if durable == "" {
+		return out, nil
+	}
+	c, err := s.Consumer(ctx, durable)
+	switch {
+	case errors.Is(err, jetstream.ErrConsumerNotFound):
+		out.Pending = info.State.Msgs // nobody has subscribed yet
+	case err != nil:
+		return Backlog{}, fmt.Errorf("consumer %s: %w", durable, asUnavailable(err))
+	default:
+		ci := c.CachedInfo()
+		out.Pending, out.InFlight = ci.NumPending, uint64(ci.NumAckPending) //nolint:gosec // a count
+	}
+	return out, nil
+}
+
+// Purge removes what is older than a sequence (exclusive).
+func (b *Broker) Purge(ctx context.Context, stream string, before uint64) error {
+	s, err := b.js.Stream(ctx, stream)
+	if err != nil {
+		return fmt.Errorf("stream %s: %w", stream, asUnavailable(err))
+	}
+	if before <= s.CachedInfo().State.FirstSeq {
+		return nil
+	}
+	if err := s.Purge(ctx, jetstream.WithPurgeSequence(before)); err != nil {
+		return fmt.Errorf("purge stream %s: %w", stream, err)
+	}
+	return nil
+}
+
+// mark is what the newest sequence of a stream was at a time.
+type mark struct {
+	at  time.Time
+	seq uint64
+}
+
+// PurgeAcknowledged removes what a durable consumer has finished, except what is
+// younger than the deduplication window. It learns ages by being called again and
+// again, once a minute or so.
+func (b *Broker) PurgeAcknowledged(ctx context.Context, stream, durable string) error {
+	s, err := b.js.Stream(ctx, stream)
+	if err != nil {
+		return fmt.Errorf("stream %s: %w", stream, asUnavailable(err))
+	}
+	c, err := s.Consumer(ctx, durable)
+	if err != nil {
+		return fmt.Errorf("consumer %s: %w", durable, asUnavailable(err))
+	}
+	now := time.Now()
+	b.mu.Lock()
+	marks := append(b.marks[stream], mark{now, s.CachedInfo().State.LastSeq})
+	var old uint64
+	for len(marks) > 0 && now.Sub(marks[0].at) > b.cfg.DedupWindow {
+		old, marks = marks[0].seq, marks[1:]
+	}
+	b.marks[stream] = marks
+	b.mu.Unlock()
+	floor := c.CachedInfo().AckFloor.Stream
+	return b.Purge(ctx, stream, min(old, floor)+1)
+}

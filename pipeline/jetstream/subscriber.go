@@ -1,0 +1,167 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// SubscriberConfig says how a durable consumer hands out its messages.
+type SubscriberConfig struct {
+	// Durable names the consumer: subscribers with the same name share its messages.
+	Durable string
+	// InFlight bounds the messages handed out and not acknowledged; default 256.
+	InFlight int
+	// AckWait is how long after the last sign of life a message is handed out again;
+	// default 30 s. Handlers may take longer: the subscriber gives the signs.
+	AckWait time.Duration
+	// MaxDeliver is after how many deliveries a message goes to the dead letters;
+	// default 20, which the pipeline's growing delays stretch over a quarter of an hour.
+	MaxDeliver int
+	// NackDelay is when a message comes again that was handed back without a delay of
+	// its own; default 1 s. It is never zero, because that would be a hot loop.
+	NackDelay time.Duration
+	// CloseTimeout is how long Close waits for handlers before it cancels their
+	// messages' contexts; default 30 s.
+	CloseTimeout time.Duration
+	// Key gives a message's ordering key; "" orders nothing. Nil means no gate.
+	Key func(*message.Message) string
+}
+
+func (c *SubscriberConfig) setDefaults() error {
+	if c.Durable == "" {
+		return errors.New("a subscriber needs a durable name")
+	}
+	setDefault(&c.InFlight, 256)
+	setDefault(&c.AckWait, 30*time.Second)
+	setDefault(&c.MaxDeliver, 20)
+	setDefault(&c.NackDelay, time.Second)
+	setDefault(&c.CloseTimeout, 30*time.Second)
+	return nil
+}
+
+func setDefault[T int | time.Duration](v *T, d T) {
+	if *v <= 0 {
+		*v = d
+	}
+}
+
+// Subscriber hands out the messages of durable consumers.
+type Subscriber struct {
+	broker *Broker
+	cfg    SubscriberConfig
+	log    *slog.Logger
+
+	mu     sync.Mutex
+	closed bool
+	stop   chan struct{} // closed by Close
+	wg     sync.WaitGroup
+}
+
+var (
+	_ message.Subscriber            = (*Subscriber)(nil)
+	_ message.SubscribeInitializer = (*Subscriber)(nil)
+)
+
+// Subscriber makes a subscriber. It must be closed before the broker.
+func (b *Broker) Subscriber(cfg SubscriberConfig) (*Subscriber, error) {
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
+	}
+	return &Subscriber{broker: b, cfg: cfg, log: b.log, stop: make(chan struct{})}, nil
+}
+
+// SubscribeInitialize creates the topic's consumer without reading from it.
+func (s *Subscriber) SubscribeInitialize(topic string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	_, err := s.consumer(ctx, topic)
+	return err
+}
+
+var errSubscriberClosed = errors.New("subscriber is closed")
+
+// Subscribe hands out the messages of a topic (a subject, which may have wildcards)
+// until ctx ends or Close is called. The messages' own contexts live on until they
+// are settled, or until the CloseTimeout is over.
+func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	c, err := s.consumer(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errSubscriberClosed
+	}
+	sub := newSubscription(s, c, topic)
+	if err := sub.open(); err != nil {
+		return nil, err
+	}
+	s.wg.Go(func() { sub.run(ctx) })
+	return sub.out, nil
+}
+
+func (s *Subscriber) consumer(ctx context.Context, topic string) (jetstream.Consumer, error) {
+	if err := s.broker.topic(ctx, topic); err != nil {
+		return nil, err
+	}
+	cfg := jetstream.ConsumerConfig{
+		Durable: s.cfg.Durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: s.cfg.AckWait,
+		// We write the dead letter ourselves, so the broker must not give up first.
+		MaxAckPending: s.cfg.InFlight, MaxDeliver: -1, FilterSubject: topic,
+	}
+	c, err := s.broker.js.CreateOrUpdateConsumer(ctx, streamName(topic), cfg)
+	if err != nil {
+		return nil, fmt.Errorf("create consumer %s of %s: %w", s.cfg.Durable, topic, asUnavailable(err))
+	}
+	return c, nil
+}
+
+// Close ends all subscriptions and waits for them: handlers have CloseTimeout to
+// finish; then their messages' contexts are cancelled, and what they do not settle
+// is handed out again later.
+func (s *Subscriber) Close() error {
+	s.mu.Lock()
+	if !s.closed {
+		s.closed = true
+		close(s.stop)
+	}
+	s.mu.Unlock()
+	s.wg.Wait()
+	return nil
+}
+
+// dead gives a message up: a copy with the reason goes to the dead letters first, so
+// that nothing is lost if this process dies in between.
+func (s *Subscriber) dead(m *inHand, reason string) {
+	h := nats.Header{}
+	for k, v := range m.raw.Headers() {
+		h[k] = v
+	}
+	h.Set(nats.MsgIdHdr, "dead-"+s.cfg.Durable+"-"+strconv.FormatUint(m.delivery.sequence, 10))
+	h.Set(headerDeadReason, reason)
+	h.Set(headerDeadSubject, m.raw.Subject())
+	h.Set(headerDeadSequence, strconv.FormatUint(m.delivery.sequence, 10))
+	ctx, cancel := context.WithTimeout(context.Background(), publishTimeout)
+	defer cancel()
+	letter := &nats.Msg{Subject: StreamDead + "." + m.raw.Subject(), Header: h, Data: m.raw.Data()}
+	err := s.broker.topic(ctx, StreamDead)
+	if err == nil {
+		_, err = s.broker.js.PublishMsg(ctx, letter)
+	}
+	if err != nil {
+		s.log.Error("cannot write a dead letter; the message comes again", "subject", m.raw.Subject(), "sequence", m.delivery.sequence, "error", err)
+		_ = m.raw.NakWithDelay(s.cfg.NackDelay) // if this is lost too, AckWait brings the message back
+		return
+	}
+	_ = m.raw.TermWithReason("see the stream " + StreamDead)
+}

@@ -1,0 +1,293 @@
+package jetstream
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// inHand is a message between the broker and its acknowledgement.
+type inHand struct {
+	raw      jetstream.Msg
+	msg      *message.Message
+	delivery *delivery
+	cancel   context.CancelFunc
+}
+
+// subscription is one call of Subscribe. Three goroutines serve it: one reads from
+// the broker, one hands out, one gives the signs of life; and one for each message
+// waits for its acknowledgement.
+type subscription struct {
+	s        *Subscriber
+	consumer jetstream.Consumer
+	topic    string
+	out      chan *message.Message
+	gate     *gate
+
+	mu    sync.Mutex
+	it    jetstream.MessagesContext
+	hands map[*inHand]struct{} // everything not settled
+	ready []*inHand            // may be handed out; bounded by InFlight
+	more  chan struct{}        // ready has grown; capacity 1
+	wg    sync.WaitGroup       // waits for acknowledgements
+	done  chan struct{}        // no message is handed out any more
+}
+
+func newSubscription(s *Subscriber, c jetstream.Consumer, topic string) *subscription {
+	sub := &subscription{
+		s: s, consumer: c, topic: topic, out: make(chan *message.Message),
+		hands: map[*inHand]struct{}{}, more: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	// One key may park an eighth of what is in flight: the rest is for the others.
+	sub.gate = newGate(max(s.cfg.InFlight/8, 1), sub.pass)
+	return sub
+}
+
+const (
+	// pullExpiry is how long a pull waits at the broker: an idle subscription costs a
+	// message in this time.
+	pullExpiry = 30 * time.Second
+	// pullHeartbeat is how soon a lost broker is noticed.
+	pullHeartbeat = 5 * time.Second
+	// reopenPause is the wait before a subscription that lost its broker tries again.
+	reopenPause = 100 * time.Millisecond
+	// settleTimeout is how long cancelled handlers have to let go of their messages.
+	settleTimeout = 10 * time.Second
+)
+
+func (sub *subscription) open() error {
+	it, err := sub.consumer.Messages(jetstream.PullMaxMessages(min(sub.s.cfg.InFlight, 500)),
+		jetstream.PullExpiry(pullExpiry), jetstream.PullHeartbeat(pullHeartbeat))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", sub.topic, asUnavailable(err))
+	}
+	sub.mu.Lock()
+	sub.it = it
+	sub.mu.Unlock()
+	return nil
+}
+
+// run serves the subscription until its end.
+func (sub *subscription) run(ctx context.Context) {
+	reading, stopReading := context.WithCancel(ctx)
+	defer stopReading()
+	// The messages' contexts outlive the subscription's: work in hand is finished.
+	lifetime, cancelAll := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancelAll()
+	beating, stopBeating := context.WithCancel(context.WithoutCancel(ctx))
+
+	var wg sync.WaitGroup
+	wg.Go(func() { sub.read(reading, lifetime) })
+	wg.Go(func() { sub.handOut(reading) })
+	wg.Go(func() { sub.beat(beating) })
+	select {
+	case <-ctx.Done():
+	case <-sub.s.stop:
+	}
+	stopReading()
+	sub.mu.Lock()
+	sub.it.Stop()
+	sub.mu.Unlock()
+	sub.finish(cancelAll)
+	stopBeating()
+	wg.Wait()
+	close(sub.out)
+}
+
+// finish waits for the handlers, first patiently, then with their contexts
+// cancelled. Whoever does not let go keeps its message; the broker will hand it out
+// again, marked.
+func (sub *subscription) finish(cancelAll func()) {
+	close(sub.done) // messages that no handler has are let go at once
+	settled := make(chan struct{})
+	go func() { sub.wg.Wait(); close(settled) }()
+	patience := time.NewTimer(sub.s.cfg.CloseTimeout)
+	defer patience.Stop()
+	select {
+	case <-settled:
+		return
+	case <-patience.C:
+	}
+	cancelAll()
+	patience.Reset(settleTimeout)
+	select {
+	case <-settled:
+	case <-patience.C:
+		sub.s.log.Warn("handlers did not let go of their messages", "topic", sub.topic)
+	}
+}
+
+// read takes messages from the broker until ctx ends. Errors do not end it: a missed
+// heart-beat or another leader is the broker's daily life.
+func (sub *subscription) read(ctx, lifetime context.Context) {
+	for ctx.Err() == nil {
+		sub.mu.Lock()
+		it := sub.it
+		sub.mu.Unlock()
+		raw, err := it.Next()
+		if err == nil {
+			sub.take(lifetime, raw)
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(reopenPause):
+		}
+		it.Stop()
+		if err := sub.open(); err != nil {
+			sub.s.log.Warn("subscription cannot be reopened yet", "topic", sub.topic, "error", err)
+		}
+	}
+}
+
+// take brings a message to the gate.
+func (sub *subscription) take(lifetime context.Context, raw jetstream.Msg) {
+	md, err := raw.Metadata()
+	if err != nil {
+		sub.s.log.Error("message without metadata is left to the broker", "subject", raw.Subject(), "error", err)
+		return
+	}
+	d := &delivery{
+		sequence: md.Sequence.Stream, deliveries: md.NumDelivered,
+		repeat: md.NumDelivered > 1 || md.Sequence.Stream <= sub.s.broker.SequenceAtOpen(md.Stream),
+	}
+	m := &inHand{raw: raw, msg: unmarshal(raw.Headers(), raw.Data()), delivery: d}
+	if sub.s.cfg.Key != nil {
+		d.key = sub.s.cfg.Key(m.msg)
+	}
+	var ctx context.Context
+	ctx, m.cancel = context.WithCancel(withDelivery(lifetime, d))
+	m.msg.SetContext(ctx)
+	sub.mu.Lock()
+	sub.hands[m] = struct{}{}
+	sub.mu.Unlock()
+	switch {
+	case md.NumDelivered > uint64(sub.s.cfg.MaxDeliver): //nolint:gosec // positive
+		sub.giveUp(m, fmt.Sprintf("delivered %d times", md.NumDelivered-1))
+	case d.key == "":
+		sub.pass(m)
+	default:
+		d.gate = sub.gate
+		if !sub.gate.arrive(m, sub.comesAgain(sub.s.cfg.NackDelay)) {
+			_ = raw.NakWithDelay(sub.s.cfg.NackDelay)
+			sub.forget(m)
+		}
+	}
+}
+
+// comesAgain is until when a message that was handed back is waited for.
+func (sub *subscription) comesAgain(delay time.Duration) time.Time {
+	return time.Now().Add(delay + 2*sub.s.cfg.AckWait)
+}
+
+// pass queues a message to be handed out.
+func (sub *subscription) pass(m *inHand) {
+	sub.mu.Lock()
+	sub.ready = append(sub.ready, m)
+	sub.mu.Unlock()
+	select {
+	case sub.more <- struct{}{}:
+	default:
+	}
+}
+
+// handOut gives messages to the reader of the channel, in the order of the gate.
+func (sub *subscription) handOut(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-sub.more:
+		}
+		sub.mu.Lock()
+		batch := sub.ready
+		sub.ready = nil
+		sub.mu.Unlock()
+		for _, m := range batch {
+			sub.wg.Add(1)
+			select {
+			case sub.out <- m.msg:
+				go sub.await(m)
+			case <-ctx.Done():
+				sub.wg.Done()
+				return
+			}
+		}
+	}
+}
+
+// await settles a message once its handler has decided.
+func (sub *subscription) await(m *inHand) {
+	defer sub.wg.Done()
+	select {
+	case <-m.msg.Acked():
+		_ = m.raw.Ack() // if it is lost the message comes again, marked
+		sub.settled(m)
+	case <-m.msg.Nacked():
+		sub.nacked(m)
+	}
+}
+
+func (sub *subscription) nacked(m *inHand) {
+	if reason := m.delivery.dead.Load(); reason != nil {
+		sub.giveUp(m, *reason)
+		return
+	}
+	delay := time.Duration(m.delivery.delay.Load())
+	if delay <= 0 {
+		delay = sub.s.cfg.NackDelay
+	}
+	if g := m.delivery.gate; g != nil {
+		g.returned(m.delivery.key, m.delivery.sequence, sub.comesAgain(delay))
+	}
+	_ = m.raw.NakWithDelay(delay) // if it is lost AckWait brings the message back
+	sub.forget(m)
+}
+
+func (sub *subscription) giveUp(m *inHand, reason string) {
+	sub.s.dead(m, reason)
+	sub.settled(m)
+}
+
+// settled lets the next of the key pass and forgets the message.
+func (sub *subscription) settled(m *inHand) {
+	if m.delivery.key != "" {
+		sub.gate.release(m.delivery.key, m.delivery.sequence)
+	}
+	sub.forget(m)
+}
+
+func (sub *subscription) forget(m *inHand) {
+	m.cancel()
+	sub.mu.Lock()
+	delete(sub.hands, m)
+	sub.mu.Unlock()
+}
+
+// beat tells the broker, well within AckWait, which messages are still in hand.
+func (sub *subscription) beat(ctx context.Context) {
+	t := time.NewTicker(sub.s.cfg.AckWait / 3)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-t.C:
+			sub.mu.Lock()
+			hands := make([]*inHand, 0, len(sub.hands))
+			for m := range sub.hands {
+				hands = append(hands, m)
+			}
+			sub.mu.Unlock()
+			for _, m := range hands {
+				_ = m.raw.InProgress() // the next beat, or AckWait, makes up for a lost one
+			}
+			sub.gate.expire(now)
+		}
+	}
+}

@@ -1,0 +1,85 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"chatbell"
+	"chatbell/pipeline/jetstream"
+)
+
+// permanentError marks a message that no repetition can help.
+type permanentError struct{ err error }
+
+func permanent(err error) error            { return &permanentError{err} }
+func (e *permanentError) Error() string    { return e.err.Error() }
+func (e *permanentError) Unwrap() error    { return e.err }
+func isPermanent(err error) bool           { var p *permanentError; return errors.As(err, &p) }
+func panicError(v any, stack []byte) error { return fmt.Errorf("panic: %v\n%s", v, stack) }
+
+// recoverer turns a panic of a handler into an error of its message: one bad event
+// must not take the process, and all other networks, with it.
+func recoverer(next message.HandlerFunc) message.HandlerFunc {
+	return func(msg *message.Message) (out []*message.Message, err error) {
+		defer func() {
+			if v := recover(); v != nil {
+				err = panicError(v, debug.Stack())
+			}
+		}()
+		return next(msg)
+	}
+}
+
+// The waits before a message whose handler failed comes again.
+const (
+	nackFirst = time.Second
+	nackMax   = time.Minute
+)
+
+// errorPolicy is the one place that decides what becomes of a message whose handler
+// failed: a permanent error goes to the dead letters at once, any other comes again
+// after a growing delay, and to the dead letters when its deliveries are used up.
+func errorPolicy(stage string, log *slog.Logger) message.HandlerMiddleware {
+	return func(next message.HandlerFunc) message.HandlerFunc {
+		return func(msg *message.Message) ([]*message.Message, error) {
+			out, err := next(msg)
+			switch {
+			case err == nil:
+				return out, nil
+			case isPermanent(err):
+				log.Error("message goes to the dead letters", "stage", stage, "sequence", jetstream.Sequence(msg), "error", err)
+				jetstream.SetDead(msg, err.Error())
+			default:
+				wait := backoff(nackFirst, nackMax, uint32(min(jetstream.Deliveries(msg), 31))) //nolint:gosec // bounded in this line
+				log.Warn("message comes again", "stage", stage, "sequence", jetstream.Sequence(msg), "wait", wait, "error", err)
+				jetstream.SetNackDelay(msg, wait)
+			}
+			return nil, err
+		}
+	}
+}
+
+// Observer counts what the stages do. Implementations must be safe for concurrent use.
+type Observer interface {
+	// Handled counts one message of a stage.
+	Handled(stage string, took time.Duration, failed bool)
+	// Tried counts one try; reason is empty when it was accepted.
+	Tried(kind chatbell.TargetKind, reason chatbell.Reason, took time.Duration)
+}
+
+// observe counts handled messages and their time.
+func observe(stage string, o Observer) message.HandlerMiddleware {
+	return func(next message.HandlerFunc) message.HandlerFunc {
+		return func(msg *message.Message) ([]*message.Message, error) {
+			start := time.Now()
+			out, err := next(msg)
+			o.Handled(stage, time.Since(start), err != nil)
+			return out, err
+		}
+	}
+}

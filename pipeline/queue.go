@@ -1,0 +1,134 @@
+package pipeline
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	// queueQuota bounds the targets that wait in memory for one destination: 64 full
+	// batches, some 4 MiB, one second of work at the speed of a fast provider.
+	queueQuota = 64 * maxBatch
+	// longWait is when waiting in memory stops being worth a place there.
+	longWait = 5 * time.Second
+	// rateWindow is over how long a destination's speed is measured.
+	rateWindow = time.Second
+)
+
+// queue holds what waits for one destination, in order. Its workers are started
+// when there is work and end when there is none: an idle destination costs nothing.
+type queue struct {
+	limit int // tries under way at once
+
+	mu      sync.Mutex
+	tasks   []func()
+	head    int
+	workers int
+	space   chan struct{} // closed and replaced when tasks were taken
+	wg      *sync.WaitGroup
+
+	// The speed of the destination, in finished tries.
+	windowStart time.Time
+	finished    int
+	rate        float64 // per second over the last full window; 0 unknown
+}
+
+func newQueue(limit int, wg *sync.WaitGroup) *queue {
+	return &queue{limit: max(limit, 1), space: make(chan struct{}), wg: wg}
+}
+
+// put appends the tasks in order, or reports false where they would wait for long:
+// they have to wait in the store then. A destination that makes progress is worth
+// a short wait for a place.
+func (q *queue) put(ctx context.Context, tasks []func()) bool {
+	for {
+		q.mu.Lock()
+		waiting := len(q.tasks) - q.head
+		if waiting == 0 || waiting+len(tasks) <= queueQuota {
+			q.append(tasks)
+			q.mu.Unlock()
+			return true
+		}
+		estimate, space := q.estimate(waiting, time.Now()), q.space
+		q.mu.Unlock()
+		if estimate >= longWait {
+			return false
+		}
+		timer := time.NewTimer(rateWindow) // a destination that stalls frees no place: look again
+		select {
+		case <-space:
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return false
+		}
+		timer.Stop()
+	}
+}
+
+// append adds tasks and starts workers for them. The lock is held.
+func (q *queue) append(tasks []func()) {
+	if q.head > 0 && q.head == len(q.tasks) {
+		q.tasks, q.head = q.tasks[:0], 0
+	}
+	q.tasks = append(q.tasks, tasks...)
+	if q.workers == 0 {
+		q.windowStart, q.finished, q.rate = time.Now(), 0, 0
+	}
+	for want := min(q.limit, len(q.tasks)-q.head); q.workers < want; q.workers++ {
+		q.wg.Add(1)
+		go q.work()
+	}
+}
+
+// work runs tasks until none are left.
+func (q *queue) work() {
+	defer q.wg.Done()
+	for {
+		q.mu.Lock()
+		if q.head == len(q.tasks) {
+			q.workers--
+			q.mu.Unlock()
+			return
+		}
+		task := q.tasks[q.head]
+		q.tasks[q.head] = nil
+		q.head++
+		if q.head >= queueQuota { // move the rest down, so that the slice does not grow for ever
+			q.tasks, q.head = append(q.tasks[:0], q.tasks[q.head:]...), 0
+		}
+		if (len(q.tasks)-q.head)%maxBatch == 0 {
+			close(q.space)
+			q.space = make(chan struct{})
+		}
+		q.mu.Unlock()
+		task()
+		q.done(time.Now())
+	}
+}
+
+// done counts a finished try.
+func (q *queue) done(now time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.finished++
+	if d := now.Sub(q.windowStart); d >= rateWindow {
+		q.rate, q.finished, q.windowStart = float64(q.finished)/d.Seconds(), 0, now
+	}
+}
+
+// estimate is how long the last of n waiting targets will wait. The lock is held.
+func (q *queue) estimate(n int, now time.Time) time.Duration {
+	rate, elapsed := q.rate, now.Sub(q.windowStart)
+	switch {
+	case elapsed >= rateWindow: // the window is over and nothing closed it: it is slower than that
+		rate = float64(q.finished) / elapsed.Seconds()
+	case rate == 0:
+		return 0 // too early to tell
+	}
+	if rate == 0 {
+		return 24 * time.Hour
+	}
+	return time.Duration(float64(n) / rate * float64(time.Second))
+}
