@@ -1,0 +1,49 @@
+package apns
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"time"
+
+	"chatbell/pipeline/push"
+	"chatbell/pipeline/push/internal/h2"
+)
+
+// try is what one send and its request tell each other past the library between
+// them, which has no place for it.
+type try struct {
+	bearer     string        // in: the provider token
+	body       []byte        // in: the encoded payload
+	status     int           // out: 0 when no answer came
+	retryAfter time.Duration // out
+}
+
+type tryKey struct{}
+
+// transport completes the library's requests and sends them over a pool.
+type transport struct{ pool *h2.Pool }
+
+// RoundTrip implements http.RoundTripper. The request was made for this one send and
+// is known to nobody else, so it is completed in place.
+func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	try := req.Context().Value(tryKey{}).(*try) //nolint:forcetypeassert // Send, the only caller, puts it there
+	req.Header["Authorization"] = []string{try.bearer}
+	if tp := push.TraceParent(req.Context()); tp != "" {
+		req.Header["Traceparent"] = []string{tp}
+	}
+	// The library would check and copy the payload for every device; it gets an empty
+	// one, and the shared bytes go out instead.
+	req.ContentLength = int64(len(try.body))
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(try.body)), nil }
+	req.Body, _ = req.GetBody() // cannot fail
+	resp, err := t.pool.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	try.status = resp.StatusCode
+	if resp.StatusCode != http.StatusOK {
+		try.retryAfter = h2.RetryAfter(resp.Header, time.Now())
+	}
+	return resp, nil
+}

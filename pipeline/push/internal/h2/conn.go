@@ -1,0 +1,133 @@
+package h2
+
+import (
+	"context"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+)
+
+// dial opens a connection that gathers what is written to it.
+func dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	d := net.Dialer{Timeout: dialTimeout}
+	c, err := d.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return newGathering(c), nil
+}
+
+// maxGathered bounds what waits to be written. It holds some 60 requests of one
+// kibibyte; beyond that a slow receiver has to slow the writers down.
+const maxGathered = 64 << 10
+
+// closeWait is how long Close waits for what was written before to leave. A peer that
+// does not read for so long does not get it.
+const closeWait = time.Second
+
+// gathering is a connection whose writes are collected while the one before is under
+// way, and leave together. HTTP/2 writes each frame for itself, two a request; the
+// system call for each of them costs more than everything else in a push.
+//
+// A failed write is told to the next Write, and ends the connection, so that those
+// who wait for an answer hear of it. The goroutine ends with Close.
+type gathering struct {
+	net.Conn
+
+	mu      sync.Mutex
+	changed sync.Cond // any of the fields below
+	buf     []byte
+	spare   []byte // the buffer that was written last, to be filled next
+	err     error
+	closing bool
+	done    chan struct{}
+}
+
+func newGathering(c net.Conn) *gathering {
+	g := &gathering{Conn: c, done: make(chan struct{})}
+	g.changed.L = &g.mu
+	go g.write()
+	return g
+}
+
+// Write takes p over. It waits only when too much is waiting already.
+func (g *gathering) Write(p []byte) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for g.err == nil && !g.closing && len(g.buf) > 0 && len(g.buf)+len(p) > maxGathered {
+		g.changed.Wait()
+	}
+	switch {
+	case g.err != nil:
+		return 0, g.err
+	case g.closing:
+		return 0, net.ErrClosed
+	}
+	g.buf = append(g.buf, p...)
+	g.changed.Broadcast()
+	return len(p), nil
+}
+
+// write is the goroutine that writes what was gathered.
+func (g *gathering) write() {
+	defer close(g.done)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for {
+		for len(g.buf) == 0 && !g.closing {
+			g.changed.Wait()
+		}
+		if len(g.buf) == 0 || g.err != nil {
+			return
+		}
+		// Whoever is about to write gets the chance to: one more turn of the scheduler is
+		// cheaper than one more system call.
+		g.mu.Unlock()
+		runtime.Gosched()
+		g.mu.Lock()
+		batch := g.buf
+		g.buf, g.spare = g.spare[:0], nil
+		g.mu.Unlock()
+		_, err := g.Conn.Write(batch)
+		g.mu.Lock()
+		g.spare = batch
+		if err != nil {
+			g.err = err
+			_ = g.Conn.Close() // readers learn of it that way
+		}
+		g.changed.Broadcast()
+	}
+}
+
+// Close writes what is waiting, within a bound, and ends the connection.
+func (g *gathering) Close() error {
+	g.mu.Lock()
+	if g.closing {
+		g.mu.Unlock()
+		<-g.done
+		return nil
+	}
+	g.closing = true
+	g.changed.Broadcast()
+	g.mu.Unlock()
+	_ = g.Conn.SetWriteDeadline(time.Now().Add(closeWait)) // fails only where the connection has ended
+	<-g.done
+	return g.Conn.Close()
+}
+
+// SetDeadline sets the deadline for reading only; see SetWriteDeadline.
+func (g *gathering) SetDeadline(t time.Time) error { return g.Conn.SetReadDeadline(t) }
+
+// SetWriteDeadline has no effect but to be accepted: a write here takes no time, and
+// a peer that does not read is found by the pings. crypto/tls sets a deadline in the
+// past once it has said goodbye, which must not stop the goodbye from leaving.
+func (g *gathering) SetWriteDeadline(time.Time) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closing {
+		return os.ErrClosed
+	}
+	return nil
+}

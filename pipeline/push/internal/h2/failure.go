@@ -1,0 +1,139 @@
+package h2
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"chatbell"
+)
+
+// NotSentError says that nothing of a request reached the other side.
+type NotSentError struct{ Err error }
+
+// Error tells the cause.
+func (e *NotSentError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *NotSentError) Unwrap() error { return e.Err }
+
+// Failure turns the error of a request that got no answer into what push.Notifier
+// promises. The caller is the context of whoever wanted to send: if that one was
+// cancelled, nothing is decided. Any other end of time is a timeout.
+//
+// The text names neither the URL, which holds the token, nor what the other side
+// wrote when it hung up.
+func Failure(caller context.Context, what string, err error) error {
+	if errors.Is(caller.Err(), context.Canceled) {
+		return fmt.Errorf("%s: %w", what, context.Canceled)
+	}
+	var notSent *NotSentError
+	e := &chatbell.SendError{Reason: chatbell.Unavailable, Retry: true, FateUnknown: !errors.As(err, &notSent)}
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		e.Reason, e.Err = chatbell.Timeout, fmt.Errorf("%s: no answer in time: %w", what, context.DeadlineExceeded)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		e.Reason, e.Err = chatbell.Timeout, fmt.Errorf("%s: %s", what, plain(err))
+	default:
+		e.Err = fmt.Errorf("%s: %s", what, plain(err))
+	}
+	return e
+}
+
+// streamError has the fields of HTTP/2's error for one stream. net/http keeps its own
+// type to itself, but lets errors.As copy it into any struct of the same form.
+type streamError struct {
+	StreamID uint32
+	Code     uint32
+	Cause    error
+}
+
+// Error makes streamError an error, as errors.As wants it.
+func (streamError) Error() string { return "stream error" }
+
+const refusedStream = 7 // RFC 9113 §7
+
+// unprocessed reports whether the server has said that it did not look at the
+// request, so that sending it again sends it once. net/http does not export the
+// values, only their texts; where a text changes, the fate counts as unknown, which
+// is the safe side.
+func unprocessed(err error) bool {
+	var se streamError
+	if errors.As(err, &se) {
+		return se.Code == refusedStream
+	}
+	switch text := err.Error(); {
+	case strings.HasSuffix(text, "http2: client conn not usable"),
+		strings.HasSuffix(text, "received Server's graceful shutdown GOAWAY"):
+		return true
+	}
+	return false
+}
+
+// plain tells an error without what the other side may have put into it: before a
+// request was sent that cannot be a token, afterwards only known words are kept.
+func plain(err error) string {
+	var notSent *NotSentError
+	var se streamError
+	var errno syscall.Errno
+	switch {
+	case errors.As(err, &se):
+		return fmt.Sprintf("stream reset with HTTP/2 error code %d", se.Code)
+	case errors.As(err, &notSent):
+		return notSent.Err.Error()
+	case errors.As(err, &errno):
+		return "connection broken: " + errno.Error()
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "connection closed by the server before its answer"
+	case strings.Contains(err.Error(), "server sent GOAWAY"):
+		return "connection closed by the server (GOAWAY)"
+	case strings.Contains(err.Error(), "client connection lost"):
+		return "connection lost: no answer to a ping"
+	}
+	return "connection broken"
+}
+
+// maxRetryAfter bounds what a server can ask for: longer than any notification is
+// worth waiting.
+const maxRetryAfter = 24 * time.Hour
+
+// RetryAfter reads the header of that name, in seconds or as a date; 0 if there is
+// none that makes sense.
+func RetryAfter(h http.Header, now time.Time) time.Duration {
+	v := h.Get("Retry-After")
+	if v == "" {
+		return 0
+	}
+	var d time.Duration
+	if s, err := strconv.ParseInt(v, 10, 64); err == nil {
+		d = time.Duration(min(max(s, 0), int64(maxRetryAfter/time.Second))) * time.Second
+	} else if at, err := http.ParseTime(v); err == nil {
+		d = at.Sub(now)
+	}
+	return min(max(d, 0), maxRetryAfter)
+}
+
+// Word keeps a provider's own word only if it is one: letters and underscores, and
+// nothing of the token. A server must not be able to put a token or a text into our
+// records by answering with it.
+func Word(s, token string) string {
+	if s == "" {
+		return ""
+	}
+	for _, r := range s {
+		if (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '_' {
+			return "unrecognised"
+		}
+	}
+	if len(s) > 64 || token != "" && strings.Contains(s, token) {
+		return "unrecognised"
+	}
+	return s
+}

@@ -1,0 +1,279 @@
+// Package h2 keeps a bounded number of connections to one push service and sends
+// requests over them.
+//
+// The client of net/http opens a connection for every request that finds no free
+// stream, hundreds in a burst, which a push service takes for an attack. A [Pool]
+// opens at most a fixed number, uses each for a fixed number of requests at a time,
+// and opens the next only when those before are full. Its requests are sent once: a
+// request is repeated only where the other side has said that it did not look at it
+// (GOAWAY, REFUSED_STREAM).
+//
+// A Pool is safe for concurrent use. Close waits for every goroutine of its own.
+package h2
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// Config says where a Pool connects to. TLS and a zero limit have useful defaults.
+type Config struct {
+	// URL is scheme and host, for example https://api.push.apple.com.
+	URL *url.URL
+	TLS *tls.Config
+	// Conns bounds the connections, Streams the requests under way on each.
+	Conns, Streams int
+	// HTTP1 lets a server speak HTTP/1.1, with one request at a time on each connection.
+	HTTP1 bool
+}
+
+const (
+	// dialTimeout is long enough for a lost SYN and its repeat after 1 s and 3 s, and
+	// shorter than the bound of one send, so that the cause is told and not the bound.
+	dialTimeout = 5 * time.Second
+	// A silent connection is asked after pingAfter and given up pingWait later: well
+	// within the bound of one send, where the library's own 30 s are not.
+	pingAfter, pingWait = 5 * time.Second, 3 * time.Second
+	// idleTimeout ends connections that nobody used for long. Providers want few and
+	// long-lived ones; two minutes is below what middleboxes forget first.
+	idleTimeout = 2 * time.Minute
+	// failHold is how long a failed dial answers for the next: without it a provider
+	// that is down would see a dial for every push.
+	failHold = 100 * time.Millisecond
+	// maxAnswer bounds an answer's body. Real ones have a few hundred bytes.
+	maxAnswer = 64 << 10
+	// maxRepeats bounds the repeats of a request which the server did not look at. A
+	// server that goes on refusing is treated as unavailable.
+	maxRepeats = 3
+)
+
+// Pool holds the connections to one host.
+type Pool struct {
+	transport    *http.Transport
+	scheme, addr string
+	maxConns     int
+	perConn      int
+
+	ctx    context.Context //nolint:containedctx // ends the pool's own dials at Close; no request uses it
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // dials
+
+	mu      sync.Mutex
+	conns   []*conn
+	dialing int
+	failErr error // of the last dial, nil once one succeeds
+	failAt  time.Time
+	fails   int
+	closed  bool
+
+	wait waitList
+}
+
+// conn is one connection with the number of our requests on it.
+type conn struct {
+	cc     *http.ClientConn
+	inUse  int
+	hooked bool
+}
+
+// NewPool makes a pool; it connects when the first request comes.
+func NewPool(c Config) *Pool {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP2(true)
+	protocols.SetHTTP1(c.HTTP1)
+	port := c.URL.Port()
+	if port == "" {
+		port = c.URL.Scheme
+	}
+	p := &Pool{
+		transport: &http.Transport{
+			DialContext:         dial,
+			Protocols:           protocols,
+			TLSClientConfig:     c.TLS,
+			TLSHandshakeTimeout: dialTimeout,
+			IdleConnTimeout:     idleTimeout,
+			DisableCompression:  true, // answers are tiny
+			HTTP2:               &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingWait},
+		},
+		scheme: c.URL.Scheme, addr: net.JoinHostPort(c.URL.Hostname(), port),
+		maxConns: c.Conns, perConn: c.Streams,
+	}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	return p
+}
+
+// Streams is how many requests can be under way.
+func (p *Pool) Streams() int { return p.maxConns * p.perConn }
+
+// Close ends all connections, also those in use, and waits for the pool's own
+// goroutines. Requests that are under way fail.
+func (p *Pool) Close() error {
+	p.mu.Lock()
+	p.closed = true
+	conns := p.conns
+	p.conns = nil
+	p.mu.Unlock()
+	p.cancel()
+	for _, c := range conns {
+		_ = c.cc.Close() // it is going away; nobody can act on a failure
+	}
+	p.wait.wakeAll()
+	p.wg.Wait()
+	return nil
+}
+
+// RoundTrip sends one request and reads the whole answer, so that the stream is free
+// again when it returns. It implements http.RoundTripper. A *NotSentError says that
+// the other side has seen nothing of the request.
+func (p *Pool) RoundTrip(req *http.Request) (*http.Response, error) {
+	for repeats := 0; ; repeats++ {
+		c, err := p.acquire(req.Context())
+		if err != nil {
+			return nil, &NotSentError{Err: err}
+		}
+		resp, err := c.roundTrip(req)
+		p.release(c)
+		if err == nil || !unprocessed(err) {
+			return resp, err
+		}
+		if repeats == maxRepeats || req.GetBody == nil {
+			return nil, &NotSentError{Err: err}
+		}
+		again := *req
+		if again.Body, err = req.GetBody(); err != nil {
+			return nil, &NotSentError{Err: err}
+		}
+		req = &again
+	}
+}
+
+// roundTrip sends on this connection and reads the answer into memory. When the
+// status has come but the body breaks off, it returns both answer and error.
+func (c *conn) roundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := c.cc.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, nil
+}
+
+var errClosed = errors.New("the provider was closed")
+
+// acquire finds a connection with room and takes a place on it, or waits for one.
+func (p *Pool) acquire(ctx context.Context) (*conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	c := p.take()
+	fails := p.fails
+	p.mu.Unlock()
+	if c != nil {
+		return c, nil
+	}
+	// From here on a place that becomes free wakes this request. Registering comes
+	// before looking again, or a place that became free in between were missed.
+	w := p.wait.add()
+	defer p.wait.remove(w)
+	for {
+		c, err := p.takeOrDial(fails)
+		if c != nil || err != nil {
+			return c, err
+		}
+		select {
+		case <-w.woken:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// take takes a place on the first connection that has one, and forgets connections
+// that have ended. It holds p.mu.
+func (p *Pool) take() *conn {
+	for i := 0; i < len(p.conns); i++ {
+		c := p.conns[i]
+		if c.inUse < p.perConn && c.cc.Reserve() == nil {
+			c.inUse++
+			return c
+		}
+		switch {
+		case c.cc.Err() != nil:
+			p.conns = append(p.conns[:i:i], p.conns[i+1:]...)
+			i--
+		case c.inUse < p.perConn && !c.hooked:
+			// The server allows fewer than we would like. Its places become free a little
+			// after our requests end, so the connection itself has to tell.
+			c.hooked = true
+			c.cc.SetStateHook(func(*http.ClientConn) { p.wait.wake() })
+		}
+	}
+	return nil
+}
+
+// takeOrDial takes a place, or starts a dial if the requests that wait are more than
+// the dials under way will serve. An error is that of a dial which failed since the
+// caller began (after fails failures), when no connection is left to wait for.
+func (p *Pool) takeOrDial(fails int) (*conn, error) {
+	waiting := p.wait.len()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errClosed
+	}
+	if c := p.take(); c != nil {
+		return c, nil
+	}
+	failed := p.failErr != nil && (p.fails > fails || time.Since(p.failAt) < failHold)
+	if failed && p.dialing == 0 && len(p.conns) == 0 {
+		return nil, p.failErr
+	}
+	if !failed && len(p.conns)+p.dialing < p.maxConns && waiting > p.dialing*p.perConn {
+		p.dialing++
+		p.wg.Go(p.connect)
+	}
+	return nil, nil
+}
+
+// connect opens one connection. It belongs to the pool and not to the request that
+// asked for it: that one may give up while others still want the connection.
+func (p *Pool) connect() {
+	ctx, cancel := context.WithTimeout(p.ctx, dialTimeout)
+	defer cancel()
+	cc, err := p.transport.NewClientConn(ctx, p.scheme, p.addr)
+	p.mu.Lock()
+	p.dialing--
+	switch {
+	case err != nil:
+		p.failErr, p.failAt, p.fails = err, time.Now(), p.fails+1
+	case p.closed:
+		_ = cc.Close() // nobody wants it any more
+	default:
+		p.failErr = nil
+		p.conns = append(p.conns, &conn{cc: cc})
+	}
+	p.mu.Unlock()
+	p.wait.wakeAll()
+}
+
+// release gives a place back.
+func (p *Pool) release(c *conn) {
+	p.mu.Lock()
+	c.inUse--
+	p.mu.Unlock()
+	p.wait.wake()
+}
