@@ -8,8 +8,10 @@ import (
 
 // gate lets messages of one key pass one after another, in the order of the stream.
 // For each key it knows the sequences that have arrived and were not released; only
-// the smallest may pass. What may not is parked, or, where too many of one key are
-// parked already, handed back to the broker; either keeps its place.
+// the smallest may pass. What may not is parked. While the smallest is away for a
+// second try, a key may park only so many, and the rest goes back to the broker, so
+// that a failing message does not take the places of all other keys; either keeps
+// its place.
 type gate struct {
 	maxParked int
 	emit      func(*inHand) // must not block
@@ -39,7 +41,7 @@ func newGate(maxParked int, emit func(*inHand)) *gate {
 }
 
 // arrive takes a message from the broker. It reports false where the message must
-// be handed back because too many of its key are parked.
+// be handed back because too many of its key wait for one that is away.
 func (g *gate) arrive(m *inHand, comesAgain time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -62,7 +64,7 @@ func (g *gate) arrive(m *inHand, comesAgain time.Time) bool {
 		l.waiting = slices.Insert(l.waiting, i, &place{seq: seq})
 	}
 	p := l.waiting[i]
-	if i > 0 && l.parked >= g.maxParked {
+	if i > 0 && l.waiting[0].msg == nil && l.parked >= g.maxParked {
 		p.until = comesAgain
 		return false
 	}

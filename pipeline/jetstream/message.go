@@ -51,7 +51,8 @@ func Sequence(m *message.Message) uint64 {
 	return 0
 }
 
-// Deliveries is how often the message was handed out, this time included.
+// Deliveries is how often handlers of this process got the message, this time
+// included.
 func Deliveries(m *message.Message) uint64 {
 	if d := deliveryOf(m); d != nil {
 		return d.deliveries

@@ -16,6 +16,7 @@ type inHand struct {
 	msg      *message.Message
 	delivery *delivery
 	cancel   context.CancelFunc
+	handled  bool // a handler has it; guarded by the subscription's lock
 }
 
 // subscription is one call of Subscribe. Three goroutines serve it: one reads from
@@ -31,16 +32,17 @@ type subscription struct {
 	mu    sync.Mutex
 	it    jetstream.MessagesContext
 	hands map[*inHand]struct{} // everything not settled
+	nacks map[uint64]uint64    // how often handlers handed a sequence back; bounded by what is unsettled
 	ready []*inHand            // may be handed out; bounded by InFlight
 	more  chan struct{}        // ready has grown; capacity 1
 	wg    sync.WaitGroup       // waits for acknowledgements
-	done  chan struct{}        // no message is handed out any more
+	left  chan struct{}        // closed when handlers that keep their messages are given up
 }
 
 func newSubscription(s *Subscriber, c jetstream.Consumer, topic string) *subscription {
 	sub := &subscription{
 		s: s, consumer: c, topic: topic, out: make(chan *message.Message),
-		hands: map[*inHand]struct{}{}, more: make(chan struct{}, 1), done: make(chan struct{}),
+		hands: map[*inHand]struct{}{}, nacks: map[uint64]uint64{}, more: make(chan struct{}, 1), left: make(chan struct{}),
 	}
 	// One key may park an eighth of what is in flight: the rest is for the others.
 	sub.gate = newGate(max(s.cfg.InFlight/8, 1), sub.pass)
@@ -55,6 +57,9 @@ const (
 	pullHeartbeat = 5 * time.Second
 	// reopenPause is the wait before a subscription that lost its broker tries again.
 	reopenPause = 100 * time.Millisecond
+	// crashLoop is how many times MaxDeliver the broker itself may hand a message out.
+	// Its count also has the times when no handler saw the message.
+	crashLoop = 50
 	// settleTimeout is how long cancelled handlers have to let go of their messages.
 	settleTimeout = 10 * time.Second
 )
@@ -80,10 +85,10 @@ func (sub *subscription) run(ctx context.Context) {
 	defer cancelAll()
 	beating, stopBeating := context.WithCancel(context.WithoutCancel(ctx))
 
-	var wg sync.WaitGroup
-	wg.Go(func() { sub.read(reading, lifetime) })
-	wg.Go(func() { sub.handOut(reading) })
-	wg.Go(func() { sub.beat(beating) })
+	var flow, signs sync.WaitGroup
+	flow.Go(func() { sub.read(reading, lifetime) })
+	flow.Go(func() { sub.handOut(reading) })
+	signs.Go(func() { sub.beat(beating) })
 	select {
 	case <-ctx.Done():
 	case <-sub.s.stop:
@@ -92,17 +97,35 @@ func (sub *subscription) run(ctx context.Context) {
 	sub.mu.Lock()
 	sub.it.Stop()
 	sub.mu.Unlock()
+	flow.Wait()
+	sub.handBack()
 	sub.finish(cancelAll)
 	stopBeating()
-	wg.Wait()
+	signs.Wait()
 	close(sub.out)
+}
+
+// handBack returns what no handler has, so that the next process need not wait for
+// AckWait to get it.
+func (sub *subscription) handBack() {
+	sub.mu.Lock()
+	var rest []*inHand
+	for m := range sub.hands {
+		if !m.handled {
+			rest = append(rest, m)
+		}
+	}
+	sub.mu.Unlock()
+	for _, m := range rest {
+		_ = m.raw.NakWithDelay(time.Millisecond) // if it is lost AckWait brings the message back
+		sub.forget(m)
+	}
 }
 
 // finish waits for the handlers, first patiently, then with their contexts
 // cancelled. Whoever does not let go keeps its message; the broker will hand it out
 // again, marked.
 func (sub *subscription) finish(cancelAll func()) {
-	close(sub.done) // messages that no handler has are let go at once
 	settled := make(chan struct{})
 	go func() { sub.wg.Wait(); close(settled) }()
 	patience := time.NewTimer(sub.s.cfg.CloseTimeout)
@@ -113,11 +136,13 @@ func (sub *subscription) finish(cancelAll func()) {
 	case <-patience.C:
 	}
 	cancelAll()
-	patience.Reset(settleTimeout)
+	patience.Reset(min(sub.s.cfg.CloseTimeout, settleTimeout))
 	select {
 	case <-settled:
 	case <-patience.C:
 		sub.s.log.Warn("handlers did not let go of their messages", "topic", sub.topic)
+		close(sub.left)
+		<-settled
 	}
 }
 
@@ -152,8 +177,11 @@ func (sub *subscription) take(lifetime context.Context, raw jetstream.Msg) {
 		sub.s.log.Error("message without metadata is left to the broker", "subject", raw.Subject(), "error", err)
 		return
 	}
+	sub.mu.Lock()
+	nacks := sub.nacks[md.Sequence.Stream]
+	sub.mu.Unlock()
 	d := &delivery{
-		sequence: md.Sequence.Stream, deliveries: md.NumDelivered,
+		sequence: md.Sequence.Stream, deliveries: nacks + 1,
 		repeat: md.NumDelivered > 1 || md.Sequence.Stream <= sub.s.broker.SequenceAtOpen(md.Stream),
 	}
 	m := &inHand{raw: raw, msg: unmarshal(raw.Headers(), raw.Data()), delivery: d}
@@ -167,8 +195,8 @@ func (sub *subscription) take(lifetime context.Context, raw jetstream.Msg) {
 	sub.hands[m] = struct{}{}
 	sub.mu.Unlock()
 	switch {
-	case md.NumDelivered > uint64(sub.s.cfg.MaxDeliver): //nolint:gosec // positive
-		sub.giveUp(m, fmt.Sprintf("delivered %d times", md.NumDelivered-1))
+	case md.NumDelivered > crashLoop*uint64(sub.s.cfg.MaxDeliver): //nolint:gosec // positive
+		sub.giveUp(m, fmt.Sprintf("delivered %d times and never settled", md.NumDelivered-1))
 	case d.key == "":
 		sub.pass(m)
 	default:
@@ -209,12 +237,13 @@ func (sub *subscription) handOut(ctx context.Context) {
 		sub.ready = nil
 		sub.mu.Unlock()
 		for _, m := range batch {
-			sub.wg.Add(1)
 			select {
 			case sub.out <- m.msg:
-				go sub.await(m)
+				sub.mu.Lock()
+				m.handled = true
+				sub.mu.Unlock()
+				sub.wg.Go(func() { sub.await(m) })
 			case <-ctx.Done():
-				sub.wg.Done()
 				return
 			}
 		}
@@ -223,13 +252,14 @@ func (sub *subscription) handOut(ctx context.Context) {
 
 // await settles a message once its handler has decided.
 func (sub *subscription) await(m *inHand) {
-	defer sub.wg.Done()
 	select {
 	case <-m.msg.Acked():
 		_ = m.raw.Ack() // if it is lost the message comes again, marked
 		sub.settled(m)
 	case <-m.msg.Nacked():
 		sub.nacked(m)
+	case <-sub.left:
+		sub.forget(m)
 	}
 }
 
@@ -238,6 +268,13 @@ func (sub *subscription) nacked(m *inHand) {
 		sub.giveUp(m, *reason)
 		return
 	}
+	if m.delivery.deliveries >= uint64(sub.s.cfg.MaxDeliver) { //nolint:gosec // positive
+		sub.giveUp(m, fmt.Sprintf("its handler failed %d times", m.delivery.deliveries))
+		return
+	}
+	sub.mu.Lock()
+	sub.nacks[m.delivery.sequence] = m.delivery.deliveries
+	sub.mu.Unlock()
 	delay := time.Duration(m.delivery.delay.Load())
 	if delay <= 0 {
 		delay = sub.s.cfg.NackDelay
@@ -259,6 +296,9 @@ func (sub *subscription) settled(m *inHand) {
 	if m.delivery.key != "" {
 		sub.gate.release(m.delivery.key, m.delivery.sequence)
 	}
+	sub.mu.Lock()
+	delete(sub.nacks, m.delivery.sequence)
+	sub.mu.Unlock()
 	sub.forget(m)
 }
 
