@@ -1,0 +1,203 @@
+package webhooks
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptrace"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"chatbell"
+)
+
+// Config says what a Client may reach, and how long it waits.
+type Config struct {
+	// AllowPrivate are the networks that may be reached although they are private, and
+	// by plain http.
+	AllowPrivate []netip.Prefix
+	// RootCAs are trusted for https; nil means the system's.
+	RootCAs *x509.CertPool
+	// Timeout bounds one call from connecting to the end of the answer; 0 means 15 s,
+	// the short end of what the Standard Webhooks specification advises.
+	Timeout time.Duration
+	// Logger takes one line at debug level for each call; nil means none.
+	Logger *slog.Logger
+}
+
+const defaultTimeout = 15 * time.Second
+
+// Client calls webhooks. Make one with [New].
+type Client struct {
+	secure, plain *http.Client
+	timeout       time.Duration
+	allow         []netip.Prefix
+	log           *slog.Logger
+}
+
+// New makes a client. It connects to nothing yet.
+func New(cfg Config) (*Client, error) {
+	if cfg.Timeout < 0 {
+		return nil, fmt.Errorf("webhooks: timeout %s is negative", cfg.Timeout)
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = defaultTimeout
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	allow, err := normalize(cfg.AllowPrivate)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{
+		secure:  newHTTPClient(guardPublic(allow), cfg.RootCAs),
+		plain:   newHTTPClient(guardAllowed(allow), nil),
+		timeout: cfg.Timeout,
+		allow:   allow,
+		log:     cfg.Logger,
+	}, nil
+}
+
+// Close drops the idle connections. Calls under way end by themselves.
+func (c *Client) Close() error {
+	c.secure.CloseIdleConnections()
+	c.plain.CloseIdleConnections()
+	return nil
+}
+
+// Call is one try of one webhook call.
+type Call struct {
+	// ID is the webhook-id: the same on every retry of the same body, without a dot.
+	ID string
+	// Attempt counts the tries from 1.
+	Attempt int
+	// Body is JSON. It must not change between retries.
+	Body []byte
+	// TraceParent is the W3C traceparent of what caused the call, or empty.
+	TraceParent string
+}
+
+var (
+	errCallID   = errors.New("a webhook-id is needed, without a dot or a space")
+	errCallBody = errors.New("a webhook call needs a body")
+)
+
+// Deliver makes one try. The status is 0 when no answer came. The errors are told
+// in the package comment; their texts hold no part of the URL but its host, no
+// secret, and nothing of the answer.
+func (c *Client) Deliver(ctx context.Context, ep chatbell.Endpoint, call Call) (status int, err error) {
+	start := time.Now()
+	status, err = c.deliver(ctx, &ep, &call, start)
+	if c.log.Enabled(ctx, slog.LevelDebug) {
+		c.log.DebugContext(ctx, "webhook called", "endpoint", ep.ID, "webhook_id", call.ID,
+			"attempt", call.Attempt, "status", status, "took", time.Since(start), "error", err)
+	}
+	return status, err
+}
+
+func (c *Client) deliver(parent context.Context, ep *chatbell.Endpoint, call *Call, now time.Time) (int, error) {
+	target, err := parseURL(ep.URL, c.allow)
+	if err != nil {
+		return 0, refused(err)
+	}
+	ctx, cancel := context.WithTimeout(parent, c.timeout)
+	defer cancel()
+	var wrote atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { wrote.Store(true) }})
+	req, err := newRequest(ctx, target, ep, call, now)
+	if err != nil {
+		return 0, refused(err)
+	}
+	client := c.secure
+	if target.Scheme == "http" {
+		client = c.plain
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, c.failure(parent, err, wrote.Load())
+	}
+	defer drain(resp.Body, cancel)
+	return resp.StatusCode, judge(resp.StatusCode, resp.Header.Get("Retry-After"), now)
+}
+
+// refused is a call that was not made, because it cannot succeed as it is configured.
+func refused(err error) error {
+	e := &chatbell.SendError{Reason: chatbell.Other, Err: err}
+	switch {
+	case errors.Is(err, errNotAllowed):
+		e.Reason = chatbell.BlockedAddress
+	case errors.Is(err, errNoSecret), errors.Is(err, errSecretBase64), errors.Is(err, errSignature):
+		e.Reason = chatbell.Auth
+	}
+	return e
+}
+
+// newRequest makes the signed request.
+func newRequest(ctx context.Context, target *url.URL, ep *chatbell.Endpoint, call *Call, now time.Time) (*http.Request, error) {
+	if call.ID == "" || strings.ContainsAny(call.ID, ". ") {
+		return nil, errCallID
+	}
+	if len(call.Body) == 0 {
+		return nil, errCallBody
+	}
+	signer, err := NewSigner(ep.Signatures, ep.Secret)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "", bytes.NewReader(call.Body))
+	if err != nil {
+		return nil, fmt.Errorf("make the request: %w", err)
+	}
+	req.URL, req.Host = target, target.Host
+	req.Header = http.Header{
+		"Content-Type":     {"application/json"},
+		"User-Agent":       {"chatbell"},
+		"Chatbell-Attempt": {strconv.Itoa(max(call.Attempt, 1))},
+	}
+	if validTraceParent(call.TraceParent) {
+		req.Header["Traceparent"] = []string{call.TraceParent}
+	}
+	if err := signer.Sign(req.Header, call.ID, now, call.Body); err != nil {
+		return nil, err
+	}
+	return req, nil
+}
+
+// validTraceParent keeps anything but the W3C form out of a header.
+func validTraceParent(s string) bool {
+	if len(s) != 55 { // version 00: 2, 32, 16 and 2 hexadecimal digits with dashes between
+		return false
+	}
+	for i := range len(s) {
+		dash := i == 2 || i == 35 || i == 52
+		if dash != (s[i] == '-') || !dash && !strings.ContainsRune("0123456789abcdef", rune(s[i])) {
+			return false
+		}
+	}
+	return true
+}
+
+const (
+	// maxAnswer bounds what is read of an answer, in bytes. Nothing in it matters but
+	// that a connection whose answer was read to its end can be used again.
+	maxAnswer = 64 << 10
+	// maxDrain bounds the time for that: a receiver that drips its answer holds no slot.
+	maxDrain = time.Second
+)
+
+func drain(body io.ReadCloser, cancel context.CancelFunc) {
+	stop := time.AfterFunc(maxDrain, cancel)
+	defer stop.Stop()
+	_, _ = io.CopyN(io.Discard, body, maxAnswer) // the status has decided already
+	_ = body.Close()
+}

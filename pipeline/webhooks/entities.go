@@ -1,0 +1,139 @@
+package webhooks
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+
+	"chatbell"
+)
+
+// The entities of both kinds of body, in Amity's names. What an event does not say
+// is left out.
+
+type channelEntity struct {
+	ChannelID   chatbell.ChannelID `json:"channelId"`
+	DisplayName string             `json:"displayName,omitempty"`
+	Type        string             `json:"type,omitempty"`
+}
+
+type userEntity struct {
+	UserID      chatbell.UserID `json:"userId"`
+	DisplayName string          `json:"displayName,omitempty"`
+	Roles       []string        `json:"roles,omitempty"`
+}
+
+type messageEntity struct {
+	MessageID  string               `json:"messageId"`
+	ChannelID  chatbell.ChannelID   `json:"channelId"`
+	UserID     chatbell.UserID      `json:"userId"`
+	Type       chatbell.MessageType `json:"type,omitempty"`
+	Data       json.RawMessage      `json:"data,omitempty"`
+	Metadata   json.RawMessage      `json:"metadata,omitempty"`
+	ParentID   string               `json:"parentId,omitempty"`
+	Mentionees []mentionees         `json:"mentionees,omitempty"`
+	IsDeleted  bool                 `json:"isDeleted,omitempty"`
+	CreatedAt  stamp                `json:"createdAt,omitzero"`
+	UpdatedAt  stamp                `json:"updatedAt,omitzero"`
+	EditedAt   stamp                `json:"editedAt,omitzero"`
+}
+
+type mentionees struct {
+	Type    string            `json:"type"`
+	UserIDs []chatbell.UserID `json:"userIds"`
+}
+
+func channelsOf(e *chatbell.Event) []channelEntity {
+	if e.Channel.ID == "" {
+		return []channelEntity{}
+	}
+	return []channelEntity{{ChannelID: e.Channel.ID, DisplayName: e.Channel.Name, Type: e.Channel.Type}}
+}
+
+// usersOf leaves out nobody's and repeated entries; the first wins.
+func usersOf(people ...chatbell.Person) []userEntity {
+	users := make([]userEntity, 0, len(people))
+	seen := make(map[chatbell.UserID]bool, len(people))
+	for _, p := range people {
+		if p.ID == "" || seen[p.ID] {
+			continue
+		}
+		seen[p.ID] = true
+		users = append(users, userEntity{UserID: p.ID, DisplayName: p.Name, Roles: p.Roles})
+	}
+	return users
+}
+
+func messagesOf(e *chatbell.Event) []messageEntity {
+	m := e.Message
+	if m == nil {
+		return nil
+	}
+	out := messageEntity{
+		MessageID: m.ID, ChannelID: e.Channel.ID, UserID: e.Actor.ID, Type: m.Type, ParentID: m.ThreadID,
+		UpdatedAt: stamp(e.Time),
+	}
+	switch e.Type {
+	case chatbell.MessageUpdated:
+		out.EditedAt = out.UpdatedAt
+	case chatbell.MessageDeleted:
+		out.IsDeleted, out.EditedAt = true, out.UpdatedAt
+	default:
+		out.CreatedAt = out.UpdatedAt
+	}
+	if len(m.Mentions) > 0 {
+		out.Mentionees = []mentionees{{Type: "user", UserIDs: m.Mentions}}
+	}
+	out.Data, out.Metadata = contentOf(m)
+	return []messageEntity{out}
+}
+
+// contentOf splits a message into Amity's data and metadata. A text's data is the
+// text, and its extra data the metadata; the data of any other message is its own,
+// with the text, if it has one, beside it.
+func contentOf(m *chatbell.Message) (data, metadata json.RawMessage) {
+	text, err := encode(m.Text)
+	if err != nil {
+		return nil, nil // a string always encodes
+	}
+	own := bytes.TrimSpace(m.Data)
+	if !json.Valid(own) {
+		own = nil
+	}
+	isObject := len(own) > 0 && own[0] == '{'
+	switch {
+	case m.Type == chatbell.MessageText || m.Type == "":
+		if isObject {
+			metadata = json.RawMessage(own)
+		}
+		return textOnly(text), metadata
+	case m.Text == "":
+		return json.RawMessage(own), nil
+	case !isObject:
+		return textOnly(text), nil
+	default:
+		return withText(own, text), nil
+	}
+}
+
+// textOnly is {"text":text}.
+func textOnly(text []byte) json.RawMessage {
+	return slices.Concat([]byte(`{"text":`), text, []byte("}"))
+}
+
+// withText adds the text to an object that has none.
+func withText(object, text []byte) json.RawMessage {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(object, &fields) != nil {
+		return object // it was valid and an object
+	}
+	if _, ok := fields["text"]; ok {
+		return object
+	}
+	fields["text"] = text
+	out, err := encode(fields)
+	if err != nil {
+		return object
+	}
+	return out
+}

@@ -1,0 +1,130 @@
+package webhooks
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+)
+
+// The signatures that an endpoint may ask for.
+const (
+	SignatureStandard = "standard"
+	SignatureAmity    = "amity"
+)
+
+const secretPrefix = "whsec_"
+
+var (
+	errNoSecret     = errors.New("the webhook has no secret; calls are never sent unsigned")
+	errSecretBase64 = errors.New("the webhook's secret begins with whsec_, but what follows is not base64")
+	errSignature    = errors.New("unknown signature; it is standard or amity")
+)
+
+// Signer signs calls. It is immutable and safe for concurrent use.
+type Signer struct {
+	standard []*standardwebhooks.Webhook // empty unless asked for
+	amity    string                      // the key of x-amity-signature; empty unless asked for
+}
+
+// NewSigner makes a signer for the signatures asked for (none means standard) from
+// one secret, or from several while an endpoint's secret is rotated: the newest
+// first. Each secret signs in webhook-signature, where a receiver accepts any of
+// several; x-amity-signature has place for one, and the newest takes it.
+//
+// The key of webhook-signature is what follows whsec_, decoded from base64. A
+// secret without that prefix is used as it is written; if it happens to be base64
+// it signs once more with the decoded key, because that is how the libraries of
+// the specification read such a secret. The key of x-amity-signature is always the
+// secret as it is written, whsec_ included.
+func NewSigner(signatures []string, secrets ...string) (*Signer, error) {
+	for _, s := range signatures {
+		if s != SignatureStandard && s != SignatureAmity {
+			return nil, errSignature
+		}
+	}
+	if len(secrets) == 0 || slices.Contains(secrets, "") {
+		return nil, errNoSecret
+	}
+	s := new(Signer)
+	if slices.Contains(signatures, SignatureAmity) {
+		s.amity = secrets[0]
+	}
+	if len(signatures) == 0 || slices.Contains(signatures, SignatureStandard) {
+		for _, secret := range secrets {
+			if err := s.addStandard(secret); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return s, nil
+}
+
+func (s *Signer) addStandard(secret string) error {
+	decoded, err := standardwebhooks.NewWebhook(secret)
+	if encoded, prefixed := strings.CutPrefix(secret, secretPrefix); prefixed {
+		if err != nil || encoded == "" {
+			return errSecretBase64 // the library's text may quote the secret
+		}
+		s.standard = append(s.standard, decoded)
+		return nil
+	}
+	written, werr := standardwebhooks.NewWebhookRaw([]byte(secret))
+	if werr != nil {
+		return fmt.Errorf("use the webhook's secret: %w", werr)
+	}
+	s.standard = append(s.standard, written)
+	if err == nil {
+		s.standard = append(s.standard, decoded)
+	}
+	return nil
+}
+
+// CheckSecret reports what is wrong with an endpoint's secret, without quoting it.
+func CheckSecret(secret string) error {
+	_, err := NewSigner([]string{SignatureStandard}, secret)
+	return err
+}
+
+// Sign adds the headers for one try of a call.
+func (s *Signer) Sign(h http.Header, id string, at time.Time, body []byte) error {
+	if s.amity != "" {
+		h.Set("X-Amity-Signature", amitySignature(s.amity, body))
+	}
+	// The id and the time are sent in any case: receivers drop repeats by the id.
+	h.Set(standardwebhooks.HeaderWebhookID, id)
+	h.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(at.Unix(), 10))
+	if len(s.standard) == 0 {
+		return nil
+	}
+	signatures := make([]string, len(s.standard))
+	for i, w := range s.standard {
+		sig, err := w.Sign(id, at, body)
+		if err != nil {
+			return fmt.Errorf("sign the webhook call: %w", err)
+		}
+		signatures[i] = sig
+	}
+	h.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
+	return nil
+}
+
+// VerifyAmity reports whether a signature is the one of the body: base64 of
+// HMAC-SHA256. It takes the same time wherever they differ.
+func VerifyAmity(secret, signature string, body []byte) bool {
+	return hmac.Equal([]byte(signature), []byte(amitySignature(secret, body)))
+}
+
+func amitySignature(secret string, body []byte) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write(body)
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}
