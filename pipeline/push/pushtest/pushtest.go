@@ -59,11 +59,8 @@ type Refusal struct {
 type Harness struct {
 	// New makes a Notifier; the suite closes it.
 	New func(t *testing.T, c Conditions) Notifier
-	// IsSend tells sends from the provider's other requests, which Other answers.
+	// IsSend reports whether a request is a well-formed send; others get a 404.
 	IsSend func(r *http.Request) bool
-	Other  http.Handler
-	// OtherConns is how many connections the other requests may take.
-	OtherConns int
 	// Read takes a send apart.
 	Read func(t *testing.T, r Request) Sent
 	// Token makes the i-th well-formed device token.

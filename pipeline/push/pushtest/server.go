@@ -143,11 +143,7 @@ func (s *Server) await(t testing.TB, n int) {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.h.IsSend(r) {
-		if s.h.Other == nil {
-			http.NotFound(w, r)
-			return
-		}
-		s.h.Other.ServeHTTP(w, r)
+		http.NotFound(w, r)
 		return
 	}
 	body, err := io.ReadAll(r.Body)
