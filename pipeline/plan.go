@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"chatbell"
+	"chatbell/pipeline/webhooks"
 	"chatbell/rules"
 	"chatbell/templates"
 )
@@ -39,7 +40,7 @@ type callGroup struct {
 const maxBatch = 256
 
 // maxCallTargets is how many people one webhook call names.
-const maxCallTargets = 1000
+const maxCallTargets = webhooks.MaxTargets
 
 // suppress notes that somebody is not told.
 func (p *plan) suppress(user chatbell.UserID, level chatbell.Level, reason chatbell.Reason) {
@@ -104,7 +105,7 @@ func (p *plan) addEndpoints(r *chatbell.Recipient) error {
 			p.rows = append(p.rows, b.delivery(&t, verdict{outcome: chatbell.Failed, reason: chatbell.EndpointDisabled}, nil, p.now))
 			continue
 		}
-		if !wants(&ep, p.event.Type) {
+		if !webhooks.WantsPush(ep.Events, p.event.Type) {
 			continue
 		}
 		dest := Destination{Network: p.net.ID, Endpoint: ep.ID}
@@ -114,19 +115,6 @@ func (p *plan) addEndpoints(r *chatbell.Recipient) error {
 	}
 	return nil
 }
-
-// wants reports whether an endpoint asked for notifications of this event type.
-func wants(ep *chatbell.Endpoint, t chatbell.EventType) bool {
-	for _, e := range ep.Events {
-		if e == "*" || e == string(t) || e == pushNotificationCreated {
-			return true
-		}
-	}
-	return false
-}
-
-// pushNotificationCreated is the name of rendered notifications among an endpoint's events.
-const pushNotificationCreated = "push-notification.created"
 
 // put adds a target to the open batch of its destination and language.
 func (p *plan) put(dest Destination, t Target, locale string, limit int) error {

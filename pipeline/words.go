@@ -22,5 +22,22 @@ func words(e *chatbell.Event, t *rules.Trigger, actor chatbell.Person, channel c
 	if e.Message != nil {
 		in.Text = e.Message.Text
 	}
-	return templates.Name(t.Rule.Template, e), in
+	return templateName(e, t), in
+}
+
+// templateName is the template of a trigger: a message's depends on what it is, a
+// joiner's on whether one or many joined.
+func templateName(e *chatbell.Event, t *rules.Trigger) string {
+	switch {
+	case t.Rule.Template == templates.ChannelJoined && len(t.Subjects) > 1:
+		return templates.ChannelJoinedMany
+	case t.Rule.Template != "message" || e.Message == nil:
+		return t.Rule.Template
+	case e.Message.Type == chatbell.MessageText:
+		return templates.MessageText
+	case e.Message.Type == chatbell.MessageImage:
+		return templates.MessageImage
+	default:
+		return templates.MessageOther
+	}
 }

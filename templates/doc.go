@@ -1,0 +1,26 @@
+// Package templates turns notifications into words: a catalogue for each network,
+// made of the built-in texts in 21 languages and the network's own, rendered by
+// go-i18n with a parser of ours.
+//
+// # Templates
+//
+// A text holds placeholders and nothing else: {{.Actor}}, {{.Channel}}, {{.Subject}}
+// (who joined), {{.Text}} (the message, or what stands for it) and {{.Count}}. There
+// are no loops, no functions and no conditions, so that a customer's text can neither
+// hang nor fail once it was accepted. [New] refuses what it does not know, with line
+// and column. Plurals are go-i18n's forms (one, few, many, other …) of the language.
+//
+// # Languages
+//
+// [Catalogue.Resolve] goes from the exact locale over its parents (pt-BR → pt) to
+// the network's default, and to English last. Locales come from strangers: what
+// cannot be understood counts as no wish.
+//
+// # Direction
+//
+// A name whose direction differs from the language's is put between U+2068 and
+// U+2069, so that it does not turn the words around it; a text that is only the name
+// stays as it is.
+//
+// A Catalogue is immutable and safe for concurrent use.
+package templates
