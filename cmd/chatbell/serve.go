@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"chatbell/internal/app"
+	"chatbell/internal/config"
+)
+
+// configFlags are the flags that say where the configuration is and what overrides
+// it; later sources win: file, environment, flags.
+type configFlags struct {
+	file, data, listen string
+}
+
+func (f *configFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.file, "config", "", "configuration file (YAML)")
+	cmd.Flags().StringVar(&f.data, "data", "", "folder of the embedded stores (default ./data)")
+	cmd.Flags().StringVar(&f.listen, "listen", "", "address of the API (default 127.0.0.1:8080)")
+}
+
+func (f *configFlags) load() (*config.Config, error) {
+	flags := map[string]any{}
+	if f.data != "" {
+		flags["data"] = f.data
+	}
+	if f.listen != "" {
+		flags["listen"] = f.listen
+	}
+	return config.Load(config.Options{File: f.file, Env: os.Environ(), Flags: flags})
+}
+
+func newServe() *cobra.Command {
+	var flags configFlags
+	var debug bool
+	cmd := &cobra.Command{
+		Use: "serve", Short: "Run the server",
+		Long: "Run the server. Without any configuration it keeps everything in ./data, listens on\n" +
+			"127.0.0.1:8080, makes the network \"default\" and prints its API key once.\n" +
+			"SIGTERM drains: no new work is taken, work in hand is finished or handed back.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := flags.load()
+			if err != nil {
+				return err
+			}
+			level := slog.LevelInfo
+			if debug {
+				level = slog.LevelDebug
+			}
+			log := newLogger(cmd.ErrOrStderr(), level)
+			a, err := app.New(cmd.Context(), cfg, app.Options{Version: version, Log: log, Notices: cmd.OutOrStdout()})
+			if err != nil {
+				return err
+			}
+			return a.Run(cmd.Context())
+		},
+	}
+	flags.register(cmd)
+	cmd.Flags().BoolVar(&debug, "debug", false, "log more")
+	return cmd
+}
+
+func newCheckConfig() *cobra.Command {
+	var flags configFlags
+	cmd := &cobra.Command{
+		Use: "check-config", Short: "Say what is wrong with a configuration, or print what it comes to",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := flags.load()
+			if err != nil {
+				return err
+			}
+			if err := app.Check(cfg); err != nil {
+				return err
+			}
+			out, err := cfg.Redacted()
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\nThe configuration is good.\n", out)
+			return err
+		},
+	}
+	flags.register(cmd)
+	return cmd
+}

@@ -1,0 +1,128 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"chatbell"
+	"chatbell/analytics"
+	"chatbell/analytics/clickhouse"
+	"chatbell/analytics/engine"
+	"chatbell/pipeline/jetstream"
+)
+
+// metaAnalystPassword is where the hash of the generated password is kept.
+const metaAnalystPassword = "clickhouse_password_sha256"
+
+// openClickHouse starts the embedded engine, or takes the configured server, and
+// makes the recorder. The recorder waits for the database; the server does not.
+func (a *App) openClickHouse(ctx context.Context) error {
+	dsn := a.cfg.ClickHouse
+	if a.cfg.EmbeddedClickHouse() {
+		if err := a.startEngine(ctx); err != nil {
+			return fmt.Errorf("start the ClickHouse engine: %w", err)
+		}
+		dsn = a.engine.DSN()
+	}
+	var err error
+	if a.clickhouse, err = clickhouse.Open(ctx, clickhouse.Config{DSN: dsn, Logger: a.log}); err != nil {
+		return fmt.Errorf("open ClickHouse (configuration key clickhouse): %w", err)
+	}
+	a.own(a.clickhouse.Close)
+	a.recorder, err = analytics.New(analytics.Config{
+		Log: resultLog{a.broker}, Cursors: a.store, Sink: a.clickhouse, Logger: a.log,
+	})
+	if err != nil {
+		return fmt.Errorf("make the recorder: %w", err)
+	}
+	return nil
+}
+
+func (a *App) startEngine(ctx context.Context) error {
+	library, err := engine.FindLibrary(a.cfg.ClickHouseEngine, a.cfg.Data)
+	if err != nil {
+		return err
+	}
+	password, err := a.analystPassword(ctx)
+	if err != nil {
+		return err
+	}
+	command := a.opts.EngineCommand
+	if len(command) == 0 {
+		self, err := os.Executable()
+		if err != nil {
+			return fmt.Errorf("find this executable: %w", err)
+		}
+		command = []string{self, "engine"}
+	}
+	a.engine, err = engine.Start(ctx, engine.Config{
+		Library: library, Dir: filepath.Join(a.cfg.Data, "clickhouse"), Listen: a.cfg.ClickHouseListen,
+		AnalystUser: a.cfg.ClickHouseUser, AnalystPasswordSHA256: password, Command: command, Logger: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	a.own(a.engine.Close)
+	return nil
+}
+
+// analystPassword is the hash of the configured password, or of one that is made
+// now and shown this once.
+func (a *App) analystPassword(ctx context.Context) (string, error) {
+	if a.cfg.ClickHousePassword != "" {
+		return hashHex(string(a.cfg.ClickHousePassword)), nil
+	}
+	kept, err := a.store.Meta(ctx, metaAnalystPassword)
+	if err == nil && kept != "" {
+		return kept, nil
+	}
+	if err != nil && !errors.Is(err, chatbell.ErrNotFound) {
+		return "", fmt.Errorf("read the password's hash: %w", err)
+	}
+	secret := newSecret("")
+	if err := a.store.PutMeta(ctx, metaAnalystPassword, hashHex(secret)); err != nil {
+		return "", fmt.Errorf("keep the password's hash: %w", err)
+	}
+	_, err = fmt.Fprintf(a.opts.Notices, "Made a password for ClickHouse at http://%s, user %q, shown this once and stored only as a hash:\n\n    %s\n\n",
+		a.cfg.ClickHouseListen, a.cfg.ClickHouseUser, secret)
+	return hashHex(secret), err
+}
+
+// resultLog is the stream RESULTS as the recorder reads it.
+type resultLog struct{ broker *jetstream.Broker }
+
+// Read returns the next messages, or none when wait is over.
+func (l resultLog) Read(ctx context.Context, from uint64, limit int, wait time.Duration) ([]analytics.Record, error) {
+	records, err := l.broker.Read(ctx, jetstream.StreamResults, from, limit, wait)
+	out := make([]analytics.Record, len(records))
+	for i, r := range records {
+		out[i] = analytics.Record{Sequence: r.Sequence, Payload: r.Payload}
+	}
+	return out, err
+}
+
+// Purge forgets what was recorded.
+func (l resultLog) Purge(ctx context.Context, before uint64) error {
+	return l.broker.Purge(ctx, jetstream.StreamResults, before)
+}
+
+// recorded answers the senders' question whether work was finished before.
+type recorded struct{ app *App }
+
+// CatchUp waits until everything in RESULTS by now is in ClickHouse.
+func (r recorded) CatchUp(ctx context.Context) error {
+	last, err := r.app.broker.LastSequence(ctx, jetstream.StreamResults)
+	if err != nil {
+		return err
+	}
+	return r.app.recorder.WaitRecorded(ctx, last)
+}
+
+// Recorded tells which deliveries have a row.
+func (r recorded) Recorded(ctx context.Context, ids []chatbell.UUID) (map[chatbell.UUID]struct{}, error) {
+	return r.app.clickhouse.Recorded(ctx, ids)
+}

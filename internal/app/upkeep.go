@@ -1,0 +1,68 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"chatbell/pipeline/jetstream"
+)
+
+// purgeInterval is how often consumed messages are removed: often enough that a
+// stream is never much larger than what it has to remember.
+const purgeInterval = 30 * time.Second
+
+// consumers are the streams that are purged behind the floor of their consumer.
+// RESULTS is purged by the recorder.
+var consumers = [...]struct{ stream, durable string }{
+	{jetstream.StreamEvents, durableMatch},
+	{jetstream.StreamPush, durablePush},
+	{jetstream.StreamHook, durableHook},
+}
+
+// purge removes consumed messages until the context ends.
+func (a *App) purge(ctx context.Context) error {
+	t := time.NewTicker(purgeInterval)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+		for _, c := range consumers {
+			if err := a.broker.PurgeAcknowledged(ctx, c.stream, c.durable); err != nil && ctx.Err() == nil {
+				a.log.Warn("cannot purge consumed messages; trying again", "stream", c.stream, "error", err)
+			}
+		}
+	}
+}
+
+func (a *App) registerGauges() {
+	for _, c := range consumers {
+		labels := map[string]string{"stream": c.stream}
+		a.metrics.Gauge("chatbell_stream_pending", "Messages that nobody has finished.", labels, func(ctx context.Context) (float64, error) {
+			b, err := a.broker.Backlog(ctx, c.stream, c.durable)
+			return float64(b.Pending + b.InFlight), err
+		})
+	}
+	a.metrics.Gauge("chatbell_results_bytes", "Bytes of results that ClickHouse does not have yet.", nil, func(ctx context.Context) (float64, error) {
+		b, err := a.broker.Backlog(ctx, jetstream.StreamResults, "")
+		return float64(b.Bytes), err
+	})
+}
+
+// health answers /readyz.
+type health struct{ app *App }
+
+// Ready is nil while events can be accepted.
+func (h health) Ready(ctx context.Context) error {
+	return h.app.intake.room(ctx, 1)
+}
+
+// Degraded names what does not work although events are accepted.
+func (h health) Degraded(context.Context) []string {
+	if !h.app.recorder.Healthy() {
+		return []string{"clickhouse: results wait until it answers"}
+	}
+	return nil
+}
