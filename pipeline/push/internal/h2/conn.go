@@ -2,6 +2,7 @@ package h2
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"runtime"
@@ -36,13 +37,15 @@ const closeWait = time.Second
 type gathering struct {
 	net.Conn
 
-	mu      sync.Mutex
-	changed sync.Cond // any of the fields below
-	buf     []byte
-	spare   []byte // the buffer that was written last, to be filled next
-	err     error
-	closing bool
-	done    chan struct{}
+	mu       sync.Mutex
+	changed  sync.Cond // any of the fields below
+	buf      []byte
+	spare    []byte // the buffer that was written last, to be filled next
+	err      error
+	closing  bool
+	deadline time.Time
+	timer    *time.Timer // tells changed of the deadline
+	done     chan struct{}
 }
 
 func newGathering(c net.Conn) *gathering {
@@ -56,10 +59,13 @@ func newGathering(c net.Conn) *gathering {
 func (g *gathering) Write(p []byte) (int, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for g.err == nil && !g.closing && len(g.buf) > 0 && len(g.buf)+len(p) > maxGathered {
+	late := func() bool { return !g.deadline.IsZero() && !time.Now().Before(g.deadline) }
+	for g.err == nil && !g.closing && !late() && len(g.buf) > 0 && len(g.buf)+len(p) > maxGathered {
 		g.changed.Wait()
 	}
 	switch {
+	case late():
+		return 0, os.ErrDeadlineExceeded
 	case g.err != nil:
 		return 0, g.err
 	case g.closing:
@@ -89,6 +95,7 @@ func (g *gathering) write() {
 		g.mu.Lock()
 		batch := g.buf
 		g.buf, g.spare = g.spare[:0], nil
+		g.changed.Broadcast() // there is room
 		g.mu.Unlock()
 		_, err := g.Conn.Write(batch)
 		g.mu.Lock()
@@ -96,8 +103,8 @@ func (g *gathering) write() {
 		if err != nil {
 			g.err = err
 			_ = g.Conn.Close() // readers learn of it that way
+			g.changed.Broadcast()
 		}
-		g.changed.Broadcast()
 	}
 }
 
@@ -110,6 +117,9 @@ func (g *gathering) Close() error {
 		return nil
 	}
 	g.closing = true
+	if g.timer != nil {
+		g.timer.Stop()
+	}
 	g.changed.Broadcast()
 	g.mu.Unlock()
 	_ = g.Conn.SetWriteDeadline(time.Now().Add(closeWait)) // fails only where the connection has ended
@@ -117,17 +127,30 @@ func (g *gathering) Close() error {
 	return g.Conn.Close()
 }
 
-// SetDeadline sets the deadline for reading only; see SetWriteDeadline.
-func (g *gathering) SetDeadline(t time.Time) error { return g.Conn.SetReadDeadline(t) }
+// SetDeadline sets both deadlines.
+func (g *gathering) SetDeadline(t time.Time) error {
+	return errors.Join(g.Conn.SetReadDeadline(t), g.SetWriteDeadline(t))
+}
 
-// SetWriteDeadline has no effect but to be accepted: a write here takes no time, and
-// a peer that does not read is found by the pings. crypto/tls sets a deadline in the
-// past once it has said goodbye, which must not stop the goodbye from leaving.
-func (g *gathering) SetWriteDeadline(time.Time) error {
+// SetWriteDeadline bounds how long Write waits for room. What was taken over before
+// is written all the same: crypto/tls sets a deadline in the past right after its
+// goodbye, which must not stop the goodbye from leaving.
+func (g *gathering) SetWriteDeadline(t time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closing {
-		return os.ErrClosed
+		return net.ErrClosed
+	}
+	if g.timer != nil {
+		g.timer.Stop()
+	}
+	g.deadline = t
+	if !t.IsZero() {
+		g.timer = time.AfterFunc(time.Until(t), func() {
+			g.mu.Lock() // or it might tell between the look at the clock and the wait
+			defer g.mu.Unlock()
+			g.changed.Broadcast()
+		})
 	}
 	return nil
 }

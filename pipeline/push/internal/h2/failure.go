@@ -69,12 +69,18 @@ func unprocessed(err error) bool {
 	if errors.As(err, &se) {
 		return se.Code == refusedStream
 	}
-	switch text := err.Error(); {
-	case strings.HasSuffix(text, "http2: client conn not usable"),
-		strings.HasSuffix(text, "received Server's graceful shutdown GOAWAY"):
-		return true
+	return unusable(err)
+}
+
+// unusable reports whether the connection takes no more requests, and has not taken
+// this one.
+func unusable(err error) bool {
+	if err == nil {
+		return false
 	}
-	return false
+	text := err.Error()
+	return strings.HasSuffix(text, "http2: client conn not usable") ||
+		strings.HasSuffix(text, "received Server's graceful shutdown GOAWAY")
 }
 
 // plain tells an error without what the other side may have put into it: before a

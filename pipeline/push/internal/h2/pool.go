@@ -20,6 +20,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 )
@@ -68,6 +69,7 @@ type Pool struct {
 
 	mu      sync.Mutex
 	conns   []*conn
+	leaving []*conn // take no more requests, but have some under way
 	dialing int
 	failErr error // of the last dial, nil once one succeeds
 	failAt  time.Time
@@ -118,8 +120,8 @@ func (p *Pool) Streams() int { return p.maxConns * p.perConn }
 func (p *Pool) Close() error {
 	p.mu.Lock()
 	p.closed = true
-	conns := p.conns
-	p.conns = nil
+	conns := append(p.conns, p.leaving...)
+	p.conns, p.leaving = nil, nil
 	p.mu.Unlock()
 	p.cancel()
 	for _, c := range conns {
@@ -140,18 +142,19 @@ func (p *Pool) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, &NotSentError{Err: err}
 		}
 		resp, err := c.roundTrip(req)
-		p.release(c)
-		if err == nil || !unprocessed(err) {
+		again := err != nil && unprocessed(err)
+		p.release(c, unusable(err))
+		if !again {
 			return resp, err
 		}
 		if repeats == maxRepeats || req.GetBody == nil {
 			return nil, &NotSentError{Err: err}
 		}
-		again := *req
-		if again.Body, err = req.GetBody(); err != nil {
+		repeat := *req
+		if repeat.Body, err = req.GetBody(); err != nil {
 			return nil, &NotSentError{Err: err}
 		}
-		req = &again
+		req = &repeat
 	}
 }
 
@@ -204,25 +207,46 @@ func (p *Pool) acquire(ctx context.Context) (*conn, error) {
 
 // take takes a place on the first connection that has one, and forgets connections
 // that have ended. It holds p.mu.
+//
+// Places are counted here and not with the connection's own Reserve: when a server
+// lowers its limit below the number of reservations, net/http (Go 1.26) lets each
+// wait for the others for ever. A request too many merely waits within RoundTrip.
 func (p *Pool) take() *conn {
 	for i := 0; i < len(p.conns); i++ {
 		c := p.conns[i]
-		if c.inUse < p.perConn && c.cc.Reserve() == nil {
+		// What the server allows, in this order: a request that ends in between counts
+		// twice, which does no harm, and not as none, which would look like an end.
+		allowed := c.cc.InFlight() + c.cc.Available()
+		switch {
+		case c.inUse < min(p.perConn, allowed):
 			c.inUse++
 			return c
-		}
-		switch {
-		case c.cc.Err() != nil:
-			p.conns = append(p.conns[:i:i], p.conns[i+1:]...)
+		case c.cc.Err() != nil, allowed == 0 && c.inUse == 0:
+			p.forget(c)
 			i--
 		case c.inUse < p.perConn && !c.hooked:
-			// The server allows fewer than we would like. Its places become free a little
-			// after our requests end, so the connection itself has to tell.
+			// The server allows fewer than we would like, and may come to allow more.
 			c.hooked = true
 			c.cc.SetStateHook(func(*http.ClientConn) { p.wait.wake() })
 		}
 	}
 	return nil
+}
+
+// forget takes a connection out that takes no more requests, and ends it when none is
+// under way on it any more. It holds p.mu.
+func (p *Pool) forget(c *conn) {
+	p.conns = without(p.conns, c)
+	p.leaving = without(p.leaving, c)
+	if c.inUse > 0 {
+		p.leaving = append(p.leaving, c)
+		return
+	}
+	_ = c.cc.Close() // it is of no use whatever this says
+}
+
+func without(list []*conn, c *conn) []*conn {
+	return slices.DeleteFunc(list, func(o *conn) bool { return o == c })
 }
 
 // takeOrDial takes a place, or starts a dial if the requests that wait are more than
@@ -270,10 +294,14 @@ func (p *Pool) connect() {
 	p.wait.wakeAll()
 }
 
-// release gives a place back.
-func (p *Pool) release(c *conn) {
+// release gives a place back, on a connection that may have turned out to be of no
+// more use.
+func (p *Pool) release(c *conn, useless bool) {
 	p.mu.Lock()
 	c.inUse--
+	if useless || c.inUse == 0 && slices.Contains(p.leaving, c) {
+		p.forget(c)
+	}
 	p.mu.Unlock()
 	p.wait.wake()
 }
