@@ -1,0 +1,159 @@
+package sandbox
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// controlMux is the plain HTTP listener: webhooks, control and reading back.
+func (s *Server) controlMux() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /hooks/{name}", s.hook)
+	mux.HandleFunc("GET /notifications", s.getNotifications)
+	mux.HandleFunc("DELETE /notifications", func(w http.ResponseWriter, _ *http.Request) {
+		s.Reset()
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("GET /webhooks", s.getWebhooks)
+	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Stats()) })
+	mux.HandleFunc("GET /stream", s.getStream)
+	mux.HandleFunc("GET /failures", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]any{"failures": s.Failures()})
+	})
+	mux.HandleFunc("POST /failures", s.postFailures)
+	mux.HandleFunc("DELETE /failures", func(w http.ResponseWriter, _ *http.Request) {
+		s.ClearFailures()
+		w.WriteHeader(http.StatusNoContent)
+	})
+	return mux
+}
+
+// query reads the parameters that all lists share.
+func query(r *http.Request, target string) (q Query, err error) {
+	v := r.URL.Query()
+	q = Query{Provider: v.Get("provider"), Target: v.Get(target), Limit: defaultLimit}
+	if x := v.Get("since"); x != "" {
+		if q.Since, err = strconv.ParseUint(x, 10, 63); err != nil {
+			return q, fmt.Errorf("since must be the seq of an earlier answer, not %q", x)
+		}
+	}
+	if x := v.Get("limit"); x != "" {
+		if q.Limit, err = strconv.Atoi(x); err != nil || q.Limit < 1 || q.Limit > maxLimit {
+			return q, fmt.Errorf("limit must be between 1 and %d, not %q", maxLimit, x)
+		}
+	}
+	if x := v.Get("shown"); x != "" {
+		if q.Shown, err = strconv.ParseBool(x); err != nil {
+			return q, fmt.Errorf("shown must be true or false, not %q", x)
+		}
+	}
+	return q, nil
+}
+
+// Bounds of one answer.
+const (
+	defaultLimit = 1000
+	maxLimit     = 100_000
+)
+
+func (s *Server) getNotifications(w http.ResponseWriter, r *http.Request) {
+	q, err := query(r, "device")
+	if err != nil {
+		badRequest(w, err)
+		return
+	}
+	list := s.Notifications(q)
+	next := q.Since
+	if len(list) > 0 {
+		next = list[len(list)-1].Seq
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"notifications": list, "next": next})
+}
+
+func (s *Server) getWebhooks(w http.ResponseWriter, r *http.Request) {
+	q, err := query(r, "hook")
+	if err != nil {
+		badRequest(w, err)
+		return
+	}
+	list := s.Webhooks(q)
+	next := q.Since
+	if len(list) > 0 {
+		next = list[len(list)-1].Seq
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"webhooks": list, "next": next})
+}
+
+// getStream writes what arrives, as it arrives, until the client goes away.
+func (s *Server) getStream(w http.ResponseWriter, r *http.Request) {
+	q, err := query(r, "")
+	if err != nil {
+		badRequest(w, err)
+		return
+	}
+	events := strings.Contains(r.Header.Get("Accept"), "text/event-stream")
+	if events {
+		w.Header().Set("Content-Type", "text/event-stream")
+	} else {
+		w.Header().Set("Content-Type", "application/x-ndjson")
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	out := http.NewResponseController(w)
+	if out.Flush() != nil { // so that the client knows that it is connected
+		return
+	}
+	for a := range s.Follow(r.Context(), q.Since) {
+		line, err := json.Marshal(a)
+		if err != nil {
+			s.log.Error("sandbox cannot encode an arrival", "error", err)
+			continue
+		}
+		if events {
+			line = append([]byte("data: "), append(line, '\n')...)
+		}
+		if _, err := w.Write(append(line, '\n')); err != nil || out.Flush() != nil {
+			return
+		}
+	}
+}
+
+// maxFailures bounds the body with rules.
+const maxFailures = 1 << 20
+
+// postFailures takes one rule or an array of them, and answers with their ids.
+func (s *Server) postFailures(w http.ResponseWriter, r *http.Request) {
+	var raw json.RawMessage
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxFailures)).Decode(&raw); err != nil {
+		badRequest(w, fmt.Errorf("the rules are not JSON: %w", err))
+		return
+	}
+	if len(raw) > 0 && raw[0] != '[' {
+		raw = append(append(json.RawMessage{'['}, raw...), ']')
+	}
+	var rules []Failure
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&rules); err != nil {
+		badRequest(w, fmt.Errorf("a rule is not of the right form: %w", err))
+		return
+	}
+	for i := range rules {
+		if err := rules[i].validate(); err != nil {
+			badRequest(w, fmt.Errorf("rule %d: %w", i, err))
+			return
+		}
+	}
+	ids := make([]string, len(rules))
+	for i := range rules {
+		ids[i] = s.failures.add(rules[i])
+	}
+	writeJSON(w, http.StatusCreated, map[string]any{"ids": ids})
+}
+
+func badRequest(w http.ResponseWriter, err error) {
+	writeJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+}
