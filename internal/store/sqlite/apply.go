@@ -1,0 +1,145 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"chatbell"
+)
+
+// Apply makes an event's change of the state: channels, members and users that it
+// creates, names or removes. A row that a later event or a later call of the API has
+// written stays as it is, so that a repeat or a delayed event is harmless. Empty
+// fields never erase. Other events change nothing.
+func (s *Store) Apply(ctx context.Context, seq uint64, env *chatbell.Envelope) error {
+	e := &env.Event
+	switch e.Type {
+	case chatbell.ChannelCreated, chatbell.ChannelJoined, chatbell.ChannelLeft, chatbell.ChannelUpdated,
+		chatbell.ChannelDeleted, chatbell.UserUpdated, chatbell.UserDeleted:
+	default:
+		return nil
+	}
+	return s.do(ctx, "apply "+string(e.Type), func(ctx context.Context, q querier) error {
+		c := change{q: q, network: env.Network, seq: int64(seq)} //nolint:gosec // sequences stay far below 2^63
+		return c.apply(ctx, e)
+	})
+}
+
+// change is one event's writes.
+type change struct {
+	q       querier
+	network chatbell.NetworkID
+	seq     int64
+}
+
+func (c *change) apply(ctx context.Context, e *chatbell.Event) error {
+	switch e.Type {
+	case chatbell.ChannelCreated, chatbell.ChannelJoined:
+		if err := c.channel(ctx, &e.Channel); err != nil {
+			return err
+		}
+		return c.join(ctx, e)
+	case chatbell.ChannelUpdated:
+		return c.channel(ctx, &e.Channel)
+	case chatbell.ChannelLeft:
+		for i := range e.Members {
+			if err := c.exec(ctx, `UPDATE members SET deleted = 1, seq = ?1 WHERE network = ?2 AND channel = ?3 AND user = ?4 AND seq < ?1`,
+				c.seq, c.network, e.Channel.ID, e.Members[i].ID); err != nil {
+				return err
+			}
+			// A member whom nobody knew leaves a tombstone, so that an older "joined" that
+			// comes later does not bring them back.
+			if err := c.exec(ctx, `INSERT INTO members (network, channel, user, joined_seq, seq, deleted) VALUES (?, ?, ?, ?, ?, 1) ON CONFLICT DO NOTHING`,
+				c.network, e.Channel.ID, e.Members[i].ID, c.seq, c.seq); err != nil {
+				return err
+			}
+		}
+		return nil
+	case chatbell.ChannelDeleted:
+		return c.deleteChannel(ctx, e.Channel.ID)
+	case chatbell.UserUpdated:
+		return c.user(ctx, e.User, true)
+	default:
+		return c.deleteUser(ctx, e.User.ID)
+	}
+}
+
+func (c *change) exec(ctx context.Context, query string, args ...any) error {
+	_, err := c.q.ExecContext(ctx, query, args...)
+	return err
+}
+
+func (c *change) channel(ctx context.Context, ch *chatbell.ChannelRef) error {
+	return c.exec(ctx, `INSERT INTO channels (network, id, name, type, seq) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (network, id) DO UPDATE SET
+			name = CASE WHEN excluded.name <> '' THEN excluded.name ELSE name END,
+			type = CASE WHEN excluded.type <> '' THEN excluded.type ELSE type END,
+			mode = CASE WHEN deleted = 1 THEN '' ELSE mode END,
+			deleted = 0, seq = excluded.seq
+		WHERE excluded.seq > seq`, c.network, ch.ID, ch.Name, ch.Type, c.seq)
+}
+
+func (c *change) join(ctx context.Context, e *chatbell.Event) error {
+	for i := range e.Members {
+		p := &e.Members[i]
+		if err := c.exec(ctx, `INSERT INTO members (network, channel, user, roles, joined_seq, seq) VALUES (?, ?, ?, ?, ?, ?)
+			ON CONFLICT (network, channel, user) DO UPDATE SET
+				roles = CASE WHEN excluded.roles <> '' THEN excluded.roles ELSE roles END,
+				joined_seq = CASE WHEN deleted = 1 THEN excluded.joined_seq ELSE joined_seq END,
+				deleted = 0, seq = excluded.seq
+			WHERE excluded.seq > seq`, c.network, e.Channel.ID, p.ID, list(p.Roles), c.seq, c.seq); err != nil {
+			return err
+		}
+		if err := c.user(ctx, p, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// user learns what an event says of a person. Roles in a list of members are those
+// in the channel; only user.updated speaks of the user's own.
+func (c *change) user(ctx context.Context, p *chatbell.Person, withRoles bool) error {
+	roles := ""
+	if withRoles {
+		roles = list(p.Roles)
+	}
+	return c.exec(ctx, `INSERT INTO users (network, id, name, locale, timezone, roles, seq) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (network, id) DO UPDATE SET
+			name = CASE WHEN excluded.name <> '' OR deleted = 1 THEN excluded.name ELSE name END,
+			locale = CASE WHEN excluded.locale <> '' OR deleted = 1 THEN excluded.locale ELSE locale END,
+			timezone = CASE WHEN excluded.timezone <> '' OR deleted = 1 THEN excluded.timezone ELSE timezone END,
+			roles = CASE WHEN excluded.roles <> '' OR deleted = 1 THEN excluded.roles ELSE roles END,
+			deleted = 0, seq = excluded.seq
+		WHERE excluded.seq > seq`, c.network, p.ID, p.Name, p.Locale, p.Timezone, roles, c.seq)
+}
+
+func (c *change) deleteChannel(ctx context.Context, id chatbell.ChannelID) error {
+	if err := c.exec(ctx, `INSERT INTO channels (network, id, seq, deleted) VALUES (?, ?, ?, 1)
+		ON CONFLICT (network, id) DO UPDATE SET deleted = 1, name = '', type = '', mode = '', seq = excluded.seq WHERE excluded.seq > seq`,
+		c.network, id, c.seq); err != nil {
+		return err
+	}
+	if err := c.exec(ctx, `UPDATE members SET deleted = 1, seq = ?1 WHERE network = ?2 AND channel = ?3 AND seq < ?1`, c.seq, c.network, id); err != nil {
+		return err
+	}
+	return c.exec(ctx, `DELETE FROM channel_settings WHERE network = ? AND channel = ?
+		AND EXISTS (SELECT 1 FROM channels WHERE network = ?1 AND id = ?2 AND deleted = 1)`, c.network, id)
+}
+
+func (c *change) deleteUser(ctx context.Context, id chatbell.UserID) error {
+	for _, q := range []string{
+		`INSERT INTO users (network, id, seq, deleted) VALUES (?2, ?3, ?1, 1)
+			ON CONFLICT (network, id) DO UPDATE SET deleted = 1, name = '', locale = '', timezone = '', roles = '', seq = excluded.seq WHERE excluded.seq > seq`,
+		`UPDATE members SET deleted = 1, seq = ?1 WHERE network = ?2 AND user = ?3 AND seq < ?1`,
+		// A device that was registered after the event was accepted belongs to a new life.
+		`DELETE FROM devices WHERE network = ?2 AND user = ?3 AND seq < ?1`,
+		`DELETE FROM user_settings WHERE network = ?2 AND user = ?3 AND EXISTS (SELECT 1 FROM users WHERE network = ?2 AND id = ?3 AND deleted = 1 AND seq = ?1)`,
+		`DELETE FROM channel_settings WHERE network = ?2 AND user = ?3 AND EXISTS (SELECT 1 FROM users WHERE network = ?2 AND id = ?3 AND deleted = 1 AND seq = ?1)`,
+	} {
+		if err := c.exec(ctx, q, c.seq, c.network, id); err != nil {
+			return fmt.Errorf("delete user: %w", err)
+		}
+	}
+	return nil
+}

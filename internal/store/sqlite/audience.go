@@ -1,0 +1,115 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"chatbell"
+)
+
+// recipientColumns are read for each person and device; one person has as many rows
+// as devices, or one.
+const recipientColumns = `
+	m.user, m.member, COALESCE(u.name, ''), COALESCE(u.locale, ''), COALESCE(u.timezone, ''), COALESCE(u.roles, ''),
+	us.settings, cs.settings,
+	d.id, COALESCE(d.provider, ''), COALESCE(d.platform, ''), COALESCE(d.token, ''), COALESCE(d.app, ''),
+	COALESCE(d.locale, ''), COALESCE(d.timezone, ''), COALESCE(d.sandbox, 0), COALESCE(d.registered_at, 0)`
+
+// recipientJoins bring the settings and devices of each person m.
+const recipientJoins = `
+	LEFT JOIN users u ON u.network = ?1 AND u.id = m.user AND u.deleted = 0
+	LEFT JOIN user_settings us ON us.network = ?1 AND us.user = m.user
+	LEFT JOIN channel_settings cs ON cs.network = ?1 AND cs.user = m.user AND cs.channel = ?2
+	LEFT JOIN devices d ON d.network = ?1 AND d.user = m.user AND d.disabled = ''`
+
+// Audience reads one page of a channel's members, in the order of their ids, with
+// everything that the decision and the delivery need.
+func (s *Store) Audience(ctx context.Context, q chatbell.AudienceQuery) ([]chatbell.Recipient, error) {
+	before := int64(q.JoinedBefore) //nolint:gosec // sequences stay far below 2^63
+	rows, err := s.read.QueryContext(ctx, `SELECT `+recipientColumns+` FROM (
+			SELECT user, 1 AS member FROM members
+			WHERE network = ?1 AND channel = ?2 AND user > ?3 AND deleted = 0 AND (?4 = 0 OR joined_seq < ?4)
+			ORDER BY user LIMIT ?5) m`+recipientJoins+` ORDER BY m.user, d.id`,
+		q.Network, q.Channel, q.After, before, q.Limit)
+	if err != nil {
+		return nil, fmt.Errorf("read audience: %w", err)
+	}
+	return scanRecipients(rows, q.Limit)
+}
+
+// Recipients reads people by their ids, known or not, in the order of the ids.
+func (s *Store) Recipients(ctx context.Context, network chatbell.NetworkID, channel chatbell.ChannelID, ids []chatbell.UserID) ([]chatbell.Recipient, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	rows, err := s.read.QueryContext(ctx, `SELECT `+recipientColumns+` FROM (
+			SELECT j.value AS user, j.key AS place, COALESCE((SELECT 1 FROM members
+				WHERE network = ?1 AND channel = ?2 AND user = j.value AND deleted = 0), 0) AS member
+			FROM json_each(?3) j) m`+recipientJoins+` ORDER BY m.place, d.id`,
+		network, channel, encode(ids))
+	if err != nil {
+		return nil, fmt.Errorf("read people: %w", err)
+	}
+	return scanRecipients(rows, len(ids))
+}
+
+// recipientRow is one row of the join.
+type recipientRow struct {
+	r                 chatbell.Recipient
+	roles             string
+	settings, channel sql.NullString
+	device            sql.NullString
+	d                 chatbell.Device
+	sandbox           int
+	registered        int64
+}
+
+func scanRecipients(rows *sql.Rows, limit int) (out []chatbell.Recipient, err error) {
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	out = make([]chatbell.Recipient, 0, min(limit, 1024))
+	for rows.Next() {
+		var x recipientRow
+		u := &x.r.User
+		if err := rows.Scan(&u.ID, &x.r.Member, &u.Name, &u.Locale, &u.Timezone, &x.roles, &x.settings, &x.channel,
+			&x.device, &x.d.Provider, &x.d.Platform, &x.d.Token, &x.d.App, &x.d.Locale, &x.d.Timezone, &x.sandbox, &x.registered); err != nil {
+			return nil, fmt.Errorf("read audience: %w", err)
+		}
+		if n := len(out); n == 0 || out[n-1].User.ID != u.ID {
+			if err := x.person(); err != nil {
+				return nil, err
+			}
+			out = append(out, x.r)
+		}
+		if x.device.Valid {
+			x.d.ID, x.d.User, x.d.Sandbox = chatbell.DeviceID(x.device.String), u.ID, x.sandbox != 0
+			x.d.RegisteredAt = time.UnixMilli(x.registered).UTC()
+			last := &out[len(out)-1]
+			last.Devices = append(last.Devices, x.d)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read audience: %w", err)
+	}
+	return out, nil
+}
+
+// person decodes what a person has once, however many devices.
+func (x *recipientRow) person() (err error) {
+	if x.r.User.Roles, err = unlist(x.roles); err != nil {
+		return err
+	}
+	if x.settings.Valid {
+		x.r.Settings = new(chatbell.UserSettings)
+		if err := decode(x.settings.String, x.r.Settings); err != nil {
+			return err
+		}
+	}
+	if x.channel.Valid {
+		x.r.ChannelSettings = new(chatbell.ChannelSettings)
+		return decode(x.channel.String, x.r.ChannelSettings)
+	}
+	return nil
+}

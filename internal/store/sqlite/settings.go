@@ -1,0 +1,132 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"chatbell"
+	"chatbell/internal/store"
+)
+
+// settings reads one settings row into v; what was never set leaves v as it is.
+func (s *Store) settings(ctx context.Context, v any, query string, args ...any) error {
+	var text string
+	err := found("settings", s.read.QueryRowContext(ctx, query, args...).Scan(&text))
+	if errors.Is(err, chatbell.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return decode(text, v)
+}
+
+// NetworkSettings reads the network's toggles; never set means inherit.
+func (s *Store) NetworkSettings(ctx context.Context, network chatbell.NetworkID) (t chatbell.Toggles, err error) {
+	return t, s.settings(ctx, &t, `SELECT settings FROM network_settings WHERE network = ?`, network)
+}
+
+// PutNetworkSettings replaces the network's toggles.
+func (s *Store) PutNetworkSettings(ctx context.Context, network chatbell.NetworkID, t chatbell.Toggles) error {
+	_, err := s.exec(ctx, "put network settings", `INSERT OR REPLACE INTO network_settings VALUES (?, ?)`, network, encode(t))
+	return err
+}
+
+// UserSettings reads a user's settings.
+func (s *Store) UserSettings(ctx context.Context, network chatbell.NetworkID, user chatbell.UserID) (u chatbell.UserSettings, err error) {
+	return u, s.settings(ctx, &u, `SELECT settings FROM user_settings WHERE network = ? AND user = ?`, network, user)
+}
+
+// PutUserSettings replaces a user's settings.
+func (s *Store) PutUserSettings(ctx context.Context, network chatbell.NetworkID, user chatbell.UserID, u chatbell.UserSettings) error {
+	_, err := s.exec(ctx, "put user settings", `INSERT OR REPLACE INTO user_settings VALUES (?, ?, ?)`, network, user, encode(u))
+	return err
+}
+
+// ChannelSettings reads a user's settings for a channel.
+func (s *Store) ChannelSettings(ctx context.Context, network chatbell.NetworkID, user chatbell.UserID, channel chatbell.ChannelID) (c chatbell.ChannelSettings, err error) {
+	return c, s.settings(ctx, &c, `SELECT settings FROM channel_settings WHERE network = ? AND user = ? AND channel = ?`, network, user, channel)
+}
+
+// PutChannelSettings replaces a user's settings for a channel.
+func (s *Store) PutChannelSettings(ctx context.Context, network chatbell.NetworkID, user chatbell.UserID, channel chatbell.ChannelID, c chatbell.ChannelSettings) error {
+	_, err := s.exec(ctx, "put channel settings", `INSERT OR REPLACE INTO channel_settings VALUES (?, ?, ?, ?)`, network, user, channel, encode(c))
+	return err
+}
+
+// CreateNetwork makes a network with its first key, in one step.
+func (s *Store) CreateNetwork(ctx context.Context, id chatbell.NetworkID, key chatbell.Key) error {
+	return s.do(ctx, "create network", func(ctx context.Context, q querier) error {
+		if _, err := q.ExecContext(ctx, `INSERT INTO networks VALUES (?, 'en', ?)`, id, chatbell.DeliverDirect); err != nil {
+			return err
+		}
+		_, err := q.ExecContext(ctx, `INSERT INTO keys VALUES (?, ?, ?, ?)`, key.Network, key.ID, key.Scope, key.Hash)
+		return err
+	})
+}
+
+// Networks lists the networks that were made by calls.
+func (s *Store) Networks(ctx context.Context) (out []store.NetworkRow, err error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT id, default_locale, delivery FROM networks ORDER BY id`)
+	if err != nil {
+		return nil, fmt.Errorf("list networks: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var n store.NetworkRow
+		if err := rows.Scan(&n.ID, &n.DefaultLocale, &n.Delivery); err != nil {
+			return nil, fmt.Errorf("list networks: %w", err)
+		}
+		out = append(out, n)
+	}
+	return out, rows.Err()
+}
+
+// Keys lists the stored keys, as hashes.
+func (s *Store) Keys(ctx context.Context) (out []chatbell.Key, err error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT network, id, scope, hash FROM keys`)
+	if err != nil {
+		return nil, fmt.Errorf("list keys: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var k chatbell.Key
+		if err := rows.Scan(&k.Network, &k.ID, &k.Scope, &k.Hash); err != nil {
+			return nil, fmt.Errorf("list keys: %w", err)
+		}
+		out = append(out, k)
+	}
+	return out, rows.Err()
+}
+
+// DisableEndpoint keeps a webhook from being called.
+func (s *Store) DisableEndpoint(ctx context.Context, network chatbell.NetworkID, id chatbell.EndpointID, why chatbell.Reason) error {
+	_, err := s.exec(ctx, "disable endpoint", `INSERT OR REPLACE INTO disabled_endpoints VALUES (?, ?, ?)`, network, id, why)
+	return err
+}
+
+// DisabledEndpoints lists the webhooks that are not called.
+func (s *Store) DisabledEndpoints(ctx context.Context) (out map[chatbell.NetworkID]map[chatbell.EndpointID]chatbell.Reason, err error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT network, endpoint, reason FROM disabled_endpoints`)
+	if err != nil {
+		return nil, fmt.Errorf("list disabled endpoints: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var n chatbell.NetworkID
+		var e chatbell.EndpointID
+		var r chatbell.Reason
+		if err := rows.Scan(&n, &e, &r); err != nil {
+			return nil, fmt.Errorf("list disabled endpoints: %w", err)
+		}
+		if out == nil {
+			out = map[chatbell.NetworkID]map[chatbell.EndpointID]chatbell.Reason{}
+		}
+		if out[n] == nil {
+			out[n] = map[chatbell.EndpointID]chatbell.Reason{}
+		}
+		out[n][e] = r
+	}
+	return out, rows.Err()
+}

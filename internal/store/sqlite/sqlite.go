@@ -1,0 +1,182 @@
+// Package sqlite keeps chatbell's state in one SQLite file: users, channels, members,
+// devices, settings, and the work that waits.
+//
+// All writes go through one goroutine that commits what is waiting together, each
+// write in a savepoint of its own, so that small writes are cheap and a failing one
+// harms no other. Reads go through a pool and see the last commit; none lasts longer
+// than a page. A write that returned nil survives a killed process.
+//
+// All methods are safe for concurrent use. What does not exist is
+// chatbell.ErrNotFound.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"chatbell"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Config is what a store is opened with.
+type Config struct {
+	// Path is the database file; it is made when absent.
+	Path   string
+	Logger *slog.Logger
+	// Sequence is the newest accepted event's. It stamps what the API writes, so that an
+	// event which was accepted before, but is matched after, changes nothing. Nil means 0.
+	Sequence func() uint64
+}
+
+// Store is the open database.
+type Store struct {
+	read   *sql.DB
+	write  *sql.DB
+	seq    func() uint64
+	writer *writer
+}
+
+// readers bounds the pool: two cores, and a page is CPU-bound.
+const readers = 8
+
+// tombstoneAge is how many events a deleted row is remembered for: as many as may
+// wait to be matched.
+const tombstoneAge = 1_000_000
+
+// Open opens the database and brings its schema up to date. A schema that is newer
+// than this build is refused.
+func Open(ctx context.Context, c Config) (_ *Store, err error) {
+	if c.Path == "" {
+		return nil, errors.New("open the store: no path is given")
+	}
+	if c.Sequence == nil {
+		c.Sequence = func() uint64 { return 0 }
+	}
+	s := &Store{seq: c.Sequence}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	if s.write, err = sql.Open("sqlite", dsn(c.Path)); err != nil {
+		return nil, fmt.Errorf("open %s: %w", c.Path, err)
+	}
+	s.write.SetMaxOpenConns(1)
+	if err := migrate(ctx, s.write, c.Path); err != nil {
+		return nil, err
+	}
+	if s.read, err = sql.Open("sqlite", dsn(c.Path)+"&_pragma=query_only(1)"); err != nil {
+		return nil, fmt.Errorf("open %s: %w", c.Path, err)
+	}
+	s.read.SetMaxOpenConns(readers)
+	s.read.SetMaxIdleConns(readers)
+	conn, err := s.write.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", c.Path, err)
+	}
+	s.writer = newWriter(conn)
+	return s, s.tidy(ctx)
+}
+
+// dsn sets what every connection needs. In WAL mode with synchronous=NORMAL a killed
+// process loses nothing; a power cut may lose the last commits, as in the broker.
+func dsn(path string) string {
+	q := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(5000)", "foreign_keys(1)"}}
+	return (&url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: q.Encode()}).String()
+}
+
+func migrate(ctx context.Context, db *sql.DB, path string) error {
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return fmt.Errorf("read migrations: %w", err)
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, dir)
+	if err != nil {
+		return fmt.Errorf("read migrations: %w", err)
+	}
+	current, target, err := p.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("read the schema's version in %s (is another process using it?): %w", path, err)
+	}
+	if current > target {
+		return fmt.Errorf("%s has schema version %d, newer than this build's %d: use the newer chatbell", path, current, target)
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("bring the schema of %s up to date: %w", path, err)
+	}
+	return nil
+}
+
+// tidy removes what a crash left behind and tombstones that no event can be older than.
+func (s *Store) tidy(ctx context.Context) error {
+	return s.do(ctx, "tidy the store", func(ctx context.Context, q querier) error {
+		if _, err := q.ExecContext(ctx, `DELETE FROM member_staging`); err != nil {
+			return err
+		}
+		old := int64(s.seq()) - tombstoneAge //nolint:gosec // sequences stay far below 2^63
+		for _, table := range []string{"users", "channels", "members"} {
+			if _, err := q.ExecContext(ctx, `DELETE FROM `+table+` WHERE deleted = 1 AND seq < ?`, old); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Close waits for the writes under way and closes the file.
+func (s *Store) Close() error {
+	var errs []error
+	if s.writer != nil {
+		errs = append(errs, s.writer.close())
+	}
+	for _, db := range []*sql.DB{s.read, s.write} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// do runs a write and says what it was for when it fails.
+func (s *Store) do(ctx context.Context, what string, f func(context.Context, querier) error) error {
+	if err := s.writer.do(ctx, f); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// exec runs one statement as a write and returns how many rows it changed.
+func (s *Store) exec(ctx context.Context, what, query string, args ...any) (int64, error) {
+	var n int64
+	err := s.do(ctx, what, func(ctx context.Context, q querier) error {
+		res, err := q.ExecContext(ctx, query, args...)
+		if err != nil {
+			return err
+		}
+		n, err = res.RowsAffected()
+		return err
+	})
+	return n, err
+}
+
+// found turns "no rows" into the domain's word.
+func found(what string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sql.ErrNoRows):
+		return fmt.Errorf("%s: %w", what, chatbell.ErrNotFound)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}

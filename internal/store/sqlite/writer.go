@@ -1,0 +1,146 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// querier is a connection inside a transaction.
+type querier interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// writer is the one goroutine that writes. What arrives while a commit is under way
+// shares the next one.
+type writer struct {
+	conn *sql.Conn
+	in   chan *write
+	stop chan struct{}
+	once sync.Once
+	done chan struct{}
+}
+
+type write struct {
+	ctx  context.Context //nolint:containedctx // the caller's, for the time of its call
+	f    func(context.Context, querier) error
+	err  error
+	done chan struct{}
+}
+
+// maxGroup bounds the writes of one commit: some 256 small writes are a few
+// milliseconds, which is what the first of them waits.
+const maxGroup = 256
+
+var errClosed = errors.New("the store is closed")
+
+func newWriter(conn *sql.Conn) *writer {
+	w := &writer{conn: conn, in: make(chan *write, maxGroup), stop: make(chan struct{}), done: make(chan struct{})}
+	go w.run()
+	return w
+}
+
+// do runs f in a transaction and returns when it is committed or undone. After its
+// context has ended a write that was not begun is not begun.
+func (w *writer) do(ctx context.Context, f func(context.Context, querier) error) error {
+	req := &write{ctx: ctx, f: f, done: make(chan struct{})}
+	select {
+	case <-w.stop:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	case w.in <- req:
+	}
+	select {
+	case <-req.done:
+		return req.err
+	case <-w.done:
+		select {
+		case <-req.done:
+			return req.err
+		default:
+			return errClosed
+		}
+	}
+}
+
+func (w *writer) run() {
+	defer close(w.done)
+	for {
+		select {
+		case first := <-w.in:
+			w.group(w.collect(first))
+		case <-w.stop:
+			select { // what was handed in before the stop is still written
+			case first := <-w.in:
+				w.group(w.collect(first))
+			default:
+				return
+			}
+		}
+	}
+}
+
+func (w *writer) collect(first *write) []*write {
+	list := []*write{first}
+	for len(list) < maxGroup {
+		select {
+		case r := <-w.in:
+			list = append(list, r)
+		default:
+			return list
+		}
+	}
+	return list
+}
+
+// group commits a list of writes together.
+func (w *writer) group(list []*write) {
+	ctx := context.Background() // a caller that gives up must not undo its neighbours' work
+	err := w.command(ctx, "BEGIN IMMEDIATE")
+	if err == nil {
+		for _, r := range list {
+			r.err = w.one(ctx, r)
+		}
+		if err = w.command(ctx, "COMMIT"); err != nil {
+			_ = w.command(ctx, "ROLLBACK") // fails where COMMIT has undone it already
+		}
+	}
+	for _, r := range list {
+		if err != nil {
+			r.err = fmt.Errorf("write to the store: %w", err)
+		}
+		close(r.done)
+	}
+}
+
+// one runs a write in a savepoint, so that it can be undone alone.
+func (w *writer) one(ctx context.Context, r *write) error {
+	if err := r.ctx.Err(); err != nil {
+		return err
+	}
+	if err := w.command(ctx, "SAVEPOINT one"); err != nil {
+		return err
+	}
+	err := r.f(ctx, w.conn)
+	if err != nil {
+		err = errors.Join(err, w.command(ctx, "ROLLBACK TO one"))
+	}
+	return errors.Join(err, w.command(ctx, "RELEASE one"))
+}
+
+func (w *writer) command(ctx context.Context, sql string) error {
+	_, err := w.conn.ExecContext(ctx, sql)
+	return err
+}
+
+// close waits for the writes that were handed in.
+func (w *writer) close() error {
+	w.once.Do(func() { close(w.stop) })
+	<-w.done
+	return w.conn.Close()
+}
