@@ -23,7 +23,7 @@ const recipientJoins = `
 	LEFT JOIN users u ON u.network = ?1 AND u.id = m.user AND u.deleted = 0
 	LEFT JOIN user_settings us ON us.network = ?1 AND us.user = m.user
 	LEFT JOIN channel_settings cs ON cs.network = ?1 AND cs.user = m.user AND cs.channel = ?2
-	LEFT JOIN devices d ON d.network = ?1 AND d.user = m.user AND d.disabled = ''`
+	LEFT JOIN devices d INDEXED BY devices_by_user ON d.network = ?1 AND d.user = m.user AND d.disabled = ''`
 
 // Audience reads one page of a channel's members, in the order of their ids, with
 // everything that the decision and the delivery need.
