@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -14,6 +15,10 @@ type Context struct {
 	Network chatbell.Toggles
 	Channel chatbell.Channel
 	Now     time.Time
+
+	// zones remembers the timezones that were looked up: reading one takes longer
+	// than all the rest of a decision, and the people of a page share a few.
+	zones map[string]*time.Location
 }
 
 // Decision is the answer for one person. Level and Reason are empty when Notify is
@@ -25,9 +30,9 @@ type Decision struct {
 }
 
 // Decide answers whether one person is told. When several reasons speak against it,
-// the first in the order of docs/precedence.md is given: the actor, membership, then
-// the levels network, user, channel. A lower level never switches on what a higher
-// one switched off. Whether the person has a device is not known here.
+// the first in the order of [Precedence] is given: the actor, membership, then the
+// levels network, user, channel. A lower level never switches on what a higher one
+// switched off. Whether the person has a device is not looked at here.
 func Decide(c *Context, r *chatbell.Recipient) Decision {
 	if reason := identity(c, r); reason != "" {
 		return Decision{Reason: reason}
@@ -57,16 +62,14 @@ func identity(c *Context, r *chatbell.Recipient) chatbell.Reason {
 
 // toggles looks at one level's switches; off is what its main switch is called.
 func (c *Context) toggles(t *chatbell.Toggles, off chatbell.Reason) chatbell.Reason {
-	if isOff(t.Enabled) {
-		return off
-	}
-	module := c.module(t)
 	switch {
-	case module != nil && isOff(module.Enabled):
+	case isOff(t.Enabled):
+		return off
+	case c.moduleOff(t):
 		return chatbell.ModuleOff
 	case c.eventOff(t):
 		return chatbell.EventOff
-	case module != nil && !passes(module.Roles, c.Event.Actor.Roles):
+	case c.roleFiltered(t):
 		return chatbell.RoleFiltered
 	}
 	return ""
@@ -83,7 +86,7 @@ func (c *Context) user(r *chatbell.Recipient) chatbell.Reason {
 	switch {
 	case c.Now.Before(s.SnoozeUntil):
 		return chatbell.Snoozed
-	case s.QuietHours != nil && quiet(s.QuietHours, r.User.Timezone, c.Now):
+	case s.QuietHours != nil && c.quiet(s.QuietHours, r):
 		return chatbell.InQuietHours
 	}
 	return ""
@@ -115,25 +118,38 @@ func mentioned(e *chatbell.Event, u chatbell.UserID) bool {
 	return e.Message != nil && slices.Contains(e.Message.Mentions, u)
 }
 
-func (c *Context) module(t *chatbell.Toggles) *chatbell.ModuleToggle {
+// moduleOff, eventOff and roleFiltered look at every entry of their list: where two
+// have the same name, an off counts whatever the other says.
+func (c *Context) moduleOff(t *chatbell.Toggles) bool {
 	for i := range t.Modules {
-		if t.Modules[i].Name == c.Rule.Module {
-			return &t.Modules[i]
-		}
-	}
-	return nil
-}
-
-func (c *Context) eventOff(t *chatbell.Toggles) bool {
-	for i := range t.Events {
-		if t.Events[i].Name == c.Event.Type {
-			return isOff(t.Events[i].Enabled)
+		if t.Modules[i].Name == c.module() && isOff(t.Modules[i].Enabled) {
+			return true
 		}
 	}
 	return false
 }
 
-// passes looks at the roles of the event's actor.
+func (c *Context) eventOff(t *chatbell.Toggles) bool {
+	for i := range t.Events {
+		if t.Events[i].Name == c.Event.Type && isOff(t.Events[i].Enabled) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Context) roleFiltered(t *chatbell.Toggles) bool {
+	for i := range t.Modules {
+		if t.Modules[i].Name == c.module() && !passes(t.Modules[i].Roles, c.Event.Actor.Roles) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Context) module() chatbell.Module { return cmp.Or(c.Rule.Module, chatbell.ModuleChat) }
+
+// passes looks at the roles of the event's actor, never at the receiver's.
 func passes(f chatbell.RoleFilter, roles []string) bool {
 	has := func(role string) bool { return slices.Contains(roles, role) }
 	if slices.ContainsFunc(f.Exclude, has) {
@@ -143,39 +159,3 @@ func passes(f chatbell.RoleFilter, roles []string) bool {
 }
 
 func isOff(b *bool) bool { return b != nil && !*b }
-
-// quiet reports whether now is within the quiet hours, on the clock of their
-// timezone, else of the user's, else UTC: a person whose zone nobody knows still
-// gets eight quiet hours somewhere.
-func quiet(q *chatbell.QuietHours, userZone string, now time.Time) bool {
-	from, ok1 := minutes(q.From)
-	to, ok2 := minutes(q.To)
-	if !ok1 || !ok2 || from == to {
-		return false
-	}
-	zone := time.UTC
-	for _, name := range []string{q.Timezone, userZone} {
-		if name == "" {
-			continue
-		}
-		if loc, err := time.LoadLocation(name); err == nil {
-			zone = loc
-			break
-		}
-	}
-	local := now.In(zone)
-	at := local.Hour()*60 + local.Minute()
-	if from < to {
-		return from <= at && at < to
-	}
-	return at >= from || at < to
-}
-
-// minutes reads "HH:MM".
-func minutes(s string) (int, bool) {
-	if len(s) != 5 || s[2] != ':' {
-		return 0, false
-	}
-	t, err := time.Parse("15:04", s)
-	return t.Hour()*60 + t.Minute(), err == nil
-}

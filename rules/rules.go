@@ -3,15 +3,16 @@
 //
 // A [Ruleset] turns an event into triggers: which rule, about whom, spoken to which
 // audience. [Decide] then answers for one person, with exactly one reason of the
-// closed list and the level that decided. The order in which reasons win is the
-// table in docs/precedence.md, which is also the test table.
+// closed list and the level that decided. The order in which reasons win is
+// [Precedence]; docs/precedence.md explains it row by row and is also the test table.
 //
-// Rulesets are immutable and safe for concurrent use; Decide is a pure function.
+// Rulesets and triggers are immutable and safe for concurrent use. Decide depends on
+// nothing but its arguments (and the database of timezones); a [Context] serves one
+// goroutine at a time.
 package rules
 
 import (
 	"fmt"
-	"regexp"
 
 	"chatbell"
 )
@@ -33,7 +34,7 @@ const (
 type Rule struct {
 	ID       chatbell.RuleID
 	On       chatbell.EventType
-	Module   chatbell.Module
+	Module   chatbell.Module // empty means chat
 	Audience Audience
 	Template string
 }
@@ -47,17 +48,19 @@ func Builtin() []Rule {
 	}
 }
 
+// MaxRules bounds a network's own rules: each one that fires walks its audience, so
+// that a thousand would turn one message into a thousand walks of the channel.
+const MaxRules = 100
+
 // Ruleset is a network's rules by event type.
 type Ruleset struct{ on map[chatbell.EventType][]Rule }
-
-var (
-	ruleName  = regexp.MustCompile(`^[a-z0-9._-]{1,64}$`)
-	eventName = regexp.MustCompile(`^[a-z0-9._-]{1,64}$`)
-)
 
 // New makes the ruleset of the built-in rules and a network's own. A bad rule is a
 // chatbell.FieldError whose pointer is relative to the list of extra rules.
 func New(extra ...Rule) (*Ruleset, error) {
+	if len(extra) > MaxRules {
+		return nil, chatbell.FieldError{Detail: fmt.Sprintf("must have at most %d rules, has %d", MaxRules, len(extra))}
+	}
 	rs := &Ruleset{on: map[chatbell.EventType][]Rule{}}
 	ids := map[chatbell.RuleID]bool{}
 	for _, r := range Builtin() {
@@ -84,84 +87,30 @@ func New(extra ...Rule) (*Ruleset, error) {
 func (r *Rule) check() (field, detail string) {
 	const name = "must be 1 to 64 characters of a-z, 0-9, dot, underscore and hyphen"
 	switch {
-	case !ruleName.MatchString(string(r.ID)):
+	case !isName(string(r.ID)):
 		return "id", name
-	case !eventName.MatchString(string(r.On)):
+	case !isName(string(r.On)):
 		return "on", name
-	case !ruleName.MatchString(string(r.Module)):
+	case !isName(string(r.Module)):
 		return "module", name
 	case r.Audience != Members && r.Audience != Listed && r.Audience != PriorMembers:
 		return "audience", "must be members, listed or prior_members"
-	case r.Template == "":
-		return "template", "must name a template"
+	case !isName(r.Template):
+		return "template", name
 	}
 	return "", ""
 }
 
-// Trigger is one rule that an event set off, about one subject.
-type Trigger struct {
-	Rule Rule
-	// SubjectID is whom it is about where one event is about several; else empty.
-	SubjectID string
-	// Subjects are the people it is about.
-	Subjects []chatbell.Person
-	// joined are all who joined by the event, whoever this trigger is about.
-	joined []chatbell.Person
-}
-
-// maxJoiners is above how many joiners one summary is sent instead of one
-// notification for each.
-const maxJoiners = 20
-
-// Match returns the event's triggers, in the order of the rules.
-func (rs *Ruleset) Match(ev *chatbell.Event) []Trigger {
-	var out []Trigger
-	for _, r := range rs.on[ev.Type] {
-		if r.Audience != PriorMembers || len(ev.Members) == 0 {
-			out = append(out, Trigger{Rule: r, Subjects: subjects(ev)})
-			continue
-		}
-		joined := unique(ev.Members)
-		if len(joined) > maxJoiners {
-			out = append(out, Trigger{Rule: r, Subjects: joined, joined: joined})
-			continue
-		}
-		for i := range joined {
-			out = append(out, Trigger{Rule: r, SubjectID: string(joined[i].ID), Subjects: joined[i : i+1], joined: joined})
+// isName reports whether s is [a-z0-9._-]{1,64}, the form of event types.
+func isName(s string) bool {
+	if s == "" || len(s) > 64 {
+		return false
+	}
+	for _, c := range []byte(s) {
+		lower, digit := 'a' <= c && c <= 'z', '0' <= c && c <= '9'
+		if !lower && !digit && c != '.' && c != '_' && c != '-' {
+			return false
 		}
 	}
-	return out
-}
-
-// subjects are the people an event is about when its rule speaks to others than
-// those who were there before.
-func subjects(ev *chatbell.Event) []chatbell.Person {
-	if ev.User != nil {
-		return []chatbell.Person{*ev.User}
-	}
-	return nil
-}
-
-// unique keeps the first mention of each person.
-func unique(people []chatbell.Person) []chatbell.Person {
-	seen := make(map[chatbell.UserID]bool, len(people))
-	out := make([]chatbell.Person, 0, len(people))
-	for _, p := range people {
-		if !seen[p.ID] {
-			seen[p.ID] = true
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-// Excludes reports whether a person is no part of the trigger's audience because
-// they joined by the event itself.
-func (t *Trigger) Excludes(u chatbell.UserID) bool {
-	for i := range t.joined {
-		if t.joined[i].ID == u {
-			return true
-		}
-	}
-	return false
+	return true
 }
