@@ -3,7 +3,6 @@ package sandbox
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -167,10 +166,23 @@ func isUUID(s string) bool {
 	return strings.Trim(s, "0123456789abcdefABCDEF-") == ""
 }
 
-// newAPNsID is a random UUID as Apple writes them. Nothing relies on its secrecy.
+// newAPNsID is a random UUID, in capitals as Apple writes them. Nothing relies on
+// its secrecy.
 func newAPNsID() string {
-	a, b := rand.Uint64(), rand.Uint64() //nolint:gosec // see above
-	return fmt.Sprintf("%08X-%04X-4%03X-%04X-%012X", a>>32, a>>16&0xffff, a&0xfff, b>>48&0x3fff|0x8000, b&0xffffffffffff)
+	const digits = "0123456789ABCDEF"
+	var id [36]byte
+	var bits uint64
+	for i := range id {
+		if i%16 == 0 {
+			bits = rand.Uint64() //nolint:gosec // see above
+		}
+		id[i] = digits[bits&0xf]
+		bits >>= 4
+	}
+	id[8], id[13], id[18], id[23] = '-', '-', '-', '-'
+	id[14] = '4'                                           // the version: random
+	id[19] = digits[8|strings.IndexByte(digits, id[19])&3] // the variant of RFC 9562
+	return string(id[:])
 }
 
 // buffers holds payloads while they are looked at.
