@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -79,8 +78,8 @@ func (s *Server) apns(w http.ResponseWriter, r *http.Request) {
 		s.refuseAPNs(w, apnsStatus(reason), reason, time.Time{})
 		return
 	}
-	buf := buffers.Get().(*[]byte) //nolint:forcetypeassert // the pool holds nothing else
-	defer buffers.Put(buf)
+	buf := s.buffers.Get().(*[]byte) //nolint:forcetypeassert // the pool holds nothing else
+	defer s.buffers.Put(buf)
 	payload, reason := s.readAPNs(r, (*buf)[:0])
 	if reason != "" {
 		s.refuseAPNs(w, apnsStatus(reason), reason, time.Time{})
@@ -184,9 +183,6 @@ func newAPNsID() string {
 	id[19] = digits[8|strings.IndexByte(digits, id[19])&3] // the variant of RFC 9562
 	return string(id[:])
 }
-
-// buffers holds payloads while they are looked at.
-var buffers = sync.Pool{New: func() any { b := make([]byte, 0, maxPayload+1); return &b }} //nolint:gochecknoglobals // a pool has no state that anybody can see
 
 func (s *Server) readAPNs(r *http.Request, buf []byte) (payload []byte, reason string) {
 	buf, err := readAll(r.Body, buf)

@@ -90,6 +90,19 @@ func TestFixedPortsFollowEachOther(t *testing.T) {
 	t.Fatal("never found three free ports in a row")
 }
 
+func TestListeningEverywhereIsReachedOnLoopback(t *testing.T) {
+	r := start(t, sandbox.Config{Listen: "0.0.0.0:0"})
+	for _, u := range []string{r.creds.URL, r.creds.APNsURL, r.creds.FCMURL} {
+		if !strings.Contains(u, "//127.0.0.1:") {
+			t.Errorf("%s", u)
+		}
+	}
+	want(t, r.do(t, r.push(t, phone, alert("a", "b"))), 200, "")
+	if text := r.creds.YAML(); !strings.Contains(text, "127.0.0.0/8") {
+		t.Error(text)
+	}
+}
+
 func TestYAML(t *testing.T) {
 	c := sandbox.Credentials{
 		CAFile: "/tmp/a b/ca.pem", APNsURL: "https://127.0.0.1:2", APNsKeyFile: "/tmp/AuthKey.p8", APNsKeyID: "K", APNsTeamID: "T",

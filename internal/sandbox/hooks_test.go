@@ -61,12 +61,26 @@ func TestHooks(t *testing.T) {
 	if a := r.do(t, request(t, http.MethodPost, r.creds.HookURL("acme"), `{}`)); a.status != http.StatusUnauthorized {
 		t.Errorf("unsigned: %d", a.status)
 	}
+	signer, err := webhooks.NewSigner([]string{"standard", "amity"}, r.creds.HookSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, header := range []string{"webhook-signature", "x-amity-signature"} { // one wrong signature of two
+		req := request(t, http.MethodPost, r.creds.HookURL("acme"), `{}`)
+		if err := signer.Sign(req.Header, "id_1", time.Now(), []byte(`{}`)); err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set(header, "v1,c29tZXRoaW5nIGVsc2U=")
+		if a := r.do(t, req); a.status != http.StatusUnauthorized {
+			t.Errorf("a wrong %s: %d", header, a.status)
+		}
+	}
 	var got struct{ Webhooks []sandbox.Webhook }
 	get(t, r, "/webhooks?hook=flaky", &got)
 	if len(got.Webhooks) != 1 || string(got.Webhooks[0].Body) != `{"n":6}` {
 		t.Errorf("read back %+v", got.Webhooks)
 	}
-	if s := r.Stats().Webhook; s.Accepted != 4 || s.Refused["bad_signature"] != 1 || s.Refused["no_signature"] != 1 || s.Refused["failure"] != 1 {
+	if s := r.Stats().Webhook; s.Accepted != 4 || s.Refused["bad_signature"] != 3 || s.Refused["no_signature"] != 1 || s.Refused["failure"] != 1 {
 		t.Errorf("stats %+v", s)
 	}
 }

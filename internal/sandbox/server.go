@@ -52,6 +52,7 @@ type Server struct {
 	arrivals *arrivals
 	stats    stats
 	messages atomic.Int64 // keeps the names of FCM's messages apart
+	buffers  sync.Pool    // of *[]byte, for payloads while they are looked at
 	log      *slog.Logger
 
 	servers []*http.Server
@@ -73,6 +74,7 @@ const (
 // is called: the context ends what hangs.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, log: cfg.Logger, arrivals: newArrivals(cfg.Keep)}
+	s.buffers.New = func() any { b := make([]byte, 0, maxPayload+1); return &b }
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -100,12 +102,15 @@ func (s *Server) prepare(l []net.Listener) (err error) {
 	if s.keys, err = loadKeys(dir); err != nil {
 		return err
 	}
-	host := l[0].Addr().(*net.TCPAddr).IP.String() //nolint:forcetypeassert // it listens on TCP
+	host := reachable(l[0])
+	at := func(l net.Listener) string {
+		return net.JoinHostPort(host, strconv.Itoa(l.Addr().(*net.TCPAddr).Port)) //nolint:forcetypeassert // it listens on TCP
+	}
 	s.creds = Credentials{
 		CAFile:  filepath.Join(dir, caFile),
-		APNsURL: "https://" + l[1].Addr().String(), APNsKeyFile: filepath.Join(dir, apnsKeyFile), APNsKeyID: apnsKeyID, APNsTeamID: apnsTeamID,
-		FCMURL: "https://" + l[2].Addr().String(), FCMFile: filepath.Join(dir, fcmFile), FCMProject: fcmProject,
-		URL: "http://" + l[0].Addr().String(), HookSecret: s.keys.hookSecret, network: host,
+		APNsURL: "https://" + at(l[1]), APNsKeyFile: filepath.Join(dir, apnsKeyFile), APNsKeyID: apnsKeyID, APNsTeamID: apnsTeamID,
+		FCMURL: "https://" + at(l[2]), FCMFile: filepath.Join(dir, fcmFile), FCMProject: fcmProject,
+		URL: "http://" + at(l[0]), HookSecret: s.keys.hookSecret, network: host,
 	}
 	tokenURI := s.creds.FCMURL + "/token"
 	if err := s.keys.writeServiceAccount(dir, tokenURI); err != nil {
@@ -123,6 +128,15 @@ func (s *Server) prepare(l []net.Listener) (err error) {
 		})
 	}
 	return nil
+}
+
+// reachable is the address under which a client on this machine finds a listener.
+func reachable(l net.Listener) string {
+	ip := l.Addr().(*net.TCPAddr).IP //nolint:forcetypeassert // it listens on TCP
+	if ip.IsUnspecified() {
+		return "127.0.0.1"
+	}
+	return ip.String()
 }
 
 // listen opens the three listeners, next to each other if the port is fixed.

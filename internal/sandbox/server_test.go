@@ -462,6 +462,17 @@ func TestReadBack(t *testing.T) {
 	if n := r.Notifications(sandbox.Query{}); len(n) != 1 || n[0].Seq != 7 {
 		t.Errorf("after the reset: %+v", n)
 	}
+	for a := range r.Follow(t.Context(), 0) {
+		if a.Notification != nil {
+			if a.Notification.Seq != 7 {
+				t.Errorf("after the reset a follower gets %+v", a.Notification)
+			}
+			break
+		}
+		if a.Missed != 6 {
+			t.Errorf("after the reset %d were forgotten, want 6", a.Missed)
+		}
+	}
 }
 
 func TestStream(t *testing.T) {
