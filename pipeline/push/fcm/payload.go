@@ -92,7 +92,7 @@ func encode(n *push.Notification, now time.Time) ([]byte, error) {
 		Data:         n.Data,
 		Android: &messaging.AndroidConfig{
 			Priority:     "high",
-			Notification: &messaging.AndroidNotification{Tag: collapse, NotificationCount: n.Badge},
+			Notification: &messaging.AndroidNotification{Tag: collapse, NotificationCount: n.Badge, DefaultSound: true},
 		},
 		APNS: &messaging.APNSConfig{
 			Headers: map[string]string{"apns-push-type": "alert", "apns-priority": "10"},
