@@ -1,0 +1,31 @@
+# chatbell: the commands a developer needs. "make help" lists them.
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+.PHONY: help setup build demo test check bench fuzz clean
+
+help: ## list the commands
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+setup: ## fetch what building and testing needs; quick when nothing is to do
+	@scripts/setup
+
+build: setup ## build bin/chatbell
+	@go build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/chatbell ./cmd/chatbell
+
+demo: build ## play a day of chat on simulated phones (KEEP=1 leaves it running)
+	@bin/chatbell demo $(if $(KEEP),--keep)
+
+test: setup ## run all tests with the race detector
+	@go test -race -timeout 20m ./...
+
+check: setup ## format, vet, lint, conventions
+	@scripts/check
+
+bench: build ## measure against the raw limits, in ratios
+	@go run ./bench
+
+fuzz: setup ## run every fuzz target for 20 seconds
+	@scripts/fuzz 20s
+
+clean: ## remove what was built (not what was fetched)
+	@rm -rf bin

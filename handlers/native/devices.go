@@ -1,0 +1,177 @@
+package native
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"time"
+	"unicode/utf8"
+
+	"github.com/labstack/echo/v4"
+
+	"chatbell"
+	"chatbell/internal/store"
+)
+
+func (a *api) deviceRoutes() []route {
+	return []route{
+		{http.MethodPost, "/v1/devices", a.postDevice, users, docPostDevice},
+		{http.MethodGet, "/v1/devices", a.getDevices, users, docGetDevices},
+		{http.MethodDelete, "/v1/devices", a.deleteDeviceByQuery, users, docDeleteDeviceByQuery},
+		{http.MethodDelete, "/v1/devices/:id", a.deleteDevice, users, docDeleteDevice},
+	}
+}
+
+// deviceJSON is a device on the wire.
+type deviceJSON struct {
+	chatbell.Device
+	DeviceID chatbell.DeviceID `json:"id"`
+	// Registered and Cleared shadow what a caller cannot set.
+	Registered *time.Time      `json:"registered_at,omitempty"`
+	Disabled   chatbell.Reason `json:"disabled,omitempty"`
+}
+
+// The bounds of a device, as at Amity: tokens of 1,000 characters, iOS' hex ones 400.
+const (
+	maxToken    = 1000
+	maxHexToken = 400
+	maxMeta     = 32
+	maxMetaText = 500
+)
+
+var hexToken = regexp.MustCompile(`^[0-9A-Fa-f]+$`)
+
+func checkDevice(d *chatbell.Device) error {
+	k := &checker{}
+	if d.ID != "" {
+		k.id("/device_id", string(d.ID))
+	}
+	k.id("/user", string(d.User))
+	switch d.Provider {
+	case chatbell.ProviderAPNs, chatbell.ProviderFCM:
+	case chatbell.ProviderWebPush, chatbell.ProviderHMS:
+		k.add("/provider", "%s is not in this build; there are apns and fcm", d.Provider)
+	default:
+		k.add("/provider", "must be apns or fcm")
+	}
+	switch d.Platform {
+	case "", chatbell.PlatformIOS, chatbell.PlatformAndroid, chatbell.PlatformWeb:
+	default:
+		k.add("/platform", "must be ios, android or web")
+	}
+	switch n := utf8.RuneCountInString(d.Token); {
+	case n < 1 || n > maxToken:
+		k.add("/token", "must have 1 to %d characters", maxToken)
+	case d.Provider == chatbell.ProviderAPNs && (n > maxHexToken || !hexToken.MatchString(d.Token)):
+		k.add("/token", "must be hexadecimal with at most %d characters for apns", maxHexToken)
+	case checkID(d.Token[:min(len(d.Token), 1)]) != "":
+		k.add("/token", "must not contain control characters")
+	}
+	k.short("/app", d.App, chatbell.MaxIDLength)
+	k.locale("/locale", d.Locale)
+	k.timezone("/timezone", d.Timezone)
+	k.meta(d.Meta)
+	return k.result()
+}
+
+func (k *checker) meta(meta map[string]string) {
+	if len(meta) > maxMeta {
+		k.add("/meta", "must have at most %d entries", maxMeta)
+	}
+	for name, value := range meta {
+		if len(name) > chatbell.MaxIDLength || len(value) > maxMetaText {
+			k.add(fmt.Sprintf("/meta/%.40s", name), "must have a name of at most %d and a value of at most %d bytes", chatbell.MaxIDLength, maxMetaText)
+		}
+	}
+}
+
+func (a *api) postDevice(c echo.Context) error {
+	var d chatbell.Device
+	if err := readJSON(c, &d); err != nil {
+		return err
+	}
+	d.RegisteredAt, d.Disabled = time.Time{}, ""
+	who := callerOf(c)
+	if who.user != "" {
+		if d.User != "" && d.User != who.user {
+			return errUserToken
+		}
+		d.User = who.user
+	}
+	if d.Platform == "" && d.Provider == chatbell.ProviderAPNs {
+		d.Platform = chatbell.PlatformIOS
+	}
+	if err := checkDevice(&d); err != nil {
+		return err
+	}
+	d, err := a.state.RegisterDevice(c.Request().Context(), who.network, d)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, map[string]chatbell.DeviceID{"id": d.ID, "device_id": d.ID})
+}
+
+func (a *api) getDevices(c echo.Context) error {
+	after, limit, err := page(c)
+	if err != nil {
+		return err
+	}
+	who, user := callerOf(c), chatbell.UserID(c.QueryParam("user"))
+	if who.user != "" {
+		if user != "" && user != who.user {
+			return errUserToken
+		}
+		user = who.user
+	}
+	devices, err := a.state.Devices(c.Request().Context(), who.network, store.DeviceFilter{User: user, After: chatbell.DeviceID(after), Limit: limit})
+	if err != nil {
+		return err
+	}
+	out := make([]deviceJSON, len(devices))
+	for i, d := range devices {
+		at := d.RegisteredAt
+		out[i] = deviceJSON{Device: d, DeviceID: d.ID, Registered: &at, Disabled: d.Disabled}
+	}
+	return list(c, "devices", out, limit, func(d *deviceJSON) string { return string(d.DeviceID) })
+}
+
+func (a *api) deleteDevice(c echo.Context) error {
+	id, err := pathID(c, "id")
+	if err != nil {
+		return err
+	}
+	return a.removeDevice(c, chatbell.DeviceID(id), callerOf(c).user)
+}
+
+// deleteDeviceByQuery unregisters as apps do: with a user it acts only if the device
+// is that user's.
+func (a *api) deleteDeviceByQuery(c echo.Context) error {
+	id, user := c.QueryParam("device_id"), c.QueryParam("user")
+	k := &checker{}
+	k.id("/device_id", id)
+	if user != "" {
+		k.id("/user", user)
+	}
+	if err := k.result(); err != nil {
+		return err
+	}
+	who := callerOf(c)
+	if who.user != "" {
+		if user != "" && chatbell.UserID(user) != who.user {
+			return errUserToken
+		}
+		user = string(who.user)
+	}
+	return a.removeDevice(c, chatbell.DeviceID(id), chatbell.UserID(user))
+}
+
+func (a *api) removeDevice(c echo.Context, id chatbell.DeviceID, onlyIf chatbell.UserID) error {
+	ok, err := a.state.DeleteDevice(c.Request().Context(), callerOf(c).network, id, onlyIf)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return chatbell.ErrNotFound
+	}
+	return c.NoContent(http.StatusNoContent)
+}

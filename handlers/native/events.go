@@ -1,0 +1,151 @@
+package native
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"chatbell"
+	"chatbell/pipeline/push"
+)
+
+// AcceptStatus is what became of one event at the broker.
+type AcceptStatus int
+
+// The statuses. Retry means that nobody knows: sending the event again is safe.
+const (
+	Accepted AcceptStatus = iota
+	Duplicate
+	Retry
+)
+
+// Errors of an [Intake] that concern the whole request.
+var (
+	ErrBacklogFull = errors.New("backlog is full")
+	ErrUnavailable = errors.New("broker is unavailable")
+)
+
+// Intake makes events durable. Accept answers for each event in order; when the
+// error is [ErrBacklogFull] nothing was stored, when it is [ErrUnavailable] nobody
+// knows.
+type Intake interface {
+	Accept(ctx context.Context, events []chatbell.Envelope) ([]AcceptStatus, error)
+}
+
+// maxBody bounds a request's body.
+const maxBody = 4 << 20
+
+// eventResult is the answer for one event.
+type eventResult struct {
+	ID     chatbell.EventID      `json:"id,omitempty"`
+	Status string                `json:"status"`
+	Errors []chatbell.FieldError `json:"errors,omitempty"`
+}
+
+type eventsAnswer struct {
+	Events []eventResult `json:"events"`
+}
+
+// readBody reads a body up to the limit.
+func readBody(c echo.Context) ([]byte, error) {
+	r := c.Request()
+	if r.Header.Get("Content-Encoding") != "" && r.Header.Get("Content-Encoding") != "identity" {
+		return nil, problem(http.StatusUnsupportedMediaType, "a compressed body is not understood; send it without Content-Encoding")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, problem(http.StatusRequestEntityTooLarge, "the body may have at most %d bytes", maxBody)
+	case err != nil:
+		return nil, problem(http.StatusBadRequest, "the body could not be read to its end")
+	}
+	return body, nil
+}
+
+func (a *api) postEvents(c echo.Context) error {
+	body, err := readBody(c)
+	if err != nil {
+		return err
+	}
+	raw, err := frame(c.Request().Header.Get("Content-Type"), body)
+	if err != nil {
+		return err
+	}
+	now := a.now().UTC()
+	trace := push.TraceParent(push.WithTraceParent(c.Request().Context(), c.Request().Header.Get("traceparent")))
+	results := make([]eventResult, len(raw))
+	envs := make([]chatbell.Envelope, 0, len(raw))
+	place := make([]int, 0, len(raw))
+	for i, r := range raw {
+		e, errs := parseEvent(r)
+		if len(errs) > 0 {
+			results[i] = eventResult{ID: e.ID, Status: "rejected", Errors: errs}
+			continue
+		}
+		complete(&e, now)
+		results[i].ID = e.ID
+		envs = append(envs, chatbell.Envelope{Network: callerOf(c).network, Event: e, AcceptedAt: now, Source: chatbell.SourceEvent, TraceParent: trace})
+		place = append(place, i)
+	}
+	if err := a.accept(c.Request().Context(), envs, place, results); err != nil {
+		return err
+	}
+	return answerEvents(c, results)
+}
+
+// complete fills in what an event need not say.
+func complete(e *chatbell.Event, now time.Time) {
+	if e.ID == "" {
+		e.ID = chatbell.EventID(rand.Text())
+	}
+	if e.Time.IsZero() {
+		e.Time = now
+	}
+	e.Time = e.Time.UTC()
+}
+
+func (a *api) accept(ctx context.Context, envs []chatbell.Envelope, place []int, results []eventResult) error {
+	if len(envs) == 0 {
+		return nil
+	}
+	statuses, err := a.intake.Accept(ctx, envs)
+	if err != nil {
+		return err
+	}
+	for i, s := range statuses {
+		results[place[i]].Status = [...]string{Accepted: "accepted", Duplicate: "duplicate", Retry: "retry"}[s]
+	}
+	return nil
+}
+
+// answerEvents says 202 when all are in, 422 when all were rejected, 207 else.
+func answerEvents(c echo.Context, results []eventResult) error {
+	in, rejected := 0, 0
+	for i := range results {
+		switch results[i].Status {
+		case "accepted", "duplicate":
+			in++
+		case "rejected":
+			rejected++
+		}
+	}
+	status := http.StatusMultiStatus
+	switch len(results) {
+	case in:
+		status = http.StatusAccepted
+	case rejected:
+		status = http.StatusUnprocessableEntity
+	}
+	body, err := json.Marshal(eventsAnswer{results})
+	if err != nil {
+		return err
+	}
+	return c.JSONBlob(status, body)
+}

@@ -1,0 +1,121 @@
+package native
+
+import (
+	"bytes"
+	"encoding/json"
+	"mime"
+	"net/http"
+	"unicode/utf8"
+
+	"chatbell"
+)
+
+// maxEvents bounds the events of one request.
+const maxEvents = 1000
+
+// frame cuts a body into events, without looking into them: one object, an array, or
+// one object a line. The error is for a body in which no event can be found.
+func frame(contentType string, body []byte) ([]json.RawMessage, error) {
+	media := ""
+	if contentType != "" {
+		var err error
+		if media, _, err = mime.ParseMediaType(contentType); err != nil {
+			return nil, problem(http.StatusUnsupportedMediaType, "the Content-Type cannot be read; send application/json or application/x-ndjson")
+		}
+	}
+	trimmed := bytes.TrimSpace(body)
+	switch {
+	case len(trimmed) == 0:
+		return nil, problem(http.StatusBadRequest, "the body is empty; send an event, an array of events, or one event a line")
+	case media == "application/x-ndjson" || media == "application/ndjson" || media == "application/jsonl":
+		return lines(trimmed)
+	case media != "" && media != "application/json" && media != "text/json" && media != "text/plain" && media != "application/x-www-form-urlencoded":
+		return nil, problem(http.StatusUnsupportedMediaType, "%s is not understood here; send application/json or application/x-ndjson", media)
+	case trimmed[0] == '[':
+		return elements(trimmed)
+	}
+	return []json.RawMessage{trimmed}, nil
+}
+
+func tooMany() error {
+	return problem(http.StatusRequestEntityTooLarge, "one request may have at most %d events; send the rest in another", maxEvents)
+}
+
+func lines(body []byte) ([]json.RawMessage, error) {
+	var out []json.RawMessage
+	for line := range bytes.SplitSeq(body, []byte("\n")) {
+		if line = bytes.TrimSpace(line); len(line) == 0 {
+			continue
+		}
+		if len(out) == maxEvents {
+			return nil, tooMany()
+		}
+		out = append(out, line)
+	}
+	return out, nil
+}
+
+// elements cuts an array by its brackets and quotes alone, so that an element that is
+// not JSON, or not UTF-8, harms no other.
+func elements(body []byte) ([]json.RawMessage, error) {
+	var out []json.RawMessage
+	depth, start, quoted := 0, 1, false
+	add := func(end int) error {
+		e := bytes.TrimSpace(body[start:end])
+		start = end + 1
+		if len(e) == 0 && depth == 0 && len(out) == 0 {
+			return nil // an empty array
+		}
+		if len(out) == maxEvents {
+			return tooMany()
+		}
+		out = append(out, e)
+		return nil
+	}
+	for i := 1; i < len(body); i++ {
+		switch c := body[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+		case c == ',' && depth == 0:
+			if err := add(i); err != nil {
+				return nil, err
+			}
+		case c == ']' && depth == 0:
+			if err := add(i); err != nil {
+				return nil, err
+			}
+			if len(bytes.TrimSpace(body[i+1:])) > 0 {
+				return nil, problem(http.StatusBadRequest, "there is something after the end of the array")
+			}
+			if len(out) == 0 {
+				return nil, problem(http.StatusBadRequest, "the array is empty; send at least one event")
+			}
+			return out, nil
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return nil, problem(http.StatusBadRequest, "the array does not end; the body may have been cut off")
+}
+
+// parseEvent reads and checks one framed event.
+func parseEvent(raw json.RawMessage) (chatbell.Event, []chatbell.FieldError) {
+	var e chatbell.Event
+	switch {
+	case len(raw) > chatbell.MaxEventSize:
+		return e, []chatbell.FieldError{field("", "has %d bytes; one event may have at most %d", len(raw), chatbell.MaxEventSize)}
+	case !utf8.Valid(raw):
+		return e, []chatbell.FieldError{field("", "must be valid UTF-8")}
+	case len(raw) == 0 || raw[0] != '{':
+		return e, []chatbell.FieldError{field("", "must be a JSON object")}
+	}
+	if err := json.Unmarshal(raw, &e); err != nil {
+		return e, []chatbell.FieldError{jsonError(err)}
+	}
+	return e, checkEvent(&e)
+}

@@ -1,0 +1,100 @@
+package native
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"chatbell"
+)
+
+// Problem is an error as it goes over the wire (RFC 9457).
+type Problem struct {
+	Type   string                `json:"type"`
+	Title  string                `json:"title"`
+	Status int                   `json:"status"`
+	Detail string                `json:"detail,omitempty"`
+	Errors []chatbell.FieldError `json:"errors,omitempty"`
+
+	retryAfter int // seconds; 0 means no header
+}
+
+// Error is the problem in one line.
+func (p *Problem) Error() string { return fmt.Sprintf("%d %s: %s", p.Status, p.Title, p.Detail) }
+
+func problem(status int, detail string, args ...any) *Problem {
+	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: fmt.Sprintf(detail, args...)}
+}
+
+// invalid is a 400 that names the wrong fields.
+func invalid(errs ...chatbell.FieldError) *Problem {
+	p := problem(http.StatusBadRequest, "the request has %d invalid field(s)", len(errs))
+	p.Errors = errs
+	return p
+}
+
+func field(pointer, detail string, args ...any) chatbell.FieldError {
+	return chatbell.FieldError{Pointer: pointer, Detail: fmt.Sprintf(detail, args...)}
+}
+
+// retryLater asks the caller to come back.
+func retryLater(status, seconds int, detail string) *Problem {
+	p := problem(status, "%s", detail)
+	p.retryAfter = seconds
+	return p
+}
+
+// asProblem is the one place that maps errors to the wire. What is nobody's mistake
+// but ours says nothing to the caller and everything to the log.
+func asProblem(err error) *Problem {
+	var p *Problem
+	var f chatbell.FieldError
+	var he *echo.HTTPError
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.As(err, &f):
+		return invalid(f)
+	case errors.Is(err, chatbell.ErrNotFound):
+		return problem(http.StatusNotFound, "there is no such object in this network")
+	case errors.Is(err, ErrBacklogFull):
+		return retryLater(http.StatusTooManyRequests, 5, "the backlog is full; nothing was stored, send it again later")
+	case errors.Is(err, ErrUnavailable):
+		return retryLater(http.StatusServiceUnavailable, 5, "the broker cannot be reached; send it again later, ids make that safe")
+	case errors.As(err, &he):
+		return problem(he.Code, "%v", he.Message)
+	}
+	return problem(http.StatusInternalServerError, "an internal error; see the server's log")
+}
+
+// handleError is echo's error handler.
+func handleError(log *slog.Logger) echo.HTTPErrorHandler {
+	return func(err error, c echo.Context) {
+		if c.Response().Committed {
+			return
+		}
+		p := asProblem(err)
+		if p.Status >= http.StatusInternalServerError && c.Request().Context().Err() == nil {
+			log.Error("request failed", "method", c.Request().Method, "route", c.Path(), "status", p.Status, "error", err)
+		}
+		if p.retryAfter > 0 {
+			c.Response().Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
+		}
+		body, err := json.Marshal(p)
+		if err != nil {
+			log.Error("cannot encode a problem", "error", err)
+			return
+		}
+		if c.Request().Method == http.MethodHead {
+			body = nil
+		}
+		if err := c.Blob(p.Status, "application/problem+json", body); err != nil {
+			log.Debug("caller went away before the answer", "error", err)
+		}
+	}
+}

@@ -1,0 +1,155 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// Health answers what an operator's probes ask.
+type Health interface {
+	// Ready is nil while events can be accepted.
+	Ready(ctx context.Context) error
+	// Degraded names what does not work although events are accepted.
+	Degraded(ctx context.Context) []string
+}
+
+// Config is what the API is made of. All fields but Now are required.
+type Config struct {
+	Intake  Intake
+	State   State
+	Keys    Keys
+	Health  Health
+	Metrics http.Handler
+	Log     *slog.Logger
+	Version string
+	Now     func() time.Time
+}
+
+type api struct {
+	intake  Intake
+	state   State
+	health  Health
+	now     func() time.Time
+	version string
+}
+
+// route is one entry of the API: what is served, what is documented.
+type route struct {
+	method, path string
+	handle       echo.HandlerFunc
+	access       access
+	doc          operation
+}
+
+// access is who may call a route.
+type access int
+
+const (
+	open   access = iota // anybody
+	server               // server keys and the admin key
+	users                // and a user, for their own things
+)
+
+// New makes the API.
+func New(c Config) (http.Handler, error) {
+	if c.Intake == nil || c.State == nil || c.Keys == nil || c.Health == nil || c.Metrics == nil || c.Log == nil {
+		return nil, errors.New("native API: Intake, State, Keys, Health, Metrics and Log are required")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	a := &api{intake: c.Intake, state: c.State, health: c.Health, now: c.Now, version: c.Version}
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = handleError(c.Log)
+	e.Use(recoverer(c.Log))
+	for _, r := range a.routes(c.Metrics) {
+		var guard []echo.MiddlewareFunc
+		if r.access != open {
+			guard = append(guard, authenticate(c.Keys, r.access == users))
+		}
+		e.Add(r.method, r.path, r.handle, guard...)
+	}
+	return e, nil
+}
+
+func (a *api) routes(metrics http.Handler) []route {
+	list := []route{
+		{http.MethodPost, "/v1/events", a.postEvents, server, docEvents},
+		{http.MethodGet, "/healthz", a.getHealthz, open, docHealthz},
+		{http.MethodGet, "/readyz", a.getReadyz, open, docReadyz},
+		{http.MethodGet, "/metrics", echo.WrapHandler(metrics), open, docMetrics},
+	}
+	list = append(list, a.userRoutes()...)
+	list = append(list, a.channelRoutes()...)
+	list = append(list, a.deviceRoutes()...)
+	list = append(list, a.settingsRoutes()...)
+	list = append(list, route{http.MethodGet, "/openapi.json", nil, open, docOpenAPI})
+	document := a.openAPI(list)
+	list[len(list)-1].handle = func(c echo.Context) error { return c.JSONBlob(http.StatusOK, document) }
+	return list
+}
+
+// recoverer answers a panic with a 500 and logs where it was; the request's content
+// stays out of the log.
+func recoverer(log *slog.Logger) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) (err error) {
+			defer func() {
+				if v := recover(); v != nil {
+					if v == http.ErrAbortHandler { //nolint:errorlint // the value that net/http compares with
+						panic(v)
+					}
+					log.Error("handler panicked", "route", c.Path(), "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+					err = problem(http.StatusInternalServerError, "an internal error; see the server's log")
+				}
+			}()
+			return next(c)
+		}
+	}
+}
+
+func (a *api) getHealthz(c echo.Context) error {
+	return c.JSON(http.StatusOK, map[string]string{"status": "ok", "version": a.version})
+}
+
+func (a *api) getReadyz(c echo.Context) error {
+	ctx := c.Request().Context()
+	if err := a.health.Ready(ctx); err != nil {
+		return retryLater(http.StatusServiceUnavailable, 5, "events cannot be accepted now: "+err.Error())
+	}
+	degraded := a.health.Degraded(ctx)
+	if degraded == nil {
+		degraded = []string{}
+	}
+	return c.JSON(http.StatusOK, map[string][]string{"degraded": degraded})
+}
+
+// The bounds of a connection. A body of 4 MiB in 30 s is 140 KiB/s; a slower caller
+// holds a place that others need.
+const (
+	headerTimeout = 5 * time.Second
+	readTimeout   = 30 * time.Second
+	writeTimeout  = 60 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 16 << 10
+)
+
+// bulkTimeout replaces readTimeout for a bulk list, which may have a million lines.
+const bulkTimeout = 10 * time.Minute
+
+// NewServer makes the HTTP server around the API, with bounds on everything that a
+// caller could hold on to.
+func NewServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
+	}
+}
