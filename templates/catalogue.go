@@ -1,288 +1,129 @@
 package templates
 
 import (
+	"cmp"
 	"fmt"
-	"sort"
-	"strings"
-	"sync"
+	"slices"
 
-	"github.com/BurntSushi/toml"
 	"github.com/nicksnyder/go-i18n/v2/i18n"
-	"golang.org/x/text/language"
 
 	"chatbell"
-	"chatbell/locales"
 )
 
-// Names of the built-in templates.
-const (
-	ChannelCreated    = "channel.created"
-	ChannelJoined     = "channel.joined"
-	ChannelJoinedMany = "channel.joined.many"
-	MessageText       = "message.text"
-	MessageImage      = "message.image"
-	MessageOther      = "message.other"
-)
-
-// messageCreated is the event type under which a network may override the texts of
-// all messages at once.
-const messageCreated = string(chatbell.MessageCreated)
-
-// Override is a network's own text; an empty field keeps the built-in one.
-type Override struct{ Title, Body string }
-
-// Config is what a catalogue is made of.
+// Config is what a catalogue is made of. The zero value is a catalogue of the
+// built-in texts whose default is English.
 type Config struct {
-	// DefaultLocale is used where nobody says what they speak; empty means en.
+	// DefaultLocale is used where nobody says what they speak; empty means en. A
+	// language without texts is taken for English.
 	DefaultLocale string
 	// Overrides by template (or "message.created" for all messages) and locale.
 	Overrides map[string]map[string]Override
-}
-
-// ParseError says where one of a network's own texts is wrong.
-type ParseError struct {
-	Template, Locale, Field string // Field is title or body
-	Line, Column            int    // from 1
-	Detail                  string
-}
-
-// Error names the text, the place and what would be right.
-func (e *ParseError) Error() string {
-	if e.Line == 0 {
-		return fmt.Sprintf("template %s, locale %s: %s", e.Template, e.Locale, e.Detail)
-	}
-	return fmt.Sprintf("template %s, locale %s, %s, line %d, column %d: %s", e.Template, e.Locale, e.Field, e.Line, e.Column, e.Detail)
+	// Builtin is shared by all catalogues of a process, because it is some hundred
+	// kilobytes; nil loads a copy for this one alone.
+	Builtin *Builtin
 }
 
 // Catalogue is one network's texts.
 type Catalogue struct {
 	languages map[string]*tongue // by canonical tag
 	fallback  *tongue
-
-	mu       sync.RWMutex
-	resolved map[string]string
+	resolved  resolver
 }
 
-// tongue is one language of the catalogue.
+// tongue is one language of the catalogue, complete: what it lacks itself is taken
+// from its parents, the network's default or English.
 type tongue struct {
-	tag       string
-	rtl       bool
-	labels    map[string]string // what stands for the text of a message without one
-	localizer *i18n.Localizer
+	tag    string
+	words  vocabulary
+	labels map[string]string // what stands for the text of a message without one, by template
 }
 
-// New makes a catalogue. A bad text of the network is a *ParseError.
+// New makes a catalogue. A bad text of the network is a *ParseError, a bad default
+// locale a chatbell.FieldError.
 func New(c Config) (*Catalogue, error) {
-	bundle := i18n.NewBundle(language.English)
-	bundle.RegisterUnmarshalFunc("toml", toml.Unmarshal)
-	files, err := locales.All()
-	if err != nil {
-		return nil, fmt.Errorf("read the built-in texts: %w", err)
-	}
-	tags, labels := map[string]language.Tag{}, map[string]map[string]string{}
-	for _, f := range files {
-		mf, err := bundle.ParseMessageFileBytes(f.TOML, f.Name)
+	if c.Builtin == nil {
+		b, err := LoadBuiltin()
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", f.Name, err)
+			return nil, err
 		}
-		for _, m := range mf.Messages {
-			if err := checkMessage(m, f.Tag); err != nil {
-				return nil, err
-			}
-			if err := bundle.AddMessages(mf.Tag, allForms(m)); err != nil {
-				return nil, fmt.Errorf("read %s: %w", f.Name, err)
-			}
+		c.Builtin = b
+	}
+	own := &overrides{}
+	if len(c.Overrides) > 0 {
+		o, err := newOverrides(c.Overrides, c.Builtin)
+		if err != nil {
+			return nil, err
 		}
-		tags[mf.Tag.String()], labels[mf.Tag.String()] = mf.Tag, bodies(mf.Messages)
+		own = o
 	}
-	if err := addOverrides(bundle, c.Overrides, tags); err != nil {
-		return nil, err
+	def, err := parseTag(cmp.Or(c.DefaultLocale, english))
+	if err != nil {
+		return nil, chatbell.FieldError{Pointer: "/default_locale", Detail: "must be a language tag, for example de, pt-BR or zh-Hant"}
 	}
-	cat := &Catalogue{languages: map[string]*tongue{}, resolved: map[string]string{}}
-	def := orEnglish(lookup(tags, c.DefaultLocale))
-	for name, tag := range tags {
-		// What a language lacks comes from its parents, then the default, then English.
-		cat.languages[name] = &tongue{tag: name, rtl: rightToLeft(tag), labels: firstLabels(labels, name, tag.Parent().String(), def, "en"), localizer: i18n.NewLocalizer(bundle, name, tag.Parent().String(), def, "en")}
+	cat := &Catalogue{languages: map[string]*tongue{}}
+	fallback := append(candidates(def), english)
+	for tag := range c.Builtin.languages {
+		cat.languages[tag] = newTongue(tag, fallback, own, c.Builtin)
 	}
-	cat.fallback = cat.languages[def]
+	for tag := range own.languages {
+		cat.languages[tag] = newTongue(tag, fallback, own, c.Builtin)
+	}
+	for _, tag := range fallback {
+		if cat.fallback = cat.languages[tag]; cat.fallback != nil {
+			break
+		}
+	}
 	return cat, nil
 }
 
-func orEnglish(tag string) string {
-	if tag == "" {
-		return "en"
+// newTongue finds every text of a language. A network's own texts go before the
+// built-in ones of the same language, and those before anything of another.
+func newTongue(tag string, fallback []string, own *overrides, builtin *Builtin) *tongue {
+	search := append(candidates(guessTag(tag)), fallback...)
+	t := &tongue{tag: tag, words: vocabulary{}}
+	for _, name := range Names() {
+		var w words
+		for _, l := range search {
+			for _, v := range []vocabulary{own.languages[l], builtin.languages[l]} {
+				w.title, w.body = cmp.Or(w.title, v[name].title), cmp.Or(w.body, v[name].body)
+			}
+		}
+		t.words[name] = w
 	}
-	return tag
+	t.labels = labels(search, builtin)
+	return t
 }
 
-// allForms gives a text without a count in it to every plural form.
-func allForms(m *i18n.Message) *i18n.Message {
-	if m.One == "" && m.Few == "" && m.Many == "" && m.Zero == "" && m.Two == "" {
-		return &i18n.Message{ID: m.ID, Zero: m.Other, One: m.Other, Two: m.Other, Few: m.Other, Many: m.Other, Other: m.Other}
-	}
-	return m
-}
-
-// bodies are the texts by template.
-func bodies(messages []*i18n.Message) map[string]string {
-	out := map[string]string{}
-	for _, m := range messages {
-		if name, ok := strings.CutSuffix(m.ID, ".body"); ok {
-			out[name] = m.Other
+// labels are what stands for the text of a message without one: the built-in bodies,
+// which have no placeholders.
+func labels(search []string, builtin *Builtin) map[string]string {
+	for _, l := range search {
+		if v := builtin.languages[l]; v != nil {
+			image, other := v[MessageImage].body.src, v[MessageOther].body.src
+			return map[string]string{MessageImage: image, MessageOther: other, MessageText: other}
 		}
 	}
+	return nil
+}
+
+// Has reports whether there is such a template.
+func (c *Catalogue) Has(template string) bool {
+	_, ok := c.fallback.words[template]
+	return ok
+}
+
+// Locales lists the locales that Resolve can return.
+func (c *Catalogue) Locales() []string {
+	out := make([]string, 0, len(c.languages))
+	for tag := range c.languages {
+		out = append(out, tag)
+	}
+	slices.Sort(out)
 	return out
 }
 
-func firstLabels(labels map[string]map[string]string, tags ...string) map[string]string {
-	for _, tag := range tags {
-		if l := labels[tag]; l != nil {
-			return l
-		}
-	}
-	return nil
-}
-
-// checkMessage parses every form of a message, so that nothing can fail later.
-func checkMessage(m *i18n.Message, locale string) error {
-	for _, src := range []string{m.Zero, m.One, m.Two, m.Few, m.Many, m.Other} {
-		if _, err := parse(src); err != nil {
-			return parseError(m.ID, locale, "", err)
-		}
-	}
-	return nil
-}
-
-func parseError(template, locale, field string, err error) error {
-	e := &ParseError{Template: template, Locale: locale, Field: field, Detail: err.Error()}
-	if s, ok := err.(*syntaxError); ok { //nolint:errorlint // parse returns it bare
-		e.Line, e.Column, e.Detail = s.Line, s.Column, s.Detail
-	}
-	return e
-}
-
-// addOverrides puts a network's texts in front of the built-in ones. Those for all
-// messages go first, so that one for a kind of message wins over them.
-func addOverrides(bundle *i18n.Bundle, overrides map[string]map[string]Override, tags map[string]language.Tag) error {
-	names := make([]string, 0, len(overrides))
-	for name := range overrides {
-		names = append(names, name)
-	}
-	sort.Slice(names, func(i, j int) bool {
-		if (names[i] == messageCreated) != (names[j] == messageCreated) {
-			return names[i] == messageCreated
-		}
-		return names[i] < names[j]
-	})
-	for _, name := range names {
-		for locale, o := range overrides[name] {
-			tag, err := parseTag(locale)
-			if err != nil {
-				return &ParseError{Template: name, Locale: locale, Detail: "is not a BCP 47 language tag, for example de or pt-BR"}
-			}
-			if err := addOverride(bundle, name, tag, o); err != nil {
-				return err
-			}
-			tags[tag.String()] = tag
-		}
-	}
-	return nil
-}
-
-func addOverride(bundle *i18n.Bundle, name string, tag language.Tag, o Override) error {
-	targets := []string{name}
-	switch name {
-	case messageCreated:
-		targets = []string{MessageText, MessageImage, MessageOther}
-	case ChannelCreated, ChannelJoined, ChannelJoinedMany, MessageText, MessageImage, MessageOther:
-	default:
-		return &ParseError{Template: name, Locale: tag.String(), Detail: "there is no such template; there are " +
-			strings.Join([]string{messageCreated, ChannelCreated, ChannelJoined, ChannelJoinedMany, MessageText, MessageImage, MessageOther}, ", ")}
-	}
-	for field, src := range map[string]string{"title": o.Title, "body": o.Body} {
-		if src == "" {
-			continue
-		}
-		if _, err := parse(src); err != nil {
-			return parseError(name, tag.String(), field, err)
-		}
-		for _, t := range targets {
-			if err := bundle.AddMessages(tag, allForms(&i18n.Message{ID: t + "." + field, Other: src})); err != nil {
-				return fmt.Errorf("add template %s in %s: %w", name, tag, err)
-			}
-		}
-	}
-	return nil
-}
-
-// maxResolved bounds the remembered locales, because strangers choose them; some 200
-// are in use in the world.
-const maxResolved = 1024
-
-// Resolve returns the locale whose texts will be used for a wish, which may be
-// anything: the exact one, else a parent's, else the network's default.
-func (c *Catalogue) Resolve(locale string) string {
-	c.mu.RLock()
-	got, ok := c.resolved[locale]
-	c.mu.RUnlock()
-	if ok {
-		return got
-	}
-	got = c.find(locale)
-	c.mu.Lock()
-	if len(c.resolved) < maxResolved {
-		c.resolved[locale] = got
-	}
-	c.mu.Unlock()
-	return got
-}
-
-func (c *Catalogue) find(locale string) string {
-	tags := make(map[string]language.Tag, len(c.languages))
-	for name := range c.languages {
-		tags[name] = language.Und
-	}
-	if got := lookup(tags, locale); got != "" {
-		return got
-	}
-	return c.fallback.tag
-}
-
-// lookup walks from a locale to its parents; "" when none of them is known.
-func lookup(tags map[string]language.Tag, locale string) string {
-	tag, err := parseTag(locale)
-	if err != nil {
-		return ""
-	}
-	for t := tag; t != language.Und; t = t.Parent() {
-		if _, ok := tags[t.String()]; ok {
-			return t.String()
-		}
-	}
-	// zh-TW and zh say their script only by custom; the tables of x/text know it.
-	base, _ := tag.Base()
-	script, confidence := tag.Script()
-	if confidence != language.No {
-		if name := base.String() + "-" + script.String(); hasKey(tags, name) {
-			return name
-		}
-	}
-	return ""
-}
-
-func hasKey(m map[string]language.Tag, k string) bool { _, ok := m[k]; return ok }
-
-// maxLocale bounds a locale's text before it is parsed.
-const maxLocale = 64
-
-func parseTag(locale string) (language.Tag, error) {
-	if locale == "" || len(locale) > maxLocale {
-		return language.Und, fmt.Errorf("no language tag of at most %d bytes", maxLocale)
-	}
-	return language.Parse(strings.ReplaceAll(locale, "_", "-"))
-}
-
-// Input is what the placeholders stand for.
+// Input is what the placeholders stand for. Names may be anything that a stranger
+// typed; [Name] falls back to an id.
 type Input struct {
 	Actor, Channel, Subject string
 	// Text is the message's text. For messages without one it is what the language
@@ -292,36 +133,37 @@ type Input struct {
 	Count int
 }
 
-// Render makes a template's title and body in a locale that Resolve returned.
+// Render makes a template's title and body in a locale that Resolve returned. The
+// only error is a template that is not there.
 func (c *Catalogue) Render(template, locale string, in Input) (chatbell.Text, error) {
 	l := c.languages[locale]
 	if l == nil {
 		l = c.fallback
 	}
+	w, ok := l.words[template]
+	if !ok {
+		return chatbell.Text{}, fmt.Errorf("render %q: there is no such template", clip(template))
+	}
 	in.Actor, in.Channel, in.Subject = cleanName(in.Actor), cleanName(in.Channel), cleanName(in.Subject)
-	if in.Text == "" && (template == MessageImage || template == MessageOther) {
+	if in.Text == "" {
 		in.Text = l.labels[template]
 	}
-	v := &values{in: &in, rtl: l.rtl}
-	title, err := l.render(template+".title", v)
+	title, err := w.title.render(&in)
 	if err != nil {
-		return chatbell.Text{}, err
+		return chatbell.Text{}, fmt.Errorf("render the title of %s in %s: %w", template, l.tag, err)
 	}
-	body, err := l.render(template+".body", v)
+	body, err := w.body.render(&in)
 	if err != nil {
-		return chatbell.Text{}, err
+		return chatbell.Text{}, fmt.Errorf("render the body of %s in %s: %w", template, l.tag, err)
 	}
 	return chatbell.Text{Locale: l.tag, Title: title, Body: body}, nil
 }
 
-func (l *tongue) render(id string, v *values) (string, error) {
-	lc := i18n.LocalizeConfig{MessageID: id, TemplateData: v, TemplateParser: parser{}}
-	if v.in.Count > 0 {
-		lc.PluralCount = v.in.Count
+// render fills a text in.
+func (t *text) render(in *Input) (string, error) {
+	lc := i18n.LocalizeConfig{MessageID: t.id, TemplateData: &values{in: in, rtl: t.rtl}, TemplateParser: parser{}}
+	if t.plural {
+		lc.PluralCount = max(in.Count, 0)
 	}
-	s, err := l.localizer.Localize(&lc)
-	if err != nil {
-		return "", fmt.Errorf("render %s in %s: %w", id, l.tag, err)
-	}
-	return s, nil
+	return t.localizer.Localize(&lc)
 }

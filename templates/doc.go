@@ -8,19 +8,21 @@
 // (who joined), {{.Text}} (the message, or what stands for it) and {{.Count}}. There
 // are no loops, no functions and no conditions, so that a customer's text can neither
 // hang nor fail once it was accepted. [New] refuses what it does not know, with line
-// and column. Plurals are go-i18n's forms (one, few, many, other …) of the language.
+// and column. Plurals are go-i18n's forms (one, few, many, other …) of the language;
+// they are chosen by the number of people that the notification is about.
 //
 // # Languages
 //
-// [Catalogue.Resolve] goes from the exact locale over its parents (pt-BR → pt) to
-// the network's default, and to English last. Locales come from strangers: what
-// cannot be understood counts as no wish.
+// [Catalogue.Resolve] goes from the exact locale over its parents (pt-BR → pt,
+// zh-TW → zh-Hant) to the network's default, and to English last. Locales come from
+// strangers: what cannot be understood counts as no wish.
 //
-// # Direction
+// # Names
 //
-// A name whose direction differs from the language's is put between U+2068 and
-// U+2069, so that it does not turn the words around it; a text that is only the name
-// stays as it is.
+// Names come from strangers too: they lose line breaks, control characters and
+// whatever turns the direction of the text around them. A name whose direction
+// differs from the language's is put between U+2068 and U+2069 where the text has
+// other words; a text that is only the name, or only the message, stays as it is.
 //
-// A Catalogue is immutable and safe for concurrent use.
+// A Catalogue and a [Builtin] are immutable and safe for concurrent use.
 package templates

@@ -2,6 +2,7 @@ package templates
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -10,7 +11,7 @@ import (
 )
 
 // placeholders are the names that a text may use.
-var placeholders = [...]string{"Actor", "Channel", "Subject", "Text", "Count"}
+func placeholders() []string { return []string{"Actor", "Channel", "Subject", "Text", "Count"} }
 
 // syntaxError is where a text is wrong, and why.
 type syntaxError struct {
@@ -22,61 +23,71 @@ func (e *syntaxError) Error() string {
 	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Detail)
 }
 
+// at makes an error about a byte position of a text.
+func at(src string, pos int, detail string) *syntaxError {
+	before := src[:pos]
+	return &syntaxError{
+		Line:   strings.Count(before, "\n") + 1,
+		Column: utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:]) + 1,
+		Detail: detail,
+	}
+}
+
 // part is a run of letters or, where name is set, a placeholder.
 type part struct {
 	text, name string
 }
 
 // parse reads a text: letters, and {{.Name}} with optional blanks inside the braces.
-func parse(src string) ([]part, error) {
+// A single brace is a letter like any other; two of them are never.
+func parse(src string) ([]part, *syntaxError) {
 	var parts []part
-	at := 0
-	fail := func(pos int, detail string) ([]part, error) {
-		before := src[:pos]
-		line := strings.Count(before, "\n") + 1
-		column := utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:]) + 1
-		return nil, &syntaxError{Line: line, Column: column, Detail: detail}
-	}
-	for at < len(src) {
-		open := strings.Index(src[at:], "{{")
+	for pos := 0; pos < len(src); {
+		rest := src[pos:]
+		open := strings.Index(rest, "{{")
 		if open < 0 {
-			parts = append(parts, part{text: src[at:]})
-			break
+			open = len(rest)
+		}
+		if stray := strings.Index(rest[:open], "}}"); stray >= 0 {
+			return nil, at(src, pos+stray, "these braces were never opened; write {{.Name}}")
 		}
 		if open > 0 {
-			parts = append(parts, part{text: src[at : at+open]})
+			parts = append(parts, part{text: rest[:open]})
 		}
-		at += open
-		end := strings.Index(src[at:], "}}")
-		if end < 0 {
-			return fail(at, "the braces are never closed; write {{.Name}}")
+		if pos += open; pos == len(src) {
+			break
 		}
-		inside := strings.TrimSpace(src[at+2 : at+end])
-		name, ok := strings.CutPrefix(inside, ".")
-		if !ok || !known(name) {
-			return fail(at, fmt.Sprintf("%q is not a placeholder; there are .%s", clip(inside), strings.Join(placeholders[:], ", .")))
+		name, n, err := placeholder(src, pos)
+		if err != nil {
+			return nil, err
 		}
 		parts = append(parts, part{name: name})
-		at += end + 2
+		pos += n
 	}
 	return parts, nil
 }
 
-// clip keeps an error about a huge text small.
-func clip(s string) string {
-	if len(s) > 40 {
-		return strings.ToValidUTF8(s[:40], "") + "…"
+// placeholder reads the one that begins at pos, and says how many bytes it has.
+func placeholder(src string, pos int) (name string, n int, err *syntaxError) {
+	end := strings.Index(src[pos:], "}}")
+	if end < 0 {
+		return "", 0, at(src, pos, "these braces are never closed; write {{.Name}}")
 	}
-	return s
+	inside := strings.Trim(src[pos+2:pos+end], " ")
+	name, dot := strings.CutPrefix(inside, ".")
+	if !dot || !slices.Contains(placeholders(), name) {
+		return "", 0, at(src, pos, fmt.Sprintf("%q is no placeholder; there are .%s", clip(inside), strings.Join(placeholders(), ", .")))
+	}
+	return name, end + 2, nil
 }
 
-func known(name string) bool {
-	for _, p := range placeholders {
-		if p == name {
-			return true
-		}
+// clip keeps an error about a huge text small.
+func clip(s string) string {
+	const most = 40
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "…"
 	}
-	return false
+	return s
 }
 
 // parser is go-i18n's template.Parser.
@@ -91,26 +102,42 @@ func (parser) Parse(src, _, _ string) (template.ParsedTemplate, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parsed(parts), nil
+	return newParsed(parts), nil
 }
 
-type parsed []part
+// parsed is a text that can be rendered.
+type parsed struct {
+	parts []part
+	alone bool // one placeholder and no words
+}
+
+func newParsed(parts []part) *parsed {
+	names, others := 0, false
+	for _, p := range parts {
+		if p.name != "" {
+			names++
+		}
+		others = others || strings.TrimSpace(p.text) != ""
+	}
+	return &parsed{parts: parts, alone: names == 1 && !others}
+}
 
 // Execute fills the placeholders in. It cannot fail on what parse accepted.
-func (p parsed) Execute(data any) (string, error) {
+func (p *parsed) Execute(data any) (string, error) {
 	v, ok := data.(*values)
 	if !ok {
 		return "", fmt.Errorf("render with %T: want the catalogue's own values", data)
 	}
 	var b strings.Builder
-	alone := len(p) == 1
-	for _, x := range p {
+	lacks := false
+	for _, x := range p.parts {
 		if x.name == "" {
 			b.WriteString(x.text)
 			continue
 		}
 		s := v.get(x.name)
-		if !alone && x.name != "Count" && v.turns(s) {
+		lacks = lacks || s == ""
+		if !p.alone && turns(s, v.rtl) {
 			b.WriteRune(isolateStart)
 			b.WriteString(s)
 			b.WriteRune(isolateEnd)
@@ -118,13 +145,23 @@ func (p parsed) Execute(data any) (string, error) {
 		}
 		b.WriteString(s)
 	}
+	if lacks {
+		return tidy(b.String()), nil
+	}
 	return b.String(), nil
+}
+
+// tidy takes away what stands around a name that is not there: "Ann ()" becomes
+// "Ann", "() Ann" too.
+func tidy(s string) string {
+	s = strings.NewReplacer("()", "", "（）", "").Replace(s)
+	return strings.TrimSpace(strings.ReplaceAll(s, "  ", " "))
 }
 
 // values are what the placeholders of one text stand for.
 type values struct {
 	in  *Input
-	rtl bool // the language is written from right to left
+	rtl bool // the text's language is written from right to left
 }
 
 func (v *values) get(name string) string {
