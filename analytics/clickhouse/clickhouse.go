@@ -1,0 +1,202 @@
+// Package clickhouse is the home of clickhouse-go: it creates chatbell's tables,
+// inserts rows so that a repeat of a block is dropped, and looks rows up. The same
+// code serves the embedded engine (over ClickHouse's HTTP interface) and any server.
+//
+// A Store is safe for concurrent use.
+package clickhouse
+
+import (
+	"context"
+	"crypto/tls"
+	"embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	ch "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Config says where the database is.
+type Config struct {
+	// DSN is clickhouse://user:password@host:9000/database or http://… .
+	DSN string
+	// TLS is used where the DSN asks for TLS; nil means the system's trust.
+	TLS    *tls.Config
+	Logger *slog.Logger
+}
+
+// Store is a connection to the database.
+type Store struct {
+	conn     driver.Conn
+	database string
+	log      *slog.Logger
+
+	mu    sync.Mutex
+	ready bool
+}
+
+// The oldest server that does what the schema needs: deduplication tokens that also
+// hold in the target of a materialized view.
+const minMajor, minMinor = 24, 8
+
+// TooOldError says that the server cannot be used.
+type TooOldError struct{ Version string }
+
+// Error names both versions.
+func (e *TooOldError) Error() string {
+	return fmt.Sprintf("the ClickHouse server has version %s; chatbell needs %d.%d or newer, because older ones cannot keep rows exact after a crash", e.Version, minMajor, minMinor)
+}
+
+const (
+	// openTimeout bounds the first try to reach the server.
+	openTimeout = 10 * time.Second
+	// queryTimeout bounds one statement.
+	queryTimeout = 30 * time.Second
+)
+
+var databaseName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// Open prepares the database. A server that is too old is an error; one that cannot
+// be reached yet is not: the tables are made with the first insert.
+func Open(ctx context.Context, c Config) (*Store, error) {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	o, err := ch.ParseDSN(c.DSN)
+	if err != nil {
+		return nil, errors.New("the address cannot be read: want clickhouse://user:password@host:9000/database or http://host:8123") // the cause may quote the password
+	}
+	s := &Store{database: o.Auth.Database, log: c.Logger}
+	if s.database == "" || s.database == "default" {
+		s.database = "chatbell"
+	}
+	if !databaseName.MatchString(s.database) {
+		return nil, fmt.Errorf("the database name %q must be letters, digits and underscores", s.database)
+	}
+	o.Auth.Database = "default" // ours may not exist yet; every name is qualified
+	o.DialTimeout, o.ReadTimeout = 5*time.Second, queryTimeout
+	o.MaxOpenConns, o.MaxIdleConns = 4, 2 // one recorder, and senders that look up repeats
+	o.Compression = &ch.Compression{Method: ch.CompressionNone}
+	if o.TLS != nil && c.TLS != nil {
+		o.TLS = c.TLS
+	}
+	if s.conn, err = ch.Open(o); err != nil {
+		return nil, fmt.Errorf("open: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	var old *TooOldError
+	switch err := s.prepare(ctx); {
+	case errors.As(err, &old):
+		return nil, errors.Join(err, s.conn.Close())
+	case err != nil:
+		c.Logger.Warn("ClickHouse cannot be reached yet; results wait", "error", err)
+	}
+	return s, nil
+}
+
+// Close closes the connections.
+func (s *Store) Close() error { return s.conn.Close() }
+
+// prepare checks the version and creates the tables, once.
+func (s *Store) prepare(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ready {
+		return nil
+	}
+	v, err := s.conn.ServerVersion()
+	if err != nil {
+		return fmt.Errorf("ask ClickHouse for its version: %w", err)
+	}
+	if major, minor := v.Version.Major, v.Version.Minor; major < minMajor || major == minMajor && minor < minMinor {
+		return &TooOldError{v.Version.String()}
+	}
+	if err := s.migrate(ctx); err != nil {
+		return err
+	}
+	s.ready = true
+	return nil
+}
+
+// migrate runs the migrations that the database does not have. Each statement can be
+// repeated, so that a migration that broke off is run again.
+func (s *Store) migrate(ctx context.Context) error {
+	if err := s.conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+s.database); err != nil {
+		return fmt.Errorf("create database %s: %w", s.database, err)
+	}
+	if err := s.conn.Exec(ctx, s.name(`CREATE TABLE IF NOT EXISTS {db}.schema_migrations
+		(name String, applied_at DateTime DEFAULT now()) ENGINE = MergeTree ORDER BY name`)); err != nil {
+		return fmt.Errorf("create table schema_migrations: %w", err)
+	}
+	done := map[string]bool{}
+	rows, err := s.conn.Query(ctx, s.name("SELECT name FROM {db}.schema_migrations"))
+	if err != nil {
+		return fmt.Errorf("read schema_migrations: %w", err)
+	}
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return errors.Join(fmt.Errorf("read schema_migrations: %w", err), rows.Close())
+		}
+		done[name] = true
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return fmt.Errorf("read schema_migrations: %w", err)
+	}
+	files, err := migrations.ReadDir("migrations")
+	if err != nil {
+		return fmt.Errorf("read migrations: %w", err)
+	}
+	for _, f := range files {
+		if done[f.Name()] {
+			continue
+		}
+		if err := s.apply(ctx, f.Name()); err != nil {
+			return fmt.Errorf("migration %s: %w", f.Name(), err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) apply(ctx context.Context, file string) error {
+	data, err := migrations.ReadFile("migrations/" + file)
+	if err != nil {
+		return err
+	}
+	for _, statement := range statements(string(data)) {
+		if err := s.conn.Exec(ctx, s.name(statement)); err != nil {
+			return err
+		}
+	}
+	return s.conn.Exec(ctx, s.name("INSERT INTO {db}.schema_migrations (name) VALUES ('"+file+"')"))
+}
+
+// statements cuts a migration at its semicolons; comments are left out, because they
+// may hold one.
+func statements(src string) []string {
+	var lines []string
+	for line := range strings.Lines(src) {
+		if !strings.HasPrefix(strings.TrimSpace(line), "--") {
+			lines = append(lines, line)
+		}
+	}
+	var out []string
+	for s := range strings.SplitSeq(strings.Join(lines, ""), ";") {
+		if s = strings.TrimSpace(s); s != "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// name puts the database's name into a statement.
+func (s *Store) name(query string) string { return strings.ReplaceAll(query, "{db}", s.database) }

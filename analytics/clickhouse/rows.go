@@ -1,0 +1,172 @@
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	ch "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"chatbell"
+	"chatbell/analytics"
+)
+
+// Insert writes the rows of a block, one insert for each table. Each carries the
+// token, so that a block that was inserted before is dropped, in the roll-up too.
+func (s *Store) Insert(ctx context.Context, token string, rows *chatbell.Results) error {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	if err := s.prepare(ctx); err != nil {
+		return err
+	}
+	return errors.Join(
+		s.batch(ctx, "deliveries", token, deliveryColumns, len(rows.Deliveries), func(b driver.Batch, i int) error { return appendDelivery(b, &rows.Deliveries[i]) }),
+		s.batch(ctx, "attempts", token, attemptColumns, len(rows.Attempts), func(b driver.Batch, i int) error { return appendAttempt(b, &rows.Attempts[i]) }),
+		s.batch(ctx, "events", token, eventColumns, len(rows.Events), func(b driver.Batch, i int) error { return appendEvent(b, &rows.Events[i]) }),
+	)
+}
+
+func (s *Store) batch(ctx context.Context, table, token, columns string, n int, add func(driver.Batch, int) error) error {
+	if n == 0 {
+		return nil
+	}
+	ctx = ch.Context(ctx, ch.WithSettings(ch.Settings{
+		"insert_deduplicate": 1, "insert_deduplication_token": table + "-" + token,
+		"deduplicate_blocks_in_dependent_materialized_views": 1,
+	}))
+	b, err := s.conn.PrepareBatch(ctx, "INSERT INTO "+s.database+"."+table+" ("+columns+")")
+	if err != nil {
+		return fmt.Errorf("insert into %s: %w", table, err)
+	}
+	for i := range n {
+		if err := add(b, i); err != nil {
+			return errors.Join(fmt.Errorf("insert into %s: row %d: %w", table, i, err), b.Abort())
+		}
+	}
+	if err := b.Send(); err != nil {
+		return fmt.Errorf("insert %d rows into %s: %w", n, table, err)
+	}
+	return nil
+}
+
+const deliveryColumns = `network, event_id, event_type, channel_id, user_id, device_id, delivery_id, target, platform, app, locale, template,
+	endpoint, subject_id, replay, outcome, level, reason, attempts, provider_id, provider_status, provider_reason,
+	event_time, accepted_at, finished_at, latency_ms, source`
+
+func appendDelivery(b driver.Batch, d *chatbell.Delivery) error {
+	return b.Append(string(d.Network), string(d.EventID), string(d.EventType), string(d.ChannelID), string(d.UserID), string(d.DeviceID),
+		string(d.DeliveryID), string(d.Target), string(d.Platform), d.App, d.Locale, d.Template,
+		string(d.Endpoint), d.SubjectID, d.Replay, string(d.Outcome), string(d.Level), string(d.Reason), d.Attempts,
+		d.ProviderID, d.ProviderStatus, d.ProviderReason, d.EventTime, d.AcceptedAt, d.FinishedAt, d.LatencyMS, string(d.Source))
+}
+
+const attemptColumns = `network, event_id, delivery_id, user_id, device_id, target, endpoint, number, at, duration_ms,
+	outcome, reason, will_retry, maybe_repeat, provider_id, provider_status, provider_reason`
+
+func appendAttempt(b driver.Batch, a *chatbell.Attempt) error {
+	return b.Append(string(a.Network), string(a.EventID), string(a.DeliveryID), string(a.UserID), string(a.DeviceID), string(a.Target),
+		string(a.Endpoint), a.Number, a.At, a.DurationMS, string(a.Outcome), string(a.Reason), a.WillRetry, a.MaybeRepeat,
+		a.ProviderID, a.ProviderStatus, a.ProviderReason)
+}
+
+const eventColumns = `network, event_id, event_type, channel_id, actor_id, event_time, accepted_at, source, audience`
+
+func appendEvent(b driver.Batch, e *chatbell.AcceptedEvent) error {
+	return b.Append(string(e.Network), string(e.EventID), string(e.EventType), string(e.ChannelID), string(e.ActorID),
+		e.EventTime, e.AcceptedAt, string(e.Source), e.Audience)
+}
+
+// lookupPage bounds the ids of one query, which has them all in its text.
+const lookupPage = 1000
+
+// Recorded returns which deliveries have a row in their normal life.
+func (s *Store) Recorded(ctx context.Context, ids []chatbell.UUID) (map[chatbell.UUID]struct{}, error) {
+	out := make(map[chatbell.UUID]struct{}, len(ids))
+	err := s.lookup(ctx, uuids(ids), "SELECT DISTINCT toString(delivery_id), toUInt32(0) FROM {db}.deliveries WHERE replay = 0 AND delivery_id IN (?)",
+		func(id string, _ uint32) { out[chatbell.UUID(id)] = struct{}{} })
+	return out, err
+}
+
+// Known tells which of the rows the tables have.
+func (s *Store) Known(ctx context.Context, rows *chatbell.Results) (*analytics.Known, error) {
+	known := &analytics.Known{
+		Deliveries: map[analytics.DeliveryKey]struct{}{}, Attempts: map[analytics.AttemptKey]struct{}{}, Events: map[analytics.EventKey]struct{}{},
+	}
+	var ids, tries, events []string
+	for i := range rows.Deliveries {
+		ids = append(ids, string(rows.Deliveries[i].DeliveryID))
+	}
+	for i := range rows.Attempts {
+		tries = append(tries, string(rows.Attempts[i].DeliveryID))
+	}
+	for i := range rows.Events {
+		events = append(events, string(rows.Events[i].EventID))
+	}
+	return known, errors.Join(
+		s.lookup(ctx, ids, "SELECT DISTINCT toString(delivery_id), replay FROM {db}.deliveries WHERE delivery_id IN (?)", func(id string, n uint32) {
+			known.Deliveries[analytics.DeliveryKey{ID: chatbell.UUID(id), Replay: n}] = struct{}{}
+		}),
+		s.lookup(ctx, tries, "SELECT DISTINCT toString(delivery_id), number FROM {db}.attempts WHERE delivery_id IN (?)", func(id string, n uint32) {
+			known.Attempts[analytics.AttemptKey{ID: chatbell.UUID(id), Number: n}] = struct{}{}
+		}),
+		s.knownEvents(ctx, events, known),
+	)
+}
+
+func (s *Store) knownEvents(ctx context.Context, ids []string, known *analytics.Known) error {
+	return s.pages(ctx, ids, "SELECT DISTINCT toString(network), event_id FROM {db}.events WHERE event_id IN (?)", func(rows driver.Rows) error {
+		var network, id string
+		if err := rows.Scan(&network, &id); err != nil {
+			return err
+		}
+		known.Events[analytics.EventKey{Network: chatbell.NetworkID(network), ID: chatbell.EventID(id)}] = struct{}{}
+		return nil
+	})
+}
+
+func (s *Store) lookup(ctx context.Context, ids []string, query string, found func(string, uint32)) error {
+	return s.pages(ctx, ids, query, func(rows driver.Rows) error {
+		var id string
+		var n uint32
+		if err := rows.Scan(&id, &n); err != nil {
+			return err
+		}
+		found(id, n)
+		return nil
+	})
+}
+
+// pages asks for ids a page at a time.
+func (s *Store) pages(ctx context.Context, ids []string, query string, scan func(driver.Rows) error) error {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	if err := s.prepare(ctx); err != nil {
+		return err
+	}
+	for len(ids) > 0 {
+		n := min(lookupPage, len(ids))
+		rows, err := s.conn.Query(ctx, s.name(query), ids[:n])
+		if err != nil {
+			return fmt.Errorf("look up rows: %w", err)
+		}
+		for rows.Next() {
+			if err := scan(rows); err != nil {
+				return errors.Join(fmt.Errorf("look up rows: %w", err), rows.Close())
+			}
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return fmt.Errorf("look up rows: %w", err)
+		}
+		ids = ids[n:]
+	}
+	return nil
+}
+
+func uuids(ids []chatbell.UUID) []string {
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		out[i] = string(id)
+	}
+	return out
+}

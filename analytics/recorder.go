@@ -1,0 +1,333 @@
+package analytics
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"chatbell"
+	"chatbell/internal/store"
+)
+
+// Record is one message of the log.
+type Record struct {
+	Sequence uint64
+	Payload  []byte // chatbell.Results as JSON
+	Time     time.Time
+}
+
+// Log is where results wait. Read returns up to limit records from a sequence on, in
+// order, and none without an error when wait is over before the first came.
+type Log interface {
+	Read(ctx context.Context, from uint64, limit int, wait time.Duration) ([]Record, error)
+	Purge(ctx context.Context, before uint64) error
+}
+
+// Cursors keeps the recorder's progress.
+type Cursors interface {
+	RecorderCursor(ctx context.Context) (store.Cursor, error)
+	PutRecorderCursor(ctx context.Context, c store.Cursor) error
+}
+
+// Sink is the database. Insert is idempotent by token. Known tells which of the rows
+// are there already.
+type Sink interface {
+	Insert(ctx context.Context, token string, rows *chatbell.Results) error
+	Known(ctx context.Context, rows *chatbell.Results) (*Known, error)
+}
+
+// Known are rows that the database has.
+type Known struct {
+	Deliveries map[DeliveryKey]struct{}
+	Attempts   map[AttemptKey]struct{}
+	Events     map[EventKey]struct{}
+}
+
+// DeliveryKey, AttemptKey and EventKey are what is unique in the three tables.
+type (
+	DeliveryKey struct {
+		ID     chatbell.UUID
+		Replay uint32
+	}
+	AttemptKey struct {
+		ID     chatbell.UUID
+		Number uint32
+	}
+	EventKey struct {
+		Network chatbell.NetworkID
+		ID      chatbell.EventID
+	}
+)
+
+// Config is what a recorder is made of. Log, Cursors and Sink are required.
+type Config struct {
+	Log     Log
+	Cursors Cursors
+	Sink    Sink
+	Logger  *slog.Logger
+	// Flush is how long rows wait for more before they are inserted; default 250 ms.
+	// Many small inserts are what ClickHouse is bad at.
+	Flush time.Duration
+	// MaxRows is from how many rows on nothing waits; default 20,000.
+	MaxRows int
+	// Bad gets a record that cannot be read; the recorder goes on without it.
+	Bad func(Record, error)
+}
+
+// Recorder is the one writer of the tables.
+type Recorder struct {
+	cfg Config
+	log *slog.Logger
+
+	mu      sync.Mutex
+	done    uint64
+	changed chan struct{} // closed when done or failing changes
+	failing error
+}
+
+// New makes a recorder; Run makes it work.
+func New(c Config) (*Recorder, error) {
+	if c.Log == nil || c.Cursors == nil || c.Sink == nil {
+		return nil, errors.New("recorder: Log, Cursors and Sink are required")
+	}
+	if c.Flush <= 0 {
+		c.Flush = 250 * time.Millisecond
+	}
+	if c.MaxRows <= 0 {
+		c.MaxRows = 20_000
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Recorder{cfg: c, log: c.Logger, changed: make(chan struct{})}, nil
+}
+
+const (
+	// readPage bounds the records of one read; at 2,000 rows and 800 KiB each this is
+	// far above MaxRows, which ends a block before.
+	readPage = 32
+	// pollWait is how long a read waits for the first record.
+	pollWait = 5 * time.Second
+	// The waits after a failure.
+	retryFirst = 250 * time.Millisecond
+	retryMax   = 30 * time.Second
+)
+
+// Run records until the context ends. What is in the log then is recorded by the
+// next run. Failures are retried for ever: the results wait in the log.
+func (r *Recorder) Run(ctx context.Context) error {
+	wait := retryFirst
+	for ctx.Err() == nil {
+		err := r.step(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		r.report(err)
+		if err == nil {
+			wait = retryFirst
+			continue
+		}
+		r.log.Warn("results wait: ClickHouse does not take them", "error", err, "retry_in", wait)
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+		}
+		wait = min(2*wait, retryMax)
+	}
+	return nil
+}
+
+// step records one block, or finds that there is nothing to record.
+func (r *Recorder) step(ctx context.Context) error {
+	cursor, err := r.cfg.Cursors.RecorderCursor(ctx)
+	if err != nil {
+		return err
+	}
+	r.advance(cursor.Done)
+	records, err := r.collect(ctx, cursor)
+	if err != nil || len(records) == 0 {
+		return err
+	}
+	through := records[len(records)-1].Sequence
+	if cursor.Through <= cursor.Done {
+		cursor.Through = through
+		if err := r.cfg.Cursors.PutRecorderCursor(ctx, cursor); err != nil {
+			return err
+		}
+	}
+	if err := r.insert(ctx, records); err != nil {
+		return err
+	}
+	if err := r.cfg.Cursors.PutRecorderCursor(ctx, store.Cursor{Done: through, Through: through}); err != nil {
+		return err
+	}
+	r.advance(through)
+	if err := r.cfg.Log.Purge(ctx, through+1); err != nil {
+		r.log.Warn("recorded results cannot be purged yet", "error", err)
+	}
+	return nil
+}
+
+// collect reads the next block: the range that was begun before a crash, exactly, or
+// what comes until there are enough rows or the first has waited long enough.
+func (r *Recorder) collect(ctx context.Context, c store.Cursor) ([]Record, error) {
+	begun := c.Through > c.Done
+	var out []Record
+	next, rows, deadline := c.Done+1, 0, time.Time{}
+	for {
+		wait := pollWait
+		if len(out) > 0 {
+			wait = time.Until(deadline)
+		}
+		if wait <= 0 {
+			return out, nil
+		}
+		limit := readPage
+		if begun {
+			limit = int(min(uint64(readPage), c.Through-next+1)) //nolint:gosec // at most readPage
+		}
+		page, err := r.cfg.Log.Read(ctx, next, limit, wait)
+		if err != nil {
+			return nil, fmt.Errorf("read results: %w", err)
+		}
+		if len(out) == 0 {
+			deadline = time.Now().Add(r.cfg.Flush)
+		}
+		for _, rec := range page {
+			out, rows, next = append(out, rec), rows+countRows(rec.Payload), rec.Sequence+1
+		}
+		switch {
+		case begun && next > c.Through, len(page) == 0 && !begun, rows >= r.cfg.MaxRows && !begun:
+			return out, nil
+		case begun && len(page) == 0:
+			return nil, fmt.Errorf("results %d to %d are not in the log", next, c.Through)
+		}
+	}
+}
+
+// bytesPerRow is what a row takes in the log, roughly: enough to end a block in time
+// without decoding it twice.
+const bytesPerRow = 400
+
+func countRows(payload []byte) int { return len(payload)/bytesPerRow + 1 }
+
+// insert makes the block of a range and inserts it.
+func (r *Recorder) insert(ctx context.Context, records []Record) error {
+	var fresh, doubtful chatbell.Results
+	for _, rec := range records {
+		var rows chatbell.Results
+		if err := json.Unmarshal(rec.Payload, &rows); err != nil {
+			r.log.Error("a result cannot be read and is left out", "sequence", rec.Sequence, "error", err)
+			if r.cfg.Bad != nil {
+				r.cfg.Bad(rec, err)
+			}
+			continue
+		}
+		into := &fresh
+		if rows.MaybeRepeat {
+			into = &doubtful
+		}
+		into.Deliveries = append(into.Deliveries, rows.Deliveries...)
+		into.Attempts = append(into.Attempts, rows.Attempts...)
+		into.Events = append(into.Events, rows.Events...)
+	}
+	if !doubtful.Empty() {
+		known, err := r.cfg.Sink.Known(ctx, &doubtful)
+		if err != nil {
+			return fmt.Errorf("look up possible repeats: %w", err)
+		}
+		known.add(&fresh)
+		known.addNew(&fresh, &doubtful)
+	}
+	if fresh.Empty() {
+		return nil
+	}
+	first, last := records[0], records[len(records)-1]
+	// The time keeps apart two streams that count from 1, should somebody delete one.
+	token := fmt.Sprintf("%d-%d-%d", first.Sequence, last.Sequence, first.Time.UnixNano())
+	return r.cfg.Sink.Insert(ctx, token, &fresh)
+}
+
+// add notes rows that will be there.
+func (k *Known) add(rows *chatbell.Results) {
+	for i := range rows.Deliveries {
+		k.Deliveries[DeliveryKey{rows.Deliveries[i].DeliveryID, rows.Deliveries[i].Replay}] = struct{}{}
+	}
+	for i := range rows.Attempts {
+		k.Attempts[AttemptKey{rows.Attempts[i].DeliveryID, rows.Attempts[i].Number}] = struct{}{}
+	}
+	for i := range rows.Events {
+		k.Events[EventKey{rows.Events[i].Network, rows.Events[i].EventID}] = struct{}{}
+	}
+}
+
+// addNew adds to the block those of the doubtful rows that nobody knows.
+func (k *Known) addNew(block, doubtful *chatbell.Results) {
+	for _, d := range doubtful.Deliveries {
+		key := DeliveryKey{d.DeliveryID, d.Replay}
+		if _, ok := k.Deliveries[key]; !ok {
+			k.Deliveries[key] = struct{}{}
+			block.Deliveries = append(block.Deliveries, d)
+		}
+	}
+	for _, a := range doubtful.Attempts {
+		key := AttemptKey{a.DeliveryID, a.Number}
+		if _, ok := k.Attempts[key]; !ok {
+			k.Attempts[key] = struct{}{}
+			block.Attempts = append(block.Attempts, a)
+		}
+	}
+	for _, e := range doubtful.Events {
+		key := EventKey{e.Network, e.EventID}
+		if _, ok := k.Events[key]; !ok {
+			k.Events[key] = struct{}{}
+			block.Events = append(block.Events, e)
+		}
+	}
+}
+
+func (r *Recorder) advance(done uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if done > r.done {
+		r.done = done
+		close(r.changed)
+		r.changed = make(chan struct{})
+	}
+}
+
+func (r *Recorder) report(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failing = err
+}
+
+// Healthy reports whether the last block was recorded.
+func (r *Recorder) Healthy() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failing == nil
+}
+
+// WaitRecorded returns when everything up to a sequence is recorded.
+func (r *Recorder) WaitRecorded(ctx context.Context, seq uint64) error {
+	for {
+		r.mu.Lock()
+		done, changed := r.done, r.changed
+		r.mu.Unlock()
+		if done >= seq {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
