@@ -163,7 +163,7 @@ func (c *Catalogue) Render(template, locale string, in Input) (chatbell.Text, er
 func (t *text) render(in *Input) (string, error) {
 	lc := i18n.LocalizeConfig{MessageID: t.id, TemplateData: &values{in: in, rtl: t.rtl}, TemplateParser: parser{}}
 	if t.plural {
-		lc.PluralCount = max(in.Count, 0)
+		lc.PluralCount = in.Count
 	}
 	return t.localizer.Localize(&lc)
 }

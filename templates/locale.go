@@ -15,12 +15,13 @@ const maxLocale = 64
 // errNoLocale says that a text names no language.
 var errNoLocale = errors.New("no language tag")
 
-// parseTag reads a BCP 47 tag, also with the underscores of POSIX and Java.
+// parseTag reads a BCP 47 tag, in any case, also with the underscores of POSIX and
+// Java, which Parse takes for hyphens.
 func parseTag(locale string) (language.Tag, error) {
 	if locale == "" || len(locale) > maxLocale {
 		return language.Und, errNoLocale
 	}
-	tag, err := language.Parse(strings.ReplaceAll(locale, "_", "-"))
+	tag, err := language.Parse(locale)
 	if err == nil && tag.IsRoot() {
 		err = errNoLocale
 	}

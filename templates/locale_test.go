@@ -80,6 +80,10 @@ func TestResolveWithManyStrangers(t *testing.T) {
 					t.Errorf("Resolve(%s) = %s", wish, got)
 					return
 				}
+				if got := cat.Resolve(strings.Repeat("de-", 99) + wish); got != "en" {
+					t.Errorf("a wish of 300 bytes came to %s", got)
+					return
+				}
 				if got := cat.Resolve("ja-JP"); got != "ja" {
 					t.Errorf("Resolve(ja-JP) = %s", got)
 					return
@@ -88,6 +92,9 @@ func TestResolveWithManyStrangers(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	if n := cat.Remembered(); n == 0 || n > templates.MaxResolved {
+		t.Errorf("%d wishes are remembered, want 1 to %d", n, templates.MaxResolved)
+	}
 }
 
 func FuzzResolve(f *testing.F) {

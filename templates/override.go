@@ -58,17 +58,9 @@ type overrides struct {
 func newOverrides(all map[string]map[string]Override, builtin *Builtin) (*overrides, error) {
 	o := &overrides{bundle: i18n.NewBundle(language.English), languages: map[string]vocabulary{}}
 	o.localizer = i18n.NewLocalizer(o.bundle, english)
-	// Those for all messages go first, so that one for a kind of message wins over them.
-	names := slices.SortedFunc(maps.Keys(all), func(a, b string) int {
-		if (a == messageCreated) != (b == messageCreated) {
-			if a == messageCreated {
-				return -1
-			}
-			return 1
-		}
-		return strings.Compare(a, b)
-	})
-	for _, name := range names {
+	// In this order message.created comes before message.text and its like, so that a
+	// text for a kind of message wins over one for all.
+	for _, name := range slices.Sorted(maps.Keys(all)) {
 		seen := map[string]string{}
 		for _, locale := range slices.Sorted(maps.Keys(all[name])) {
 			tag, err := builtin.overrideTag(locale)
