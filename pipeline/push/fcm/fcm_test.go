@@ -140,6 +140,11 @@ func refusals() []pushtest.Refusal {
 			Want: chatbell.SendError{Reason: chatbell.InvalidToken, Status: 400, ProviderReason: "INVALID_ARGUMENT"},
 		},
 		{
+			Name:   "an acceptance without a name",
+			Answer: pushtest.Answer{Status: 200, Body: `{}`},
+			Want:   chatbell.SendError{Reason: chatbell.Rejected, Status: 200},
+		},
+		{
 			Name:   "a status that is the token",
 			Answer: pushtest.Answer{Status: 400, Body: fmt.Sprintf(`{"error":{"status":%q}}`, token(0))},
 			Want:   chatbell.SendError{Reason: chatbell.Rejected, Status: 400, ProviderReason: "unrecognised"},

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -143,6 +144,51 @@ func TestOwnLimits(t *testing.T) {
 	}
 }
 
+// A connection that the server says is full makes the pool open the next.
+func TestFullConnectionOpensTheNext(t *testing.T) {
+	s := newService(t, func(s *httptest.Server) { s.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 3} })
+	p := newPool(t, s.URL, s.roots(), 2, 100)
+	none(t, postAll(t, p, s.URL, 1)) // its answer brings the limit
+	s.hold = make(chan struct{})
+	done := make(chan []error, 1)
+	go func() { done <- postAll(t, p, s.URL, 4) }()
+	late := time.Now().Add(5 * time.Second)
+	for s.now.Load() < 4 && time.Now().Before(late) {
+		runtime.Gosched()
+	}
+	if now := s.now.Load(); now != 4 {
+		t.Errorf("%d requests at a time, want 4", now)
+	}
+	close(s.hold)
+	none(t, <-done)
+}
+
+// A server that comes to allow more gets more.
+func TestServerRaisesTheLimit(t *testing.T) {
+	arrived := make(chan struct{}, 2)
+	addr, roots := framer(t, func(f *http2.Framer, _, stream int, id uint32) bool {
+		arrived <- struct{}{}
+		if stream == 1 {
+			// The second request comes meanwhile, and has to wait.
+			<-time.After(50 * time.Millisecond)
+			return f.WriteSettings(http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: 10}) != nil
+		}
+		return ok(f, 1) || ok(f, id)
+	}, http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: 1})
+	p := newPool(t, addr, roots, 1, 100)
+	first := make(chan error, 1)
+	go func() { first <- post(t.Context(), p, addr) }()
+	<-arrived
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := post(ctx, p, addr); err != nil {
+		t.Fatalf("the second request: %v", err)
+	}
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+}
+
 // Little traffic stays on one connection.
 func TestOpensNoMoreThanNeeded(t *testing.T) {
 	s := newService(t, nil)
@@ -264,7 +310,7 @@ func TestCloseEndsEverything(t *testing.T) {
 
 // framer is a server made of frames, for what a well-behaved one does not do. For
 // each stream it calls answer, and hangs up when that says so.
-func framer(t *testing.T, answer func(f *http2.Framer, conn, stream int, id uint32) (hangUp bool)) (addr string, roots *x509.CertPool) {
+func framer(t *testing.T, answer func(f *http2.Framer, conn, stream int, id uint32) (hangUp bool), settings ...http2.Setting) (addr string, roots *x509.CertPool) {
 	t.Helper()
 	borrowed := httptest.NewUnstartedServer(http.NotFoundHandler()) // for its certificate
 	borrowed.StartTLS()
@@ -285,21 +331,21 @@ func framer(t *testing.T, answer func(f *http2.Framer, conn, stream int, id uint
 			if err != nil {
 				return
 			}
-			wg.Go(func() { serve(c, conn, answer) })
+			wg.Go(func() { serve(c, conn, answer, settings) })
 		}
 	})
 	t.Cleanup(func() { _ = l.Close(); wg.Wait() })
 	return "https://" + l.Addr().String(), roots
 }
 
-func serve(c net.Conn, conn int, answer func(f *http2.Framer, conn, stream int, id uint32) (hangUp bool)) {
+func serve(c net.Conn, conn int, answer func(f *http2.Framer, conn, stream int, id uint32) (hangUp bool), settings []http2.Setting) {
 	defer c.Close() //nolint:errcheck // a test's connection
 	preface := make([]byte, len(http2.ClientPreface))
 	if _, err := io.ReadFull(c, preface); err != nil {
 		return
 	}
 	f := http2.NewFramer(c, c)
-	_ = f.WriteSettings()
+	_ = f.WriteSettings(settings...)
 	for stream := 0; ; {
 		frame, err := f.ReadFrame()
 		if err != nil {
