@@ -1,0 +1,252 @@
+package engine
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// ChildConfig is what the child's process gives to [Serve].
+type ChildConfig struct {
+	// In carries the settings, one line of JSON from the parent, and then nothing:
+	// its end means that the parent is gone.
+	In io.Reader
+	// Report takes one line of JSON for the parent: the address, or why there is none.
+	Report io.Writer
+}
+
+// Inherited is the ChildConfig of a process that [Start] started: standard input, and
+// file descriptor 3.
+func Inherited() ChildConfig { return ChildConfig{In: os.Stdin, Report: os.NewFile(3, "report")} }
+
+// settings go from parent to child through the pipe, because arguments and environment
+// can be read by other users of the machine.
+type settings struct {
+	Library        string
+	Dir            string
+	Listen         string
+	WriterPassword string
+	AnalystUser    string
+	AnalystSHA256  string // hex; empty means that there is no analyst
+	LockWait       time.Duration
+}
+
+// report is the child's one answer.
+type report struct {
+	Addr    string
+	Version string
+	Error   string
+}
+
+// writerUser is the name under which the parent writes.
+const writerUser = "chatbell_writer"
+
+// Serve is the child's whole life: it opens the data folder, answers HTTP until ctx is
+// done or the parent is gone, and closes the engine. What goes wrong before the first
+// answer is reported to the parent as well as returned.
+func Serve(ctx context.Context, cfg ChildConfig) error {
+	in := bufio.NewReader(cfg.In)
+	line, err := in.ReadBytes('\n')
+	if err != nil {
+		return fmt.Errorf("read the settings from the parent (this command is not for use by hand): %w", err)
+	}
+	var set settings
+	if err := json.Unmarshal(line, &set); err != nil {
+		return fmt.Errorf("read the settings from the parent: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// Reading a pipe cannot be interrupted; the goroutine ends with the process at the latest.
+	go func() {
+		defer cancel()
+		_, _ = io.Copy(io.Discard, in)
+	}()
+	s, err := open(ctx, &set)
+	if err != nil {
+		_ = json.NewEncoder(cfg.Report).Encode(report{Error: err.Error()}) // a parent that is gone needs no report
+		return err
+	}
+	defer s.close()
+	if err := json.NewEncoder(cfg.Report).Encode(report{Addr: s.listener.Addr().String(), Version: s.version}); err != nil {
+		return fmt.Errorf("report to the parent: %w", err)
+	}
+	return s.run(ctx)
+}
+
+// server is the engine behind its HTTP interface.
+type server struct {
+	*handler
+	lock     *os.File
+	listener net.Listener
+}
+
+// open takes the lock, the port and the data folder, in this order: each is held by at
+// most one process, and the data must not be touched without the other two.
+func open(ctx context.Context, set *settings) (_ *server, err error) {
+	if err := os.MkdirAll(set.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the ClickHouse data folder: %w", err)
+	}
+	lock, err := takeLock(ctx, filepath.Join(set.Dir, "chatbell.lock"), set.LockWait)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{lock: lock}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	s.listener, err = listen(ctx, set.Listen)
+	if err != nil {
+		return nil, err
+	}
+	lib, err := loadLibrary(set.Library)
+	if err != nil {
+		return nil, err
+	}
+	s.handler, err = newHandler(lib, set)
+	return s, err
+}
+
+// listen says clearly what to do when the port is taken.
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("listen for ClickHouse on %s: another program uses that port: stop it, or set clickhouse_listen to a free one", addr)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen for ClickHouse on %s: %w", addr, err)
+	}
+	return l, nil
+}
+
+// takeLock waits until no other process has the data folder open. A child whose parent
+// was killed needs a moment to leave.
+func takeLock(ctx context.Context, path string, wait time.Duration) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the lock of the ClickHouse data folder: %w", err)
+	}
+	deadline := time.Now().Add(wait)
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // a descriptor fits an int
+		if err == nil {
+			return f, nil
+		}
+		if time.Now().After(deadline) || !errors.Is(err, syscall.EWOULDBLOCK) {
+			_ = f.Close()
+			return nil, fmt.Errorf("lock the ClickHouse data folder %s: still in use by another process after %v: stop the other chatbell, or give this one a data folder of its own", filepath.Dir(path), wait)
+		}
+		select {
+		case <-ctx.Done():
+			_ = f.Close()
+			return nil, ctx.Err()
+		case <-time.After(50 * time.Millisecond): // short beside the start of the engine
+		}
+	}
+}
+
+// run answers requests until ctx is done, and then lets those under way finish.
+func (s *server) run(ctx context.Context) error {
+	srv := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: 10 * time.Second, // loopback: a slower client is stuck
+		MaxHeaderBytes:    1 << 20,          // ClickHouse's own limit for a query in the address
+	}
+	failed := make(chan error, 1)
+	var wg sync.WaitGroup
+	wg.Go(func() { failed <- srv.Serve(s.listener) })
+	defer wg.Wait()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve ClickHouse's HTTP interface: %w", err)
+	case <-ctx.Done():
+	}
+	// Inserts take milliseconds. An analyst's query may take a minute: it is not waited for.
+	sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if srv.Shutdown(sctx) != nil {
+		_ = srv.Close()
+	}
+	return nil
+}
+
+// close gives everything back. The engine is closed only when nothing runs in it; it
+// survives not being closed.
+func (s *server) close() {
+	if s.handler != nil {
+		s.handler.close()
+	}
+	if s.listener != nil {
+		_ = s.listener.Close() // closed by the HTTP server before, as a rule
+	}
+	_ = s.lock.Close()
+}
+
+// newHandler opens the data folder and prepares what requests need.
+func newHandler(lib *library, set *settings) (*handler, error) {
+	path := "--path=" + filepath.Join(set.Dir, "store")
+	keeper, err := lib.open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open the ClickHouse data folder %s: %w", set.Dir, err)
+	}
+	h := &handler{lib: lib, path: path, keeper: keeper, auth: newAuth(set), writers: make(chan struct{}, maxWriters), analysts: make(chan struct{}, maxAnalysts)}
+	// The database called default reaches into the file system: a table name there can
+	// be a file. An empty one takes its place.
+	for _, q := range []string{
+		"DROP DATABASE IF EXISTS default", "CREATE DATABASE default ENGINE = Atomic",
+		"CREATE DATABASE IF NOT EXISTS " + database + " ENGINE = Atomic",
+	} {
+		if _, _, err := keeper.query(q, "Null", nil); err != nil {
+			keeper.close()
+			return nil, fmt.Errorf("prepare the ClickHouse databases: %w", err)
+		}
+	}
+	if err := h.learn(); err != nil {
+		keeper.close()
+		return nil, err
+	}
+	return h, nil
+}
+
+// learn asks the engine what it knows: its settings, its table functions, its version.
+func (h *handler) learn() error {
+	lines := func(q string) ([]string, error) {
+		out, _, err := h.keeper.query(q, "TSVRaw", nil)
+		if err != nil {
+			return nil, fmt.Errorf("ask ClickHouse what it knows: %w", err)
+		}
+		return strings.Fields(string(out)), nil
+	}
+	names, err := lines("SELECT name FROM system.settings")
+	if err != nil {
+		return err
+	}
+	h.known = make(map[string]bool, len(names))
+	for _, n := range names {
+		h.known[n] = true
+	}
+	functions, err := lines("SELECT name FROM system.table_functions")
+	if err != nil {
+		return err
+	}
+	h.forbidden = forbidden(functions)
+	version, err := lines("SELECT version()")
+	if err != nil {
+		return err
+	}
+	h.version = version[0]
+	return nil
+}

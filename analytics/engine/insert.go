@@ -1,0 +1,53 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+)
+
+// insertPiece is how much of the data is handed over at a time: few calls, little memory.
+const insertPiece = 1 << 20
+
+// insert feeds data to an INSERT without FORMAT clause, piece by piece. Data that ends
+// with an error inserts nothing of the block that it broke off in.
+func (c *conn) insert(text, format string, data io.Reader) (stats, error) {
+	q, f := []byte(text), []byte(format)
+	s := c.lib.insert(*c.handle, first(q), uintptr(len(q)), first(f), uintptr(len(f)))
+	runtime.KeepAlive(q)
+	runtime.KeepAlive(f)
+	defer c.lib.insertDestroy(s)
+	if err := resultError(c.lib.insertError(s)); err != nil {
+		return stats{}, err
+	}
+	buf := make([]byte, insertPiece)
+	for {
+		n, err := fill(data, buf)
+		if n > 0 && c.lib.insertAppend(s, &buf[0], uintptr(n)) != 0 {
+			break // insertDone says why
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			c.lib.insertCancel(s)
+			return stats{}, fmt.Errorf("%w: %w", errNoBody, err)
+		}
+	}
+	r := c.lib.insertDone(s)
+	defer c.lib.destroyResult(r)
+	_, st, err := c.take(r)
+	return st, err
+}
+
+// fill reads until buf is full. Other than io.ReadFull it leaves a reader's error as it
+// is, so that a body that was cut short is not taken for one that ended.
+func fill(r io.Reader, buf []byte) (n int, err error) {
+	for n < len(buf) && err == nil {
+		var m int
+		m, err = r.Read(buf[n:])
+		n += m
+	}
+	return n, err
+}

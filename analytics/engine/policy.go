@@ -1,0 +1,120 @@
+package engine
+
+import (
+	"strings"
+	"time"
+)
+
+// What an analyst may use up. The engine enforces the first three; a query that needs
+// more belongs on a ClickHouse server.
+const (
+	analystTime   = 60 * time.Second
+	analystMemory = 2 << 30
+	// analystWhole bounds an answer that must be put together in memory before it is
+	// sent, because its format has a head and a foot (JSON, Parquet).
+	analystWhole = 64 << 20
+	// maxQueryText is four times ClickHouse's own max_query_size, so that the engine
+	// is the one to refuse.
+	maxQueryText = 1 << 20
+)
+
+// analystSettings are laid on every connection of an analyst. Mode readonly=1 refuses
+// writes, changes of settings, and every table function that reaches out.
+func analystSettings(h *handler) []string {
+	return []string{
+		"--max_memory_usage=" + itoa(analystMemory),
+		"--max_threads=" + itoa(h.analystThreads()),
+		"--priority=1",
+		"--allow_introspection_functions=0",
+		"--implicit_select=0",
+		"--use_query_cache=0",
+		"--readonly=1",
+	}
+}
+
+// harmless are the table functions that only make up rows or look at tables. Every
+// other one is refused by name wherever it stands, because DESCRIBE asks a table
+// function for its columns before readonly mode is looked at.
+var harmless = map[string]bool{
+	"numbers": true, "numbers_mt": true, "zeros": true, "zeros_mt": true, "primes": true, "null": true,
+	"generateseries": true, "generate_series": true, "generaterandom": true, "values": true, "sqlstandardvalues": true,
+	"view": true, "viewifpermitted": true, "viewexplain": true, "merge": true, "format": true, "input": true,
+	"timeseriesdata": true, "timeseriestags": true, "timeseriesmetrics": true, "timeseriesselector": true,
+	"mergetreeindex": true, "mergetreeprojection": true, "loop": true,
+}
+
+// dangerous are ordinary functions that read files or run what is not ours.
+var dangerous = map[string]bool{
+	"file": true, "catboostevaluate": true, "eval": true, "fuzzquery": true, "getmacro": true, "showcertificate": true,
+}
+
+// forbidden names the functions that an analyst may not call, in lower case.
+func forbidden(tableFunctions []string) map[string]bool {
+	no := map[string]bool{}
+	for _, f := range tableFunctions {
+		if f = strings.ToLower(f); !harmless[f] {
+			no[f] = true
+		}
+	}
+	for f := range dangerous {
+		no[f] = true
+	}
+	return no
+}
+
+// statement is what the engine's parser says of a text.
+type statement struct {
+	root      string // the outermost node, for example SelectWithUnionQuery
+	format    string // of a FORMAT clause, or empty
+	functions []string
+}
+
+// parse asks for the syntax tree. A line forged by a literal with a line break in it
+// can add a function to the list, and so have a query refused; it cannot take one away.
+func parse(c *conn, text string, params []param) (statement, error) {
+	tree, _, err := c.query("EXPLAIN AST "+text, "TSVRaw", params)
+	if err != nil {
+		return statement{}, err
+	}
+	var s statement
+	for line := range strings.Lines(string(tree)) {
+		node := strings.TrimLeft(line, " ")
+		depth := len(line) - len(node)
+		kind, rest, _ := strings.Cut(strings.TrimSpace(node), " ")
+		name, _, _ := strings.Cut(rest, " ")
+		switch {
+		case s.root == "":
+			s.root = kind
+		case kind == "Function":
+			s.functions = append(s.functions, name)
+		case kind == "Identifier" && depth == 1:
+			s.format = name
+		}
+	}
+	return s, nil
+}
+
+// allow decides whether an analyst may run a text. It must have passed the engine's
+// parser as one statement that leaves no trace.
+func (h *handler) allow(a analysis, s statement) error {
+	switch {
+	case a.statements > 1:
+		return refuse(codeSyntax, "SYNTAX_ERROR", "Multi-statements are not allowed")
+	case a.class != classReadOnly:
+		return refuse(codeReadonly, "READONLY", "Cannot execute query in readonly mode: this user may only SELECT, SHOW, DESCRIBE, EXPLAIN and the like")
+	}
+	for _, f := range s.functions {
+		if h.forbidden[strings.ToLower(f)] {
+			return refuse(codeAccessDenied, "ACCESS_DENIED", "Not enough privileges: function %s reaches outside the database", f)
+		}
+	}
+	return nil
+}
+
+// piecewise are the formats whose pieces can be put one after another: no head, no
+// foot. Answers in them are streamed; the others are sent whole.
+var piecewise = map[string]bool{
+	"native": true, "rowbinary": true, "tabseparated": true, "tsv": true, "tabseparatedraw": true, "tsvraw": true, "raw": true,
+	"csv": true, "jsoneachrow": true, "jsonlines": true, "ndjson": true, "jsoncompacteachrow": true, "jsonstringseachrow": true,
+	"jsoncompactstringseachrow": true, "tskv": true, "null": true,
+}
