@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -75,6 +76,7 @@ func (m *matcher) handle(msg *message.Message) error {
 		if err := m.load(ctx, ev); err != nil {
 			return err
 		}
+		triggers = net.Rules.Match(&env.Event) // with the names that load filled in
 	}
 	resumed, err := m.fanout.resume(ctx, ev)
 	if err != nil {
@@ -107,14 +109,8 @@ func (m *matcher) load(ctx context.Context, ev *matched) (err error) {
 	if e.Channel.Name != "" {
 		ev.channel.Name = e.Channel.Name
 	}
-	if ev.actor = e.Actor; ev.actor.ID != "" && ev.actor.Name == "" {
-		known, err := m.state.Recipients(ctx, id, e.Channel.ID, []chatbell.UserID{e.Actor.ID})
-		if err != nil {
-			return fmt.Errorf("read actor: %w", err)
-		}
-		if len(known) > 0 {
-			ev.actor.Name = known[0].User.Name
-		}
+	if err := m.completePeople(ctx, ev); err != nil {
+		return err
 	}
 	off, err := m.state.DisabledEndpoints(ctx)
 	if err != nil {
@@ -123,6 +119,48 @@ func (m *matcher) load(ctx context.Context, ev *matched) (err error) {
 	ev.off = make(map[chatbell.EndpointID]bool, len(off[id]))
 	for ep := range off[id] {
 		ev.off[ep] = true
+	}
+	return nil
+}
+
+// completePeople fills in what the event does not say of its actor and of those who
+// joined, from what the store knows: names for the texts, and the actor's roles for
+// the role lists.
+func (m *matcher) completePeople(ctx context.Context, ev *matched) error {
+	e := &ev.env.Event
+	ev.actor = e.Actor
+	var ids []chatbell.UserID
+	if e.Actor.ID != "" && (e.Actor.Name == "" || e.Actor.Roles == nil) {
+		ids = append(ids, e.Actor.ID)
+	}
+	if e.Type == chatbell.ChannelJoined {
+		for i := range e.Members {
+			if e.Members[i].Name == "" {
+				ids = append(ids, e.Members[i].ID)
+			}
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	known, err := m.state.Recipients(ctx, ev.env.Network, e.Channel.ID, dedupe(ids))
+	if err != nil {
+		return fmt.Errorf("read the people of the event: %w", err)
+	}
+	for i := range known {
+		u := &known[i].User
+		if u.ID == e.Actor.ID {
+			e.Actor.Name = cmp.Or(e.Actor.Name, u.Name)
+			if e.Actor.Roles == nil {
+				e.Actor.Roles = u.Roles
+			}
+			ev.actor = e.Actor
+		}
+		for j := range e.Members {
+			if e.Members[j].ID == u.ID {
+				e.Members[j].Name = cmp.Or(e.Members[j].Name, u.Name)
+			}
+		}
 	}
 	return nil
 }

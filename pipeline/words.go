@@ -1,8 +1,6 @@
 package pipeline
 
 import (
-	"cmp"
-
 	"chatbell"
 	"chatbell/rules"
 	"chatbell/templates"
@@ -12,12 +10,12 @@ import (
 // name is called by its id.
 func words(e *chatbell.Event, t *rules.Trigger, actor chatbell.Person, channel chatbell.Channel) (string, templates.Input) {
 	in := templates.Input{
-		Actor:   cmp.Or(actor.Name, string(actor.ID)),
-		Channel: cmp.Or(channel.Name, string(channel.ID)),
+		Actor:   templates.Name(actor.Name, string(actor.ID)),
+		Channel: templates.Name(channel.Name, string(channel.ID)),
 		Count:   len(t.Subjects),
 	}
 	if len(t.Subjects) > 0 {
-		in.Subject = cmp.Or(t.Subjects[0].Name, string(t.Subjects[0].ID))
+		in.Subject = templates.Name(t.Subjects[0].Name, string(t.Subjects[0].ID))
 	}
 	if e.Message != nil {
 		in.Text = e.Message.Text

@@ -21,7 +21,7 @@ const metaAnalystPassword = "clickhouse_password_sha256"
 // openClickHouse starts the embedded engine, or takes the configured server, and
 // makes the recorder. The recorder waits for the database; the server does not.
 func (a *App) openClickHouse(ctx context.Context) error {
-	dsn := a.cfg.ClickHouse
+	dsn := string(a.cfg.ClickHouse)
 	if a.cfg.EmbeddedClickHouse() {
 		if err := a.startEngine(ctx); err != nil {
 			return fmt.Errorf("start the ClickHouse engine: %w", err)
@@ -100,7 +100,7 @@ func (l resultLog) Read(ctx context.Context, from uint64, limit int, wait time.D
 	records, err := l.broker.Read(ctx, jetstream.StreamResults, from, limit, wait)
 	out := make([]analytics.Record, len(records))
 	for i, r := range records {
-		out[i] = analytics.Record{Sequence: r.Sequence, Payload: r.Payload}
+		out[i] = analytics.Record{Sequence: r.Sequence, Payload: r.Payload, Time: r.Time}
 	}
 	return out, err
 }

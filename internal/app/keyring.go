@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
+	"slices"
 
 	"chatbell"
 	"chatbell/internal/config"
@@ -48,6 +49,9 @@ func newKeyring(ctx context.Context, cfg *config.Config, store interface {
 	}
 	for _, key := range stored {
 		k.add(key)
+		if !slices.Contains(k.all, key.Network) {
+			k.all = append(k.all, key.Network)
+		}
 	}
 	return k, nil
 }
@@ -75,3 +79,6 @@ func (k *keyring) ClientSecret(id string) (chatbell.Key, []byte, bool) {
 func (k *keyring) IsAdmin(sum [sha256.Size]byte) bool {
 	return k.admin != nil && subtle.ConstantTimeCompare(sum[:], k.admin) == 1
 }
+
+// Networks lists every network that has a key.
+func (k *keyring) Networks() []chatbell.NetworkID { return k.all }

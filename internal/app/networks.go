@@ -33,8 +33,12 @@ type closer interface{ Close() error }
 func newRegistry(cfg *config.Config, stored []chatbell.NetworkID, roots *x509.CertPool) (registry, []closer, error) {
 	r := registry{}
 	var open []closer
+	builtin, err := templates.LoadBuiltin() // parsed once for all networks
+	if err != nil {
+		return nil, nil, fmt.Errorf("built-in texts: %w", err)
+	}
 	for i := range cfg.Networks {
-		n, closers, err := newNetwork(&cfg.Networks[i], roots)
+		n, closers, err := newNetwork(&cfg.Networks[i], builtin, roots)
 		open = append(open, closers...)
 		if err != nil {
 			return nil, open, fmt.Errorf("network %s: %w", cfg.Networks[i].ID, err)
@@ -45,7 +49,7 @@ func newRegistry(cfg *config.Config, stored []chatbell.NetworkID, roots *x509.Ce
 		if r[id] != nil {
 			continue
 		}
-		n, _, err := newNetwork(&config.Network{ID: id, DefaultLocale: "en", Delivery: chatbell.DeliverDirect}, roots)
+		n, _, err := newNetwork(&config.Network{ID: id, DefaultLocale: "en", Delivery: chatbell.DeliverDirect}, builtin, roots)
 		if err != nil {
 			return nil, open, fmt.Errorf("network %s: %w", id, err)
 		}
@@ -54,7 +58,7 @@ func newRegistry(cfg *config.Config, stored []chatbell.NetworkID, roots *x509.Ce
 	return r, open, nil
 }
 
-func newNetwork(c *config.Network, roots *x509.CertPool) (*pipeline.Network, []closer, error) {
+func newNetwork(c *config.Network, builtin *templates.Builtin, roots *x509.CertPool) (*pipeline.Network, []closer, error) {
 	n := &pipeline.Network{
 		ID: c.ID, DefaultLocale: c.DefaultLocale, Delivery: c.Delivery, Endpoints: c.Endpoints(),
 		Pushers: map[pipeline.Credential]push.Notifier{},
@@ -63,7 +67,7 @@ func newNetwork(c *config.Network, roots *x509.CertPool) (*pipeline.Network, []c
 	if n.Rules, err = rules.New(); err != nil {
 		return nil, nil, fmt.Errorf("rules: %w", err)
 	}
-	if n.Catalogue, err = templates.New(templates.Config{DefaultLocale: c.DefaultLocale, Overrides: c.Overrides()}); err != nil {
+	if n.Catalogue, err = templates.New(templates.Config{DefaultLocale: c.DefaultLocale, Overrides: c.Overrides(), Builtin: builtin}); err != nil {
 		return nil, nil, fmt.Errorf("templates: %w", err)
 	}
 	open, err := addPushers(n, c, roots)
