@@ -49,6 +49,10 @@ type Pipeline struct {
 	sender  *sender
 }
 
+// quieter makes the router's news our debugging: an operator reads what concerns
+// events, not how handlers start.
+var quieter = map[slog.Level]slog.Level{slog.LevelInfo: slog.LevelDebug}
+
 // audiencePage is how many people are read, decided and written in one go: some
 // 1,024 rows are a millisecond or two of SQLite and about 120 KiB of work.
 const audiencePage = 1024
@@ -64,7 +68,7 @@ func New(c Config) (*Pipeline, error) {
 	if c.Retry.PushInitial == 0 {
 		c.Retry = DefaultRetry()
 	}
-	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: c.CloseTimeout}, watermill.NewSlogLogger(c.Log))
+	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: c.CloseTimeout}, watermill.NewSlogLoggerWithLevelMapping(c.Log, quieter))
 	if err != nil {
 		return nil, fmt.Errorf("make the router: %w", err)
 	}

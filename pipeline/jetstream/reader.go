@@ -36,11 +36,11 @@ func (b *Broker) Read(ctx context.Context, stream string, from uint64, limit int
 	if err != nil {
 		return nil, err
 	}
-	out, err := r.fetch(limit, 0)
+	out, err := r.fetch(ctx, limit, 0)
 	if err == nil && len(out) == 0 {
-		if out, err = r.fetch(1, wait); err == nil && len(out) == 1 && limit > 1 {
+		if out, err = r.fetch(ctx, 1, wait); err == nil && len(out) == 1 && limit > 1 {
 			var more []Record
-			more, err = r.fetch(limit-1, 0)
+			more, err = r.fetch(ctx, limit-1, 0)
 			out = append(out, more...)
 		}
 	}
@@ -80,11 +80,13 @@ func (b *Broker) reader(ctx context.Context, stream string, from uint64) (*reade
 var errGap = errors.New("messages were skipped")
 
 // fetch reads up to limit messages; with no wait it takes only what is there.
-func (r *reader) fetch(limit int, wait time.Duration) ([]Record, error) {
+func (r *reader) fetch(ctx context.Context, limit int, wait time.Duration) ([]Record, error) {
 	var batch jetstream.MessageBatch
 	var err error
 	if wait > 0 {
-		batch, err = r.consumer.Fetch(limit, jetstream.FetchMaxWait(wait))
+		ctx, cancel := context.WithTimeout(ctx, wait)
+		defer cancel()
+		batch, err = r.consumer.Fetch(limit, jetstream.FetchContext(ctx))
 	} else {
 		batch, err = r.consumer.FetchNoWait(limit)
 	}
@@ -103,7 +105,7 @@ func (r *reader) fetch(limit int, wait time.Duration) ([]Record, error) {
 		out = append(out, Record{Sequence: md.Sequence.Stream, Payload: m.Data(), Time: md.Timestamp})
 		r.next, r.started = md.Sequence.Stream+1, true
 	}
-	if err := batch.Error(); err != nil && !errors.Is(err, nats.ErrTimeout) {
+	if err := batch.Error(); err != nil && !errors.Is(err, nats.ErrTimeout) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
 		return nil, err
 	}
 	return out, nil
