@@ -209,7 +209,7 @@ func newHandler(lib *library, set *settings) (*handler, error) {
 		"DROP DATABASE IF EXISTS default", "CREATE DATABASE default ENGINE = Atomic",
 		"CREATE DATABASE IF NOT EXISTS " + database + " ENGINE = Atomic",
 	} {
-		if _, _, err := keeper.query(q, "Null", nil); err != nil {
+		if err := keeper.run(q); err != nil {
 			keeper.close()
 			return nil, fmt.Errorf("prepare the ClickHouse databases: %w", err)
 		}
@@ -224,11 +224,11 @@ func newHandler(lib *library, set *settings) (*handler, error) {
 // learn asks the engine what it knows: its settings, its table functions, its version.
 func (h *handler) learn() error {
 	lines := func(q string) ([]string, error) {
-		out, _, err := h.keeper.query(q, "TSVRaw", nil)
+		out, err := h.keeper.text(q, "TSVRaw")
 		if err != nil {
 			return nil, fmt.Errorf("ask ClickHouse what it knows: %w", err)
 		}
-		return strings.Fields(string(out)), nil
+		return strings.Fields(out), nil
 	}
 	names, err := lines("SELECT name FROM system.settings")
 	if err != nil {

@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -27,6 +26,10 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	if len(os.Args) > 2 && os.Args[1] == "parent" {
+		fmt.Fprintln(os.Stderr, parent(os.Args[2]))
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
@@ -134,21 +137,21 @@ func (c client) must(query string, kv ...string) string {
 	return a.body
 }
 
-func TestFirstLight(t *testing.T) {
-	t0 := time.Now()
-	s := start(t)
-	t.Log("start", time.Since(t0), s.Version())
-	w, a := asWriter(t, s), asAnalyst(t, s)
-	w.must("CREATE TABLE t (a UInt32, b String) ENGINE=MergeTree ORDER BY a")
-	var rows bytes.Buffer
-	for i := range 1000 {
-		fmt.Fprintf(&rows, "%d\trow %d\n", i, i)
+// waitFor polls, with a bound.
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(20 * time.Second)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("waited in vain for %s", what)
+		}
 	}
-	r := w.do(http.MethodPost, url.Values{"query": {"INSERT INTO t FORMAT TabSeparated"}}, rows.String())
-	t.Log(r.status, r.body, r.header)
-	t.Log(a.must("SELECT count(), sum(a) FROM t"))
-	t.Log(a.ask("SELECT * FROM t LIMIT 2 FORMAT JSON"))
-	t.Log(a.ask("SELECT {x:UInt32} + 1", "param_x", "41"))
-	t.Log(a.ask("SELECT file('/etc/passwd')"))
-	t.Log(a.ask("SELECT nope"))
+}
+
+func contextWithCancel(t *testing.T) (context.Context, context.CancelFunc) {
+	return context.WithCancel(t.Context())
 }

@@ -151,7 +151,7 @@ func (h *handler) killWhenGone(ctx context.Context, req *request) func() {
 			return // it goes on to its end, which max_execution_time bounds
 		}
 		defer c.close()
-		_, _, _ = c.query("KILL QUERY WHERE Settings['log_comment'] = {mark:String} ASYNC", "Null", []param{{"mark", req.mark}})
+		_ = c.run("KILL QUERY WHERE Settings['log_comment'] = {mark:String} ASYNC", param{"mark", req.mark}) // as above
 	})
 	return func() {
 		if !stop() {
@@ -167,7 +167,7 @@ func (h *handler) connect(req *request, more ...string) (*conn, error) {
 	if err != nil {
 		return nil, refuse(codeUnknownSetting, "BAD_ARGUMENTS", "a setting has a value that it cannot have")
 	}
-	if _, _, err := c.query("USE "+quoteName(req.database), "Null", nil); err != nil {
+	if err := c.run("USE " + quoteName(req.database)); err != nil {
 		c.close()
 		return nil, err
 	}
@@ -211,11 +211,7 @@ func (h *handler) statement(a *answer, req *request) error {
 		}
 		c = whole
 	}
-	out, st, err := c.query(req.text, req.format, req.params)
-	if err != nil {
-		return err
-	}
-	return a.write(out, st)
+	return c.query(req.text, req.format, req.params, a.write)
 }
 
 // insert feeds the request's body to an INSERT.

@@ -35,10 +35,12 @@ func (c *conn) insert(text, format string, data io.Reader) (stats, error) {
 			return stats{}, fmt.Errorf("%w: %w", errNoBody, err)
 		}
 	}
-	r := c.lib.insertDone(s)
-	defer c.lib.destroyResult(r)
-	_, st, err := c.take(r)
-	return st, err
+	var written stats
+	_, err := c.take(c.lib.insertDone(s), func(_ []byte, st stats) error {
+		written = st
+		return nil
+	})
+	return written, err
 }
 
 // fill reads until buf is full. Other than io.ReadFull it leaves a reader's error as it

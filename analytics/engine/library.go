@@ -122,54 +122,72 @@ type stats struct {
 	readRows, readBytes, writtenRows, writtenBytes, resultRows uint64
 }
 
-// query runs a statement and gives its whole answer.
-func (c *conn) query(text, format string, params []param) ([]byte, stats, error) {
+// emit takes a piece of an answer. The bytes are the engine's and must not be kept.
+type emit func(piece []byte, st stats) error
+
+// query runs a statement and hands on its whole answer.
+func (c *conn) query(text, format string, params []param, out emit) error {
 	q, f, p := []byte(text), []byte(format), newParams(params)
 	r := c.lib.query(*c.handle, first(q), uintptr(len(q)), first(f), uintptr(len(f)), p.names(), p.nameLens(), p.values(), p.valueLens(), p.count())
+	runtime.KeepAlive(q)
+	runtime.KeepAlive(f)
 	runtime.KeepAlive(p)
-	defer c.lib.destroyResult(r)
-	return c.take(r)
+	_, err := c.take(r, out)
+	return err
 }
 
-// take copies a result out of the engine's memory.
-func (c *conn) take(r uintptr) ([]byte, stats, error) {
+// text runs a statement whose answer is short, and copies it.
+func (c *conn) text(query, format string, params ...param) (string, error) {
+	var answer string
+	err := c.query(query, format, params, func(piece []byte, _ stats) error {
+		answer = string(piece)
+		return nil
+	})
+	return answer, err
+}
+
+// run runs a statement that has no answer.
+func (c *conn) run(query string, params ...param) error {
+	return c.query(query, "Null", params, func([]byte, stats) error { return nil })
+}
+
+// take hands a result on and frees it; more says whether it held anything.
+func (c *conn) take(r uintptr, out emit) (more bool, err error) {
+	defer c.lib.destroyResult(r)
 	if err := resultError(c.lib.resultError(r)); err != nil {
-		return nil, stats{}, err
+		return false, err
 	}
-	s := stats{
+	st := stats{
 		readRows: c.lib.storageRows(r), readBytes: c.lib.storageBytes(r),
 		writtenRows: c.lib.rowsWritten(r), writtenBytes: c.lib.bytesWritten(r), resultRows: c.lib.rowsRead(r),
 	}
-	n := c.lib.resultLength(r)
-	if n == 0 {
-		return nil, s, nil
+	var piece []byte
+	if n := c.lib.resultLength(r); n > 0 {
+		piece = unsafe.Slice((*byte)(c.lib.resultBuffer(r)), n)
 	}
-	return append([]byte(nil), unsafe.Slice((*byte)(c.lib.resultBuffer(r)), n)...), s, nil
+	return len(piece) > 0 || st.resultRows > 0, out(piece, st)
 }
 
-// stream runs a statement and hands on its answer piece by piece. An error of emit
-// cancels the statement.
-func (c *conn) stream(text, format string, params []param, emit func([]byte, stats) error) error {
+// stream runs a statement and hands on its answer piece by piece, the last one empty.
+// An error of out cancels the statement.
+func (c *conn) stream(text, format string, params []param, out emit) error {
 	q, f, p := []byte(text), []byte(format), newParams(params)
 	s := c.lib.streamQuery(*c.handle, first(q), uintptr(len(q)), first(f), uintptr(len(f)), p.names(), p.nameLens(), p.values(), p.valueLens(), p.count())
+	runtime.KeepAlive(q)
+	runtime.KeepAlive(f)
 	runtime.KeepAlive(p)
 	defer c.lib.destroyResult(s)
 	if err := resultError(c.lib.resultError(s)); err != nil {
 		return err
 	}
 	for {
-		r := c.lib.streamFetch(*c.handle, s)
-		piece, st, err := c.take(r)
-		c.lib.destroyResult(r)
+		more, err := c.take(c.lib.streamFetch(*c.handle, s), out)
 		if err != nil {
+			c.lib.streamCancel(*c.handle, s) // of a statement that failed: does nothing
 			return err
 		}
-		if len(piece) == 0 && st.resultRows == 0 {
+		if !more {
 			return nil
-		}
-		if err := emit(piece, st); err != nil {
-			c.lib.streamCancel(*c.handle, s)
-			return err
 		}
 	}
 }

@@ -9,9 +9,10 @@ import (
 // more belongs on a ClickHouse server.
 const (
 	analystTime   = 60 * time.Second
-	analystMemory = 2 << 30
-	// analystWhole bounds an answer that must be put together in memory before it is
-	// sent, because its format has a head and a foot (JSON, Parquet).
+	analystMemory = 1 << 30
+	// analystWhole bounds, before it is written out, an answer that must be put together
+	// in memory because its format has a head and a foot (JSON, Parquet). What it is
+	// written out to is bounded by analystMemory.
 	analystWhole = 64 << 20
 	// maxQueryText is four times ClickHouse's own max_query_size, so that the engine
 	// is the one to refuse.
@@ -72,12 +73,12 @@ type statement struct {
 // parse asks for the syntax tree. A line forged by a literal with a line break in it
 // can add a function to the list, and so have a query refused; it cannot take one away.
 func parse(c *conn, text string, params []param) (statement, error) {
-	tree, _, err := c.query("EXPLAIN AST "+text, "TSVRaw", params)
+	tree, err := c.text("EXPLAIN AST "+text, "TSVRaw", params...)
 	if err != nil {
 		return statement{}, err
 	}
 	var s statement
-	for line := range strings.Lines(string(tree)) {
+	for line := range strings.Lines(tree) {
 		node := strings.TrimLeft(line, " ")
 		depth := len(line) - len(node)
 		kind, rest, _ := strings.Cut(strings.TrimSpace(node), " ")
