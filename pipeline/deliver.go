@@ -41,7 +41,7 @@ func (d *deliverer) handle(msg *message.Message) error {
 	}
 	out := &chatbell.Results{MaybeRepeat: d.mayRepeat(msg, b)}
 	if out.MaybeRepeat {
-		if err := d.repeats.drop(ctx, []*Batch{b}); err != nil {
+		if err := d.repeats.drop(ctx, []*Batch{b}, jetstream.HandledHere(msg) || msg.Metadata.Get(metaRepeat) != ""); err != nil {
 			return err
 		}
 	}

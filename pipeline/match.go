@@ -244,7 +244,7 @@ func (m *matcher) sendDirect(ctx context.Context, msg *message.Message, ev *matc
 		batches = append(batches, more...)
 	}
 	if ev.repeat {
-		if err := m.repeats.drop(ctx, batches); err != nil {
+		if err := m.repeats.drop(ctx, batches, jetstream.HandledHere(msg)); err != nil {
 			return err
 		}
 	}

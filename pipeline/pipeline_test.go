@@ -103,7 +103,7 @@ func (s *stage) Network(id chatbell.NetworkID) (*pipeline.Network, bool) {
 }
 
 // CatchUp and Recorded implement pipeline.Recorded over the stream itself.
-func (s *stage) CatchUp(context.Context) error { return nil }
+func (s *stage) CatchUp(context.Context, bool) error { return nil }
 
 func (s *stage) Recorded(context.Context, []chatbell.UUID) (map[chatbell.UUID]struct{}, error) {
 	return nil, nil

@@ -13,9 +13,9 @@ import (
 type Recorded interface {
 	// Recorded returns which of the delivery ids have a row.
 	Recorded(ctx context.Context, ids []chatbell.UUID) (map[chatbell.UUID]struct{}, error)
-	// CatchUp returns when every result that is durable at the time of the call has
-	// been recorded.
-	CatchUp(ctx context.Context) error
+	// CatchUp returns when the results of earlier processes have been recorded and, with
+	// ours, also every result that this process has written by now.
+	CatchUp(ctx context.Context, ours bool) error
 }
 
 // repeats takes out of possibly repeated work what is finished already.
@@ -29,8 +29,9 @@ var errRecordsAway = errors.New("cannot tell what was sent before the restart: t
 // off its backlog; after it the message comes again.
 const catchUpWait = 10 * time.Second
 
-// drop removes the finished targets; a batch without targets is left empty.
-func (r *repeats) drop(ctx context.Context, batches []*Batch) error {
+// drop removes the finished targets; a batch without targets is left empty. Ours says
+// that this process may have worked on them.
+func (r *repeats) drop(ctx context.Context, batches []*Batch, ours bool) error {
 	var ids []chatbell.UUID
 	for _, b := range batches {
 		for i := range b.Targets {
@@ -42,7 +43,7 @@ func (r *repeats) drop(ctx context.Context, batches []*Batch) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, catchUpWait)
 	defer cancel()
-	if err := r.recorded.CatchUp(ctx); err != nil {
+	if err := r.recorded.CatchUp(ctx, ours); err != nil {
 		return fmt.Errorf("%w: %w", errRecordsAway, err)
 	}
 	done, err := r.recorded.Recorded(ctx, ids)

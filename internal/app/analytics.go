@@ -113,11 +113,15 @@ func (l resultLog) Purge(ctx context.Context, before uint64) error {
 // recorded answers the senders' question whether work was finished before.
 type recorded struct{ app *App }
 
-// CatchUp waits until everything in RESULTS by now is in ClickHouse.
-func (r recorded) CatchUp(ctx context.Context) error {
-	last, err := r.app.broker.LastSequence(ctx, jetstream.StreamResults)
-	if err != nil {
-		return err
+// CatchUp waits until what earlier processes wrote to RESULTS is in ClickHouse, and
+// with ours what this one did by now.
+func (r recorded) CatchUp(ctx context.Context, ours bool) error {
+	last := r.app.broker.SequenceAtOpen(jetstream.StreamResults)
+	if ours {
+		var err error
+		if last, err = r.app.broker.LastSequence(ctx, jetstream.StreamResults); err != nil {
+			return err
+		}
 	}
 	return r.app.recorder.WaitRecorded(ctx, last)
 }

@@ -25,6 +25,7 @@ type delivery struct {
 	sequence   uint64
 	deliveries uint64
 	repeat     bool
+	here       bool
 	key        string
 	gate       *gate
 	delay      atomic.Int64 // nanoseconds; 0 means the subscriber's default
@@ -66,6 +67,13 @@ func Deliveries(m *message.Message) uint64 {
 func MaybeRepeat(m *message.Message) bool {
 	d := deliveryOf(m)
 	return d != nil && d.repeat
+}
+
+// HandledHere reports whether a handler of this process may have had the message
+// before. If not, whoever had it was another process, which is gone.
+func HandledHere(m *message.Message) bool {
+	d := deliveryOf(m)
+	return d != nil && d.here
 }
 
 // Release opens the gate for the next message of the same key, before this one is

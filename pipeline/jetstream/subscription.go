@@ -33,6 +33,7 @@ type subscription struct {
 	it    jetstream.MessagesContext
 	hands map[*inHand]struct{} // everything not settled
 	nacks map[uint64]uint64    // how often handlers handed a sequence back; bounded by what is unsettled
+	older map[uint64]struct{}  // handed out by us, though older than us; bounded by the backlog at the start
 	ready []*inHand            // may be handed out; bounded by InFlight
 	more  chan struct{}        // ready has grown; capacity 1
 	wg    sync.WaitGroup       // waits for acknowledgements
@@ -42,7 +43,7 @@ type subscription struct {
 func newSubscription(s *Subscriber, c jetstream.Consumer, topic string) *subscription {
 	sub := &subscription{
 		s: s, consumer: c, topic: topic, out: make(chan *message.Message),
-		hands: map[*inHand]struct{}{}, nacks: map[uint64]uint64{}, more: make(chan struct{}, 1), left: make(chan struct{}),
+		hands: map[*inHand]struct{}{}, nacks: map[uint64]uint64{}, older: map[uint64]struct{}{}, more: make(chan struct{}, 1), left: make(chan struct{}),
 	}
 	// One key may park an eighth of what is in flight: the rest is for the others.
 	sub.gate = newGate(max(s.cfg.InFlight/8, 1), sub.pass)
@@ -177,13 +178,7 @@ func (sub *subscription) take(lifetime context.Context, raw jetstream.Msg) {
 		sub.s.log.Error("message without metadata is left to the broker", "subject", raw.Subject(), "error", err)
 		return
 	}
-	sub.mu.Lock()
-	nacks := sub.nacks[md.Sequence.Stream]
-	sub.mu.Unlock()
-	d := &delivery{
-		sequence: md.Sequence.Stream, deliveries: nacks + 1,
-		repeat: md.NumDelivered > 1 || md.Sequence.Stream <= sub.s.broker.SequenceAtOpen(md.Stream),
-	}
+	d := sub.history(md)
 	m := &inHand{raw: raw, msg: unmarshal(raw.Headers(), raw.Data()), delivery: d}
 	if sub.s.cfg.Key != nil {
 		d.key = sub.s.cfg.Key(m.msg)
@@ -205,6 +200,19 @@ func (sub *subscription) take(lifetime context.Context, raw jetstream.Msg) {
 			_ = raw.NakWithDelay(sub.s.cfg.NackDelay)
 			sub.forget(m)
 		}
+	}
+}
+
+// history tells who may have had a message before.
+func (sub *subscription) history(md *jetstream.MsgMetadata) *delivery {
+	seq := md.Sequence.Stream
+	older := seq <= sub.s.broker.SequenceAtOpen(md.Stream)
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	_, again := sub.older[seq]
+	return &delivery{
+		sequence: seq, deliveries: sub.nacks[seq] + 1,
+		repeat: older || md.NumDelivered > 1, here: again || !older && md.NumDelivered > 1,
 	}
 }
 
@@ -241,6 +249,9 @@ func (sub *subscription) handOut(ctx context.Context) {
 			case sub.out <- m.msg:
 				sub.mu.Lock()
 				m.handled = true
+				if m.delivery.sequence <= sub.s.broker.SequenceAtOpen(streamName(sub.topic)) {
+					sub.older[m.delivery.sequence] = struct{}{}
+				}
 				sub.mu.Unlock()
 				sub.wg.Go(func() { sub.await(m) })
 			case <-ctx.Done():

@@ -242,4 +242,3 @@ func (s *Store) swapMembers(ctx context.Context, id string, network chatbell.Net
 	})
 	return n, err
 }
-
