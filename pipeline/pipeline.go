@@ -79,7 +79,7 @@ func New(c Config) (*Pipeline, error) {
 		devices: c.Store, caller: c.Caller, later: p.later, retry: c.Retry, now: c.Now, log: c.Log,
 		metrics: c.Observer, results: p.results, queues: map[Destination]*queue{},
 	}
-	seen := &repeats{c.Recorded}
+	seen := &repeats{recorded: c.Recorded}
 	m := &matcher{
 		state: c.Store, networks: c.Networks, sender: p.sender, results: p.results, repeats: seen, retry: c.Retry, now: c.Now,
 		pageLimit: audiencePage, fanout: &fanout{publisher: c.Publisher, checkpoints: c.Store, results: p.results},

@@ -102,11 +102,15 @@ func (s *stage) Network(id chatbell.NetworkID) (*pipeline.Network, bool) {
 	return s.net, id == s.net.ID
 }
 
-// CatchUp and Recorded implement pipeline.Recorded over the stream itself.
+// CatchUp, Recorded and Touched implement pipeline.Recorded for a first start.
 func (s *stage) CatchUp(context.Context, bool) error { return nil }
 
 func (s *stage) Recorded(context.Context, []chatbell.UUID) (map[chatbell.UUID]struct{}, error) {
 	return nil, nil
+}
+
+func (s *stage) Touched(context.Context, time.Time, int) (map[pipeline.EventKey]struct{}, bool, error) {
+	return map[pipeline.EventKey]struct{}{}, true, nil
 }
 
 func start(t *testing.T, change func(*pipeline.Network)) *stage {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"chatbell"
@@ -13,13 +14,31 @@ import (
 type Recorded interface {
 	// Recorded returns which of the delivery ids have a row.
 	Recorded(ctx context.Context, ids []chatbell.UUID) (map[chatbell.UUID]struct{}, error)
+	// Touched returns the events accepted since then of which any delivery has a row,
+	// and whether these are all, as there are no more than limit.
+	Touched(ctx context.Context, since time.Time, limit int) (map[EventKey]struct{}, bool, error)
 	// CatchUp returns when the results of earlier processes have been recorded and, with
 	// ours, also every result that this process has written by now.
 	CatchUp(ctx context.Context, ours bool) error
 }
 
-// repeats takes out of possibly repeated work what is finished already.
-type repeats struct{ recorded Recorded }
+// EventKey names an event of one network.
+type EventKey struct {
+	Network chatbell.NetworkID
+	ID      chatbell.EventID
+}
+
+// repeats takes out of possibly repeated work what is finished already. After a
+// restart most of the backlog was never started; what was is asked for in one query,
+// because a query for each event would make the backlog as slow as ClickHouse.
+type repeats struct {
+	recorded Recorded
+
+	mu      sync.Mutex
+	asked   bool
+	since   time.Time             // touched knows the events accepted from here on
+	touched map[EventKey]struct{} // by earlier processes; nil if they were too many
+}
 
 // errRecordsAway hands the work back: without the records nobody knows what was
 // sent, and telling somebody twice is worse than telling them late.
@@ -28,6 +47,14 @@ var errRecordsAway = errors.New("cannot tell what was sent before the restart: t
 // catchUpWait bounds how long a handler holds its message while the recorder works
 // off its backlog; after it the message comes again.
 const catchUpWait = 10 * time.Second
+
+const (
+	// maxTouched bounds what is remembered of earlier processes, to some 30 MB.
+	maxTouched = 200_000
+	// touchedMargin is how much older than the first repeat others may be: messages
+	// come nearly in their order.
+	touchedMargin = time.Minute
+)
 
 // drop removes the finished targets; a batch without targets is left empty. Ours says
 // that this process may have worked on them.
@@ -46,9 +73,13 @@ func (r *repeats) drop(ctx context.Context, batches []*Batch, ours bool) error {
 	if err := r.recorded.CatchUp(ctx, ours); err != nil {
 		return fmt.Errorf("%w: %w", errRecordsAway, err)
 	}
-	done, err := r.recorded.Recorded(ctx, ids)
-	if err != nil {
+	done := map[chatbell.UUID]struct{}{}
+	if touched, err := r.mayBeRecorded(ctx, batches, ours); err != nil {
 		return fmt.Errorf("%w: %w", errRecordsAway, err)
+	} else if touched {
+		if done, err = r.recorded.Recorded(ctx, ids); err != nil {
+			return fmt.Errorf("%w: %w", errRecordsAway, err)
+		}
 	}
 	n := 0
 	for _, b := range batches {
@@ -63,4 +94,33 @@ func (r *repeats) drop(ctx context.Context, batches []*Batch, ours bool) error {
 		b.Targets = kept
 	}
 	return nil
+}
+
+// mayBeRecorded tells without a query, where that is possible, that nothing of the
+// batches is finished. All results of earlier processes are recorded by now.
+func (r *repeats) mayBeRecorded(ctx context.Context, batches []*Batch, ours bool) (bool, error) {
+	if ours {
+		return true, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.asked {
+		since := batches[0].Notification.AcceptedAt.Add(-touchedMargin)
+		touched, all, err := r.recorded.Touched(ctx, since, maxTouched)
+		if err != nil {
+			return false, err
+		}
+		r.asked, r.since = true, since
+		if all {
+			r.touched = touched
+		}
+	}
+	for _, b := range batches {
+		note := &b.Notification
+		_, touched := r.touched[EventKey{note.Network, note.EventID}]
+		if touched || r.touched == nil || note.AcceptedAt.Before(r.since) {
+			return true, nil
+		}
+	}
+	return false, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -86,6 +87,30 @@ func (s *Store) Recorded(ctx context.Context, ids []chatbell.UUID) (map[chatbell
 	err := s.lookup(ctx, uuids(ids), "SELECT DISTINCT toString(delivery_id), toUInt32(0) FROM {db}.deliveries WHERE replay = 0 AND delivery_id IN (?)",
 		func(id string, _ uint32) { out[chatbell.UUID(id)] = struct{}{} })
 	return out, err
+}
+
+// Touched returns up to limit events accepted since then that have a row of any
+// delivery in its normal life.
+func (s *Store) Touched(ctx context.Context, since time.Time, limit int) ([]analytics.EventKey, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	if err := s.prepare(ctx); err != nil {
+		return nil, err
+	}
+	rows, err := s.conn.Query(ctx, s.name(`SELECT DISTINCT toString(network), event_id FROM {db}.deliveries
+		WHERE replay = 0 AND accepted_at >= fromUnixTimestamp64Milli(?, 'UTC') LIMIT ?`), since.UnixMilli(), limit)
+	if err != nil {
+		return nil, fmt.Errorf("read the events that have rows: %w", err)
+	}
+	var out []analytics.EventKey
+	for rows.Next() {
+		var network, id string
+		if err := rows.Scan(&network, &id); err != nil {
+			return nil, errors.Join(fmt.Errorf("read the events that have rows: %w", err), rows.Close())
+		}
+		out = append(out, analytics.EventKey{Network: chatbell.NetworkID(network), ID: chatbell.EventID(id)})
+	}
+	return out, errors.Join(rows.Err(), rows.Close())
 }
 
 // Known tells which of the rows the tables have.

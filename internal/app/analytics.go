@@ -12,6 +12,7 @@ import (
 	"chatbell/analytics"
 	"chatbell/analytics/clickhouse"
 	"chatbell/analytics/engine"
+	"chatbell/pipeline"
 	"chatbell/pipeline/jetstream"
 )
 
@@ -129,4 +130,14 @@ func (r recorded) CatchUp(ctx context.Context, ours bool) error {
 // Recorded tells which deliveries have a row.
 func (r recorded) Recorded(ctx context.Context, ids []chatbell.UUID) (map[chatbell.UUID]struct{}, error) {
 	return r.app.clickhouse.Recorded(ctx, ids)
+}
+
+// Touched tells which events have a row of any delivery.
+func (r recorded) Touched(ctx context.Context, since time.Time, limit int) (map[pipeline.EventKey]struct{}, bool, error) {
+	keys, err := r.app.clickhouse.Touched(ctx, since, limit+1)
+	out := make(map[pipeline.EventKey]struct{}, len(keys))
+	for _, k := range keys {
+		out[pipeline.EventKey{Network: k.Network, ID: k.ID}] = struct{}{}
+	}
+	return out, len(keys) <= limit, err
 }

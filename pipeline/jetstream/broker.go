@@ -94,6 +94,7 @@ type Broker struct {
 	backlogs map[string]cachedBacklog
 	marks    map[string][]mark
 	readers  map[string]*reader
+	resumed  map[string]bool
 }
 
 // Open starts or connects to the broker and creates its streams.
@@ -101,7 +102,7 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	cfg.setDefaults()
 	b := &Broker{
 		cfg: cfg, log: cfg.Logger, atOpen: map[string]uint64{}, known: map[string]bool{},
-		backlogs: map[string]cachedBacklog{}, marks: map[string][]mark{}, readers: map[string]*reader{},
+		backlogs: map[string]cachedBacklog{}, marks: map[string][]mark{}, readers: map[string]*reader{}, resumed: map[string]bool{},
 	}
 	defer func() {
 		if err != nil {

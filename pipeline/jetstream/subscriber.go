@@ -119,11 +119,59 @@ func (s *Subscriber) consumer(ctx context.Context, topic string) (jetstream.Cons
 		// We write the dead letter ourselves, so the broker must not give up first.
 		MaxAckPending: s.cfg.InFlight, MaxDeliver: -1, FilterSubject: topic,
 	}
-	c, err := s.broker.js.CreateOrUpdateConsumer(ctx, streamName(topic), cfg)
+	stream := streamName(topic)
+	start, err := s.broker.resume(ctx, stream, s.cfg.Durable, uint64(rewindFactor*s.cfg.InFlight)) //nolint:gosec // positive
+	if err != nil {
+		return nil, err
+	}
+	if start > 0 {
+		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, start
+	}
+	c, err := s.broker.js.CreateOrUpdateConsumer(ctx, stream, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("create consumer %s of %s: %w", s.cfg.Durable, topic, asUnavailable(err))
 	}
 	return c, nil
+}
+
+// rewindFactor bounds, as a multiple of what is in flight, how much a rewound
+// consumer may read again: mostly it is no more than once what is in flight, and
+// where one message has held the floor back for long, waiting for it is cheaper.
+const rewindFactor = 4
+
+// resume returns where a durable consumer started, or 0 if that was the beginning.
+// The first time after the embedded broker was opened, a consumer with messages in
+// the hands of a process that is gone is made anew at its floor: they come at once
+// and before what follows them, instead of after AckWait and behind it.
+func (b *Broker) resume(ctx context.Context, stream, durable string, limit uint64) (uint64, error) {
+	c, err := b.js.Consumer(ctx, stream, durable)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		b.first(stream, durable)
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("consumer %s of %s: %w", durable, stream, asUnavailable(err))
+	}
+	info := c.CachedInfo()
+	floor := info.AckFloor.Stream
+	alone := b.server != nil && b.first(stream, durable)
+	if !alone || info.NumAckPending == 0 || info.Delivered.Stream-floor > limit {
+		return info.Config.OptStartSeq, nil
+	}
+	if err := b.js.DeleteConsumer(ctx, stream, durable); err != nil {
+		return 0, fmt.Errorf("rewind consumer %s of %s: %w", durable, stream, asUnavailable(err))
+	}
+	return floor + 1, nil
+}
+
+// first reports whether it is asked for the first time.
+func (b *Broker) first(stream, durable string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	key := stream + "/" + durable
+	known := b.resumed[key]
+	b.resumed[key] = true
+	return !known
 }
 
 // Close ends all subscriptions and waits for them: handlers have CloseTimeout to
