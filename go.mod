@@ -133,4 +133,4 @@ require (
 	modernc.org/memory v1.12.1 // indirect
 )
 
-replace github.com/google/pprof => github.com/google/pprof v0.0.0-20260604005048-7023385849c0
+replace github.com/google/pprof => github.com/google/pprof v0.0.0-20260604005048-7023385849c0 // modernc.org/sqlite's own tests ask for a newer one, which module proxies may not have

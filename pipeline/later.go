@@ -100,11 +100,11 @@ func (l *later) giveBack(ctx context.Context) (time.Duration, error) {
 			return 0, err
 		}
 	}
-	next, any, err := l.waiting.NextLater(ctx)
+	next, waiting, err := l.waiting.NextLater(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("read when work is due: %w", err)
 	}
-	if !any {
+	if !waiting {
 		return laterIdle, nil
 	}
 	return min(max(time.Until(next), time.Millisecond), laterIdle), nil

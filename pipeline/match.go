@@ -207,7 +207,7 @@ func (m *matcher) planAll(ctx context.Context, ev *matched, triggers []rules.Tri
 		}
 		targets += p.targets
 	}
-	ev.audience = uint32(people) //nolint:gosec // bounded by maxDirectPeople
+	ev.audience = uint32(people)
 	return plans, true, nil
 }
 

@@ -80,7 +80,7 @@ func (r *Retry) judgeHook(n uint32, t *try) verdict {
 		return verdict{outcome: chatbell.Failed, reason: t.err.Reason}
 	}
 	wait := r.Webhooks[n-1]
-	wait += time.Duration((rand.Float64()*0.2 - 0.1) * float64(wait)) //nolint:gosec // jitter needs no secrecy
+	wait += time.Duration((rand.Float64()*0.2 - 0.1) * float64(wait))
 	return verdict{retryAt: t.at.Add(t.took).Add(max(wait, t.err.RetryAfter))}
 }
 
@@ -93,7 +93,7 @@ func backoff(initial, limit time.Duration, n uint32) time.Duration {
 	if n <= 30 { // beyond that the shift overflows, and the limit holds anyway
 		bound = min(limit, initial<<(n-1))
 	}
-	return max(minWait, rand.N(bound+1)) //nolint:gosec // jitter needs no secrecy
+	return max(minWait, rand.N(bound+1))
 }
 
 // attempt is the try's row.

@@ -21,6 +21,7 @@ func turns(s string, rtl bool) bool {
 			return rtl
 		case bidi.R, bidi.AL:
 			return !rtl
+		default: // weak and neutral characters decide nothing
 		}
 	}
 	return false

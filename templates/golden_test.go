@@ -39,7 +39,7 @@ func TestGolden(t *testing.T) {
 			}
 			path := filepath.Join("testdata", locale+".golden")
 			if *update {
-				if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil { //nolint:gosec // a test file is no secret
+				if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}

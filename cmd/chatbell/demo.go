@@ -37,7 +37,7 @@ func terminalSize(w io.Writer) func() (columns, lines int) {
 	}
 	f, _ := w.(*os.File)
 	return func() (int, int) {
-		columns, lines, err := term.GetSize(int(f.Fd())) //nolint:gosec // a file descriptor is small
+		columns, lines, err := term.GetSize(int(f.Fd()))
 		if err != nil {
 			return 80, 24
 		}

@@ -107,7 +107,7 @@ func (a *App) ClickHouseURL() string {
 }
 
 // own registers what close has to close.
-func (a *App) own(close func() error) { a.closers = append(a.closers, close) }
+func (a *App) own(closer func() error) { a.closers = append(a.closers, closer) }
 
 // close closes what was opened, last first.
 func (a *App) close() error {
@@ -240,12 +240,12 @@ const (
 )
 
 func (a *App) subscribers() (events, push, hook *jetstream.Subscriber, err error) {
-	make := func(durable string, inFlight int) *jetstream.Subscriber {
+	subscriber := func(durable string, inFlight int) *jetstream.Subscriber {
 		s, e := a.broker.Subscriber(jetstream.SubscriberConfig{Durable: durable, InFlight: inFlight, Key: pipeline.Key, CloseTimeout: a.cfg.ShutdownTimeout})
 		err = errors.Join(err, e)
 		return s
 	}
-	return make(durableMatch, eventsInFlight), make(durablePush, batchesInFlight), make(durableHook, batchesInFlight), err
+	return subscriber(durableMatch, eventsInFlight), subscriber(durablePush, batchesInFlight), subscriber(durableHook, batchesInFlight), err
 }
 
 func (a *App) openAPI(ctx context.Context) error {

@@ -28,25 +28,22 @@ import (
 // TestMain lets the test's binary be what the server starts, and the server itself,
 // so that a test can kill it.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 {
-		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-		defer stop()
-		var err error
-		switch os.Args[1] {
-		case "engine":
-			err = engine.Serve(ctx, engine.Inherited())
-		case "serve":
-			err = serve(ctx, os.Args[2])
-		default:
-			os.Exit(m.Run())
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
+	var run func(context.Context) error
+	switch {
+	case len(os.Args) > 1 && os.Args[1] == "engine":
+		run = func(ctx context.Context) error { return engine.Serve(ctx, engine.Inherited()) }
+	case len(os.Args) > 2 && os.Args[1] == "serve":
+		run = func(ctx context.Context) error { return serve(ctx, os.Args[2]) }
+	default:
+		os.Exit(m.Run())
 	}
-	os.Exit(m.Run())
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 func serve(ctx context.Context, file string) error {

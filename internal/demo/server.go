@@ -68,7 +68,7 @@ func startServer(ctx context.Context, binary, dir string, creds sandbox.Credenti
 	if err != nil {
 		return nil, fmt.Errorf("open the server's log: %w", err)
 	}
-	defer log.Close() //nolint:errcheck // the child has its own handle
+	defer log.Close()
 	// The server is stopped by stop, in order; the context must not kill it.
 	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), binary, "serve", "--config", config) //nolint:gosec // our own binary
 	s.cmd.Stdout, s.cmd.Stderr = log, log
@@ -139,7 +139,7 @@ func (s *server) do(ctx context.Context, method, url, key string, body []byte) (
 	if err != nil {
 		return 0, nil, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read
+	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	return resp.StatusCode, data, err
 }
@@ -167,7 +167,7 @@ func (s *server) query(ctx context.Context, sql string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("ask ClickHouse: %w", err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read
+	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return "", fmt.Errorf("ask ClickHouse: %w", err)

@@ -173,7 +173,7 @@ func newAPNsID() string {
 	var bits uint64
 	for i := range id {
 		if i%16 == 0 {
-			bits = rand.Uint64() //nolint:gosec // see above
+			bits = rand.Uint64()
 		}
 		id[i] = digits[bits&0xf]
 		bits >>= 4

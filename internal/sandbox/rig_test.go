@@ -61,6 +61,7 @@ func parseKey(t testing.TB, data []byte) any {
 	block, _ := pem.Decode(data)
 	if block == nil {
 		t.Fatal("no PEM block")
+		return nil
 	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {

@@ -206,7 +206,7 @@ func (b *Broker) lockDir() error {
 	if err != nil {
 		return fmt.Errorf("open the broker's lock: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { //nolint:gosec // a file descriptor is small
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
 		return fmt.Errorf("another process uses %s: stop it, or choose another data folder: %w", b.cfg.Dir, err)
 	}

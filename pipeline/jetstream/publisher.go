@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -90,18 +91,17 @@ func (p *Publisher) PublishAcked(ctx context.Context, topicOf func(i int) string
 	return out, nil
 }
 
-// Codes of the broker's refusals that mean "no room".
-const (
-	codeStoreFailed    = 10077 // a limit of the stream with DiscardNew
-	codeNoResources    = 10023
-	codeStorageExceeds = 10047
-)
+// codesFull are the broker's refusals that mean "no room".
+var codesFull = []jetstream.ErrorCode{
+	10077, // a limit of the stream with DiscardNew
+	10023, // the server has no resources
+	10047, // the server's storage is used up
+}
 
 func publishError(err error) error {
 	var api *jetstream.APIError
 	if errors.As(err, &api) {
-		switch api.ErrorCode {
-		case codeStoreFailed, codeNoResources, codeStorageExceeds:
+		if slices.Contains(codesFull, api.ErrorCode) {
 			return fmt.Errorf("%w: %w", ErrFull, err)
 		}
 	}

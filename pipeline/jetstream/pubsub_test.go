@@ -33,7 +33,7 @@ func open(t testing.TB, dir string, change ...func(*jetstream.Config)) *jetstrea
 // gate; without it the router would run handlers side by side.
 func TestPubSub(t *testing.T) {
 	b := open(t, t.TempDir())
-	make := func(t *testing.T, durable string) (message.Publisher, message.Subscriber) {
+	construct := func(t *testing.T, durable string) (message.Publisher, message.Subscriber) {
 		s, err := b.Subscriber(jetstream.SubscriberConfig{
 			Durable: durable, NackDelay: 10 * time.Millisecond, CloseTimeout: 100 * time.Millisecond,
 			Key: func(*message.Message) string { return "all" },
@@ -46,8 +46,8 @@ func TestPubSub(t *testing.T) {
 	tests.TestPubSub(t, tests.Features{
 		ConsumerGroups: true, GuaranteedOrderWithSingleSubscriber: true, Persistent: true, ForceShort: true,
 	}, func(t *testing.T) (message.Publisher, message.Subscriber) {
-		return make(t, "test")
+		return construct(t, "test")
 	}, func(t *testing.T, group string) (message.Publisher, message.Subscriber) {
-		return make(t, group)
+		return construct(t, group)
 	})
 }

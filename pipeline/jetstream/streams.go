@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,7 +31,7 @@ const Partitions = 32
 // Partition is the partition of an ordering key.
 func Partition(key string) int {
 	h := fnv.New32a()
-	h.Write([]byte(key))
+	_, _ = h.Write([]byte(key)) // never fails
 	return int(h.Sum32() % Partitions)
 }
 
@@ -197,7 +198,7 @@ func (b *Broker) PurgeAcknowledged(ctx context.Context, stream, durable string) 
 	}
 	now := time.Now()
 	b.mu.Lock()
-	marks := append(b.marks[stream], mark{now, s.CachedInfo().State.LastSeq})
+	marks := slices.Concat(b.marks[stream], []mark{{now, s.CachedInfo().State.LastSeq}})
 	var old uint64
 	for len(marks) > 0 && now.Sub(marks[0].at) > b.cfg.DedupWindow {
 		old, marks = marks[0].seq, marks[1:]

@@ -122,7 +122,7 @@ func (c *Client) deliver(parent context.Context, ep *chatbell.Endpoint, call *Ca
 	if target.Scheme == "http" {
 		client = c.plain
 	}
-	resp, err := client.Do(req)
+	resp, err := client.Do(req) //nolint:bodyclose // drain closes it
 	if err != nil {
 		return 0, c.failure(parent, err, wrote.Load())
 	}

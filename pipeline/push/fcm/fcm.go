@@ -121,7 +121,9 @@ func (n *Notifier) library(project string, u *url.URL) (*messaging.Client, error
 // Close ends the connections and waits for a token that is being fetched. Sends that
 // are under way fail.
 func (n *Notifier) Close() error {
-	return errors.Join(n.pool.Close(), n.tokens.close())
+	err := n.pool.Close()
+	n.tokens.close()
+	return err
 }
 
 // Streams is how many sends it can usefully have under way.

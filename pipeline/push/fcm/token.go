@@ -117,14 +117,13 @@ func newTokens(a *account, trust *tls.Config) *tokens {
 	return t
 }
 
-func (t *tokens) close() error {
+func (t *tokens) close() {
 	t.mu.Lock()
 	t.closed = true
 	t.mu.Unlock()
 	t.cancel()
 	t.wg.Wait()
 	t.transport.CloseIdleConnections()
-	return nil
 }
 
 // get is the access token, or why there is none: a *chatbell.SendError inside a

@@ -129,7 +129,7 @@ func (g *gathering) Close() error {
 
 // SetDeadline sets both deadlines.
 func (g *gathering) SetDeadline(t time.Time) error {
-	return errors.Join(g.Conn.SetReadDeadline(t), g.SetWriteDeadline(t))
+	return errors.Join(g.SetReadDeadline(t), g.SetWriteDeadline(t))
 }
 
 // SetWriteDeadline bounds how long Write waits for room. What was taken over before

@@ -120,7 +120,7 @@ func (p *Pool) Streams() int { return p.maxConns * p.perConn }
 func (p *Pool) Close() error {
 	p.mu.Lock()
 	p.closed = true
-	conns := append(p.conns, p.leaving...)
+	conns := slices.Concat(p.conns, p.leaving)
 	p.conns, p.leaving = nil, nil
 	p.mu.Unlock()
 	p.cancel()

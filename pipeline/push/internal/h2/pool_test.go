@@ -43,6 +43,7 @@ func newService(t *testing.T, change func(*httptest.Server)) *service {
 		now := s.now.Add(1)
 		defer s.now.Add(-1)
 		for most := s.most.Load(); now > most && !s.most.CompareAndSwap(most, now); most = s.most.Load() {
+			continue // another request has raised it
 		}
 		if s.hold != nil {
 			select {
@@ -339,7 +340,7 @@ func framer(t *testing.T, answer func(f *http2.Framer, conn, stream int, id uint
 }
 
 func serve(c net.Conn, conn int, answer func(f *http2.Framer, conn, stream int, id uint32) (hangUp bool), settings []http2.Setting) {
-	defer c.Close() //nolint:errcheck // a test's connection
+	defer c.Close()
 	preface := make([]byte, len(http2.ClientPreface))
 	if _, err := io.ReadFull(c, preface); err != nil {
 		return

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/sideshow/apns2"
+	"github.com/sideshow/apns2/payload"
+	apnstoken "github.com/sideshow/apns2/token"
+	"golang.org/x/net/http2"
+	"golang.org/x/sync/errgroup"
+)
+
+// rawAPNs is apns2 as its README shows it, with a transport that trusts the sandbox.
+func (r *rig) rawAPNs() (*apns2.Client, error) {
+	key, err := apnstoken.AuthKeyFromFile(r.creds.APNsKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	pem, err := os.ReadFile(r.creds.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	c := apns2.NewTokenClient(&apnstoken.Token{AuthKey: key, KeyID: r.creds.APNsKeyID, TeamID: r.creds.APNsTeamID})
+	c.Host = r.creds.APNsURL
+	c.HTTPClient.Transport = &http2.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}} //nolint:staticcheck // what apns2 itself uses
+	return c, nil
+}
+
+// pushAll sends one notification to each of n devices and returns how many a second.
+func pushAll(ctx context.Context, c *apns2.Client, n, workers int) (float64, error) {
+	g, ctx := errgroup.WithContext(ctx)
+	var next atomic.Int64
+	start := time.Now()
+	for range workers {
+		g.Go(func() error {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				res, err := c.PushWithContext(ctx, &apns2.Notification{
+					DeviceToken: token(i), Topic: app, PushType: apns2.PushTypeAlert, Priority: 10, CollapseID: "4pKvRZ0v3o2eSJbWqk0x3g",
+					Payload: payload.NewPayload().AlertTitle("Alice (General)").AlertBody("Has anybody seen my keys?").Sound("default").
+						ThreadID("general").Custom("chatbell", map[string]string{"network": network, "event_id": "e", "channel_id": "general"}),
+				})
+				if err != nil {
+					return err
+				}
+				if !res.Sent() {
+					return fmt.Errorf("refused: %s", res.Reason)
+				}
+			}
+			return nil
+		})
+	}
+	err := g.Wait()
+	return rate(n, time.Since(start)), err
+}
+
+// fanout sends one message to a large channel.
+func fanout(ctx context.Context, o *options) (_ []result, err error) {
+	r, err := newRig()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.close()) }()
+	members := make([]int, o.devices)
+	for i := range members {
+		members[i] = i
+	}
+	if err := r.seed(ctx, o.devices, map[string][]int{"general": members}); err != nil {
+		return nil, err
+	}
+	if err := r.serve(ctx, o); err != nil {
+		return nil, err
+	}
+	client, err := r.rawAPNs()
+	if err != nil {
+		return nil, err
+	}
+	// The actor is nobody's neighbour: every member is told.
+	sent, tail := 0, []float64{}
+	res, err := turns(result{
+		Bench: "fanout", What: fmt.Sprintf("one message to %d devices, until the last acceptance", o.devices), Unit: "/s",
+		Raw: "apns2, 200 at a time", Target: 1,
+	}, o.rounds, func() (float64, error) {
+		return pushAll(ctx, client, o.devices, 200)
+	}, func() (float64, error) {
+		before, _, err := r.accepted()
+		if err != nil {
+			return 0, err
+		}
+		sent++
+		start := time.Now()
+		if err := r.post(r.events(), message(fmt.Sprint("f", sent), "general", "somebody")); err != nil {
+			return 0, err
+		}
+		at, err := r.acceptedBy(ctx, before, o.devices)
+		if err != nil {
+			return 0, err
+		}
+		if err := r.recorded(ctx, "SELECT count() FROM chatbell.deliveries WHERE outcome = 'accepted'", sent*o.devices); err != nil {
+			return 0, err
+		}
+		tail = append(tail, time.Since(at).Seconds())
+		return rate(o.devices, at.Sub(start)), nil
+	})
+	if err == nil {
+		res.Note = fmt.Sprintf("recorded %.1f s later", median(tail))
+	}
+	return []result{res}, err
+}
+
+// direct sends messages to one person each.
+func direct(ctx context.Context, o *options) (_ []result, err error) {
+	const messages, channels = 20_000, 2_000
+	r, err := newRig()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.close()) }()
+	pairs := make(map[string][]int, channels)
+	for i := range channels {
+		pairs[fmt.Sprintf("c%05d", i)] = []int{2 * i, 2*i + 1}
+	}
+	if err := r.seed(ctx, 2*channels, pairs); err != nil {
+		return nil, err
+	}
+	if err := r.serve(ctx, o); err != nil {
+		return nil, err
+	}
+	client, err := r.rawAPNs()
+	if err != nil {
+		return nil, err
+	}
+	var out []result
+	sent := 0
+	for _, v := range []struct {
+		latency time.Duration
+		workers int
+		target  float64
+	}{{0, 200, 0.65}, {30 * time.Millisecond, 1000, 0.95}} {
+		if err := r.latency(v.latency); err != nil {
+			return nil, err
+		}
+		res, err := turns(result{
+			Bench: "direct", What: fmt.Sprintf("%d messages to one device each, provider %s", messages, v.latency), Unit: "/s",
+			Raw: fmt.Sprintf("apns2, %d at a time", v.workers), Target: v.target,
+		}, o.rounds, func() (float64, error) {
+			return pushAll(ctx, client, messages, v.workers)
+		}, func() (float64, error) {
+			sent++
+			return r.directRound(ctx, sent, messages, channels)
+		})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, res)
+	}
+	return out, nil
+}
+
+// directRound posts batches of 100 from four connections.
+func (r *rig) directRound(ctx context.Context, round, messages, channels int) (float64, error) {
+	const batch = 100
+	before, _, err := r.accepted()
+	if err != nil {
+		return 0, err
+	}
+	start := time.Now()
+	var next atomic.Int64
+	g, gctx := errgroup.WithContext(ctx)
+	for range 4 {
+		g.Go(func() error {
+			for from := int(next.Add(batch)) - batch; from < messages && gctx.Err() == nil; from = int(next.Add(batch)) - batch {
+				var body [][]byte
+				for i := from; i < from+batch; i++ {
+					c := i % channels
+					body = append(body, message(fmt.Sprintf("d%d-%d", round, i), fmt.Sprintf("c%05d", c), user(2*c)))
+				}
+				if err := r.post(r.events(), append(append([]byte{'['}, bytes.Join(body, []byte{','})...), ']')); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return 0, err
+	}
+	at, err := r.acceptedBy(ctx, before, messages)
+	if err != nil {
+		return 0, err
+	}
+	err = r.recorded(ctx, "SELECT count() FROM chatbell.deliveries WHERE outcome = 'accepted'", round*messages)
+	return rate(messages, at.Sub(start)), err
+}

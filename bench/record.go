@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	ch "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"chatbell"
+	"chatbell/analytics"
+	"chatbell/analytics/clickhouse"
+	"chatbell/analytics/engine"
+	"chatbell/internal/store/sqlite"
+	"chatbell/pipeline"
+	"chatbell/pipeline/jetstream"
+)
+
+const recordRows = 300_000
+
+// record empties a full RESULTS stream into ClickHouse.
+func record(ctx context.Context, o *options) (_ []result, err error) {
+	dir, err := os.MkdirTemp("", "chatbell-bench-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	library, err := engine.FindLibrary("", dir)
+	if err != nil {
+		library, err = engine.FindLibrary(".cache/engine/"+engine.LibraryName, dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	e, err := engine.Start(ctx, engine.Config{
+		Library: library, Dir: filepath.Join(dir, "clickhouse"), Listen: addr, AnalystUser: "analyst", Command: []string{exe, "engine"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	sink, err := clickhouse.Open(ctx, clickhouse.Config{DSN: e.DSN()})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, sink.Close()) }()
+	broker, err := jetstream.Open(ctx, jetstream.Config{Dir: filepath.Join(dir, "jetstream")})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, broker.Close()) }()
+	state, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(dir, "db")})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, state.Close()) }()
+
+	round := 0
+	res, err := turns(result{
+		Bench: "record", What: fmt.Sprintf("%d rows from RESULTS into ClickHouse, exactly once", recordRows), Unit: "/s",
+		Raw: "clickhouse-go batches of 20,000 rows from memory", Target: 0.7,
+	}, o.rounds, func() (float64, error) {
+		round++
+		return rawInsert(ctx, e.DSN(), round)
+	}, func() (float64, error) {
+		round++
+		return recordRound(ctx, broker, state, sink, round)
+	})
+	return []result{res}, err
+}
+
+func rows(round, from, n int) *chatbell.Results {
+	at := time.Now()
+	out := &chatbell.Results{Deliveries: make([]chatbell.Delivery, n)}
+	for i := range out.Deliveries {
+		u := chatbell.UserID(user(from + i))
+		event := chatbell.EventID(fmt.Sprint("e", round))
+		out.Deliveries[i] = chatbell.Delivery{
+			Network: network, EventID: event, EventType: chatbell.MessageCreated, ChannelID: "general", UserID: u, DeviceID: chatbell.DeviceID("d" + u),
+			DeliveryID: chatbell.NewDeliveryID(network, event, "message", "", u, "apns:d"+string(u)), Target: chatbell.TargetAPNs, App: app, Locale: "en",
+			Template: "message.text", Outcome: chatbell.Accepted, Attempts: 1, ProviderID: "123e4567-e89b-12d3-a456-426655440000", ProviderStatus: 200,
+			EventTime: at, AcceptedAt: at, FinishedAt: at, LatencyMS: 12,
+		}
+	}
+	return out
+}
+
+// rawInsert is the loop of clickhouse-go's documentation, into a table of the same
+// columns and order.
+func rawInsert(ctx context.Context, dsn string, round int) (float64, error) {
+	o, err := ch.ParseDSN(dsn)
+	if err != nil {
+		return 0, err
+	}
+	conn, err := ch.Open(o)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	table := fmt.Sprintf("chatbell.raw_%d", round)
+	if err := conn.Exec(ctx, "CREATE TABLE "+table+" AS chatbell.deliveries"); err != nil {
+		return 0, err
+	}
+	const block = 20_000
+	start := time.Now()
+	for from := 0; from < recordRows; from += block {
+		data := rows(round, from, block)
+		b, err := conn.PrepareBatch(ctx, "INSERT INTO "+table)
+		if err != nil {
+			return 0, err
+		}
+		for i := range data.Deliveries {
+			if err := appendRow(b, &data.Deliveries[i]); err != nil {
+				return 0, errors.Join(err, b.Abort())
+			}
+		}
+		if err := b.Send(); err != nil {
+			return 0, err
+		}
+	}
+	return rate(recordRows, time.Since(start)), nil
+}
+
+func appendRow(b driver.Batch, d *chatbell.Delivery) error {
+	return b.Append(string(d.Network), string(d.EventID), string(d.EventType), string(d.ChannelID), string(d.UserID), string(d.DeviceID),
+		string(d.DeliveryID), string(d.Target), string(d.Platform), d.App, d.Locale, d.Template, string(d.Endpoint), d.SubjectID, d.Replay,
+		string(d.Outcome), string(d.Level), string(d.Reason), d.Attempts, d.ProviderID, d.ProviderStatus, d.ProviderReason,
+		d.EventTime, d.AcceptedAt, d.FinishedAt, d.LatencyMS, string(d.Source))
+}
+
+// recordRound fills RESULTS as the senders do, then lets a recorder empty it.
+func recordRound(ctx context.Context, broker *jetstream.Broker, state *sqlite.Store, sink *clickhouse.Store, round int) (float64, error) {
+	wctx, stop := context.WithCancel(ctx)
+	w := pipeline.NewResultWriter(broker.Publisher())
+	done := make(chan struct{})
+	go func() { defer close(done); w.Run(wctx) }()
+	for from := 0; from < recordRows; from += 2_000 {
+		if err := w.Write(ctx, rows(round, from, 2_000)); err != nil {
+			stop()
+			return 0, err
+		}
+	}
+	stop()
+	<-done
+	last, err := broker.LastSequence(ctx, jetstream.StreamResults)
+	if err != nil {
+		return 0, err
+	}
+	r, err := analytics.New(analytics.Config{Log: results{broker}, Cursors: state, Sink: sink})
+	if err != nil {
+		return 0, err
+	}
+	rctx, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	start := time.Now()
+	go func() { ended <- r.Run(rctx) }()
+	err = r.WaitRecorded(ctx, last)
+	took := time.Since(start)
+	stop()
+	return rate(recordRows, took), errors.Join(err, <-ended)
+}
+
+// results is the stream as the recorder reads it.
+type results struct{ broker *jetstream.Broker }
+
+func (l results) Read(ctx context.Context, from uint64, limit int, wait time.Duration) ([]analytics.Record, error) {
+	got, err := l.broker.Read(ctx, jetstream.StreamResults, from, limit, wait)
+	out := make([]analytics.Record, len(got))
+	for i, r := range got {
+		out[i] = analytics.Record{Sequence: r.Sequence, Payload: r.Payload, Time: r.Time}
+	}
+	return out, err
+}
+
+func (l results) Purge(ctx context.Context, before uint64) error {
+	return l.broker.Purge(ctx, jetstream.StreamResults, before)
+}
