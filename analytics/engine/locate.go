@@ -26,8 +26,8 @@ func FindLibrary(configured, dataDir string) (string, error) {
 	}
 	places := []string{dataDir, filepath.Join(".cache", "engine")}
 	if exe, err := os.Executable(); err == nil {
-		if real, err := filepath.EvalSymlinks(exe); err == nil {
-			exe = real
+		if target, err := filepath.EvalSymlinks(exe); err == nil {
+			exe = target
 		}
 		bin := filepath.Dir(exe)
 		places = []string{bin, dataDir, filepath.Join(filepath.Dir(bin), ".cache", "engine"), filepath.Join(".cache", "engine")}
@@ -43,11 +43,11 @@ func FindLibrary(configured, dataDir string) (string, error) {
 // exists follows links and makes the path absolute, because the engine's process has a
 // working folder of its own.
 func exists(path string) (string, bool) {
-	real, err := filepath.EvalSymlinks(path)
+	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return "", false
 	}
-	abs, err := filepath.Abs(real)
+	abs, err := filepath.Abs(target)
 	if err != nil {
 		return "", false
 	}

@@ -247,11 +247,11 @@ func TestFindLibrary(t *testing.T) {
 		if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		real, err := filepath.EvalSymlinks(path)
+		target, err := filepath.EvalSymlinks(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return real
+		return target
 	}
 	places := [][]string{{".cache", "engine"}, {"data"}} // each wins over the one before
 	for _, p := range places {

@@ -28,11 +28,13 @@ const recipientJoins = `
 // Audience reads one page of a channel's members, in the order of their ids, with
 // everything that the decision and the delivery need.
 func (s *Store) Audience(ctx context.Context, q chatbell.AudienceQuery) ([]chatbell.Recipient, error) {
+	// A bare parameter as the LIMIT of a subquery would make SQLite plan the query anew
+	// each time; hence the + 0.
 	before := int64(q.JoinedBefore) //nolint:gosec // sequences stay far below 2^63
 	rows, err := s.read.QueryContext(ctx, `SELECT `+recipientColumns+` FROM (
 			SELECT user, 1 AS member FROM members
 			WHERE network = ?1 AND channel = ?2 AND user > ?3 AND deleted = 0 AND (?4 = 0 OR joined_seq < ?4)
-			ORDER BY user LIMIT ?5) m`+recipientJoins+` ORDER BY m.user, d.id`,
+			ORDER BY user LIMIT ?5 + 0) m`+recipientJoins+` ORDER BY m.user, d.id`,
 		q.Network, q.Channel, q.After, before, q.Limit)
 	if err != nil {
 		return nil, fmt.Errorf("read audience: %w", err)

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 
@@ -24,11 +25,25 @@ func (s *Store) settings(ctx context.Context, v any, query string, args ...any) 
 
 // NetworkSettings reads the network's toggles; never set means inherit.
 func (s *Store) NetworkSettings(ctx context.Context, network chatbell.NetworkID) (t chatbell.Toggles, err error) {
-	return t, s.settings(ctx, &t, `SELECT settings FROM network_settings WHERE network = ?`, network)
+	text, err := s.toggles.get(network, func() (text string, err error) {
+		err = s.read.QueryRowContext(ctx, `SELECT settings FROM network_settings WHERE network = ?`, network).Scan(&text)
+		if errors.Is(err, sql.ErrNoRows) {
+			return "", nil
+		}
+		return text, err
+	})
+	if err != nil {
+		return t, fmt.Errorf("settings: %w", err)
+	}
+	if text != "" {
+		err = decode(text, &t)
+	}
+	return t, err
 }
 
 // PutNetworkSettings replaces the network's toggles.
 func (s *Store) PutNetworkSettings(ctx context.Context, network chatbell.NetworkID, t chatbell.Toggles) error {
+	defer s.toggles.drop()
 	_, err := s.exec(ctx, "put network settings", `INSERT OR REPLACE INTO network_settings VALUES (?, ?)`, network, encode(t))
 	return err
 }
@@ -102,12 +117,20 @@ func (s *Store) Keys(ctx context.Context) (out []chatbell.Key, err error) {
 
 // DisableEndpoint keeps a webhook from being called.
 func (s *Store) DisableEndpoint(ctx context.Context, network chatbell.NetworkID, id chatbell.EndpointID, why chatbell.Reason) error {
+	defer s.disabled.drop()
 	_, err := s.exec(ctx, "disable endpoint", `INSERT OR REPLACE INTO disabled_endpoints VALUES (?, ?, ?)`, network, id, why)
 	return err
 }
 
-// DisabledEndpoints lists the webhooks that are not called.
-func (s *Store) DisabledEndpoints(ctx context.Context) (out map[chatbell.NetworkID]map[chatbell.EndpointID]chatbell.Reason, err error) {
+// DisabledEndpoints lists the webhooks that are not called. The caller must not change
+// the maps.
+func (s *Store) DisabledEndpoints(ctx context.Context) (map[chatbell.NetworkID]map[chatbell.EndpointID]chatbell.Reason, error) {
+	return s.disabled.get(struct{}{}, func() (map[chatbell.NetworkID]map[chatbell.EndpointID]chatbell.Reason, error) {
+		return s.readDisabled(ctx)
+	})
+}
+
+func (s *Store) readDisabled(ctx context.Context) (out map[chatbell.NetworkID]map[chatbell.EndpointID]chatbell.Reason, err error) {
 	rows, err := s.read.QueryContext(ctx, `SELECT network, endpoint, reason FROM disabled_endpoints`)
 	if err != nil {
 		return nil, fmt.Errorf("list disabled endpoints: %w", err)

@@ -41,10 +41,14 @@ type Config struct {
 
 // Store is the open database.
 type Store struct {
-	read   *sql.DB
+	readDB *sql.DB
 	write  *sql.DB
+	read   *prepared // on readDB
 	seq    func() uint64
 	writer *writer
+
+	toggles  cached[chatbell.NetworkID, string] // as stored; "" where never set
+	disabled cached[struct{}, map[chatbell.NetworkID]map[chatbell.EndpointID]chatbell.Reason]
 }
 
 // readers bounds the pool: two cores, and a page is CPU-bound.
@@ -76,11 +80,12 @@ func Open(ctx context.Context, c Config) (_ *Store, err error) {
 	if err := migrate(ctx, s.write, c.Path); err != nil {
 		return nil, err
 	}
-	if s.read, err = sql.Open("sqlite", dsn(c.Path)+"&_pragma=query_only(1)"); err != nil {
+	if s.readDB, err = sql.Open("sqlite", dsn(c.Path)+"&_pragma=query_only(1)"); err != nil {
 		return nil, fmt.Errorf("open %s: %w", c.Path, err)
 	}
-	s.read.SetMaxOpenConns(readers)
-	s.read.SetMaxIdleConns(readers)
+	s.readDB.SetMaxOpenConns(readers)
+	s.readDB.SetMaxIdleConns(readers)
+	s.read = newPrepared(s.readDB)
 	conn, err := s.write.Conn(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", c.Path, err)
@@ -140,7 +145,10 @@ func (s *Store) Close() error {
 	if s.writer != nil {
 		errs = append(errs, s.writer.close())
 	}
-	for _, db := range []*sql.DB{s.read, s.write} {
+	if s.read != nil {
+		errs = append(errs, s.read.close())
+	}
+	for _, db := range []*sql.DB{s.readDB, s.write} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}

@@ -19,6 +19,7 @@ type querier interface {
 // shares the next one.
 type writer struct {
 	conn *sql.Conn
+	stmt *prepared // on conn
 	in   chan *write
 	stop chan struct{}
 	once sync.Once
@@ -39,7 +40,7 @@ const maxGroup = 256
 var errClosed = errors.New("the store is closed")
 
 func newWriter(conn *sql.Conn) *writer {
-	w := &writer{conn: conn, in: make(chan *write, maxGroup), stop: make(chan struct{}), done: make(chan struct{})}
+	w := &writer{conn: conn, stmt: newPrepared(conn), in: make(chan *write, maxGroup), stop: make(chan struct{}), done: make(chan struct{})}
 	go w.run()
 	return w
 }
@@ -126,7 +127,7 @@ func (w *writer) one(ctx context.Context, r *write) error {
 	if err := w.command(ctx, "SAVEPOINT one"); err != nil {
 		return err
 	}
-	err := r.f(ctx, w.conn)
+	err := r.f(ctx, w.stmt)
 	if err != nil {
 		err = errors.Join(err, w.command(ctx, "ROLLBACK TO one"))
 	}
@@ -134,7 +135,7 @@ func (w *writer) one(ctx context.Context, r *write) error {
 }
 
 func (w *writer) command(ctx context.Context, sql string) error {
-	_, err := w.conn.ExecContext(ctx, sql)
+	_, err := w.stmt.ExecContext(ctx, sql)
 	return err
 }
 
@@ -142,5 +143,5 @@ func (w *writer) command(ctx context.Context, sql string) error {
 func (w *writer) close() error {
 	w.once.Do(func() { close(w.stop) })
 	<-w.done
-	return w.conn.Close()
+	return errors.Join(w.stmt.close(), w.conn.Close())
 }

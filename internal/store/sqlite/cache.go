@@ -1,0 +1,44 @@
+package sqlite
+
+import "sync"
+
+// cached holds what is read for every event and seldom written. A write drops it;
+// what was read while a write went on is not kept.
+type cached[K comparable, V any] struct {
+	mu     sync.Mutex
+	writes uint64
+	values map[K]V // as many as there are networks
+}
+
+// get returns the value, read if need be. The value is shared: nobody may change it.
+func (c *cached[K, V]) get(key K, read func() (V, error)) (V, error) {
+	c.mu.Lock()
+	v, ok := c.values[key]
+	writes := c.writes
+	c.mu.Unlock()
+	if ok {
+		return v, nil
+	}
+	v, err := read()
+	if err != nil {
+		return v, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.writes == writes {
+		if c.values == nil {
+			c.values = map[K]V{}
+		}
+		c.values[key] = v
+	}
+	return v, nil
+}
+
+// drop forgets everything. It is called when a write is over, whether or not it is
+// known to have failed.
+func (c *cached[K, V]) drop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.writes++
+	c.values = nil
+}
