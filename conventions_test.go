@@ -80,6 +80,8 @@ var homes = map[string][]string{
 	"go.yaml.in/yaml/v3":                     {"internal/config"},
 	"github.com/prometheus/client_golang":    {"internal/metrics"},
 	"github.com/spf13/cobra":                 {"cmd/chatbell"},
+	"golang.org/x/net":                       {"bench"},
+	"golang.org/x/sync":                      {"bench"},
 	"golang.org/x/term":                      {"cmd/chatbell"},
 	"github.com/google/go-cmp":               {"pipeline/push/pushtest"},
 }

@@ -47,21 +47,23 @@ type Known struct {
 	Events     map[EventKey]struct{}
 }
 
-// DeliveryKey, AttemptKey and EventKey are what is unique in the three tables.
-type (
-	DeliveryKey struct {
-		ID     chatbell.UUID
-		Replay uint32
-	}
-	AttemptKey struct {
-		ID     chatbell.UUID
-		Number uint32
-	}
-	EventKey struct {
-		Network chatbell.NetworkID
-		ID      chatbell.EventID
-	}
-)
+// DeliveryKey is what is unique among the deliveries.
+type DeliveryKey struct {
+	ID     chatbell.UUID
+	Replay uint32
+}
+
+// AttemptKey is what is unique among the attempts.
+type AttemptKey struct {
+	ID     chatbell.UUID
+	Number uint32
+}
+
+// EventKey is what is unique among the events.
+type EventKey struct {
+	Network chatbell.NetworkID
+	ID      chatbell.EventID
+}
 
 // Config is what a recorder is made of. Log, Cursors and Sink are required.
 type Config struct {
@@ -122,25 +124,28 @@ const (
 func (r *Recorder) Run(ctx context.Context) error {
 	wait := retryFirst
 	for ctx.Err() == nil {
-		err := r.step(ctx)
-		if ctx.Err() != nil {
-			break
-		}
-		r.report(err)
-		if err == nil {
-			wait = retryFirst
-			continue
-		}
-		r.log.Warn("results wait: ClickHouse does not take them", "error", err, "retry_in", wait)
-		t := time.NewTimer(wait)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-		}
-		wait = min(2*wait, retryMax)
+		wait = r.after(ctx, r.step(ctx), wait)
 	}
 	return nil
+}
+
+// after reports how a step ended, pauses if it failed, and returns the next pause.
+func (r *Recorder) after(ctx context.Context, err error, wait time.Duration) time.Duration {
+	if ctx.Err() != nil {
+		return wait
+	}
+	r.report(err)
+	if err == nil {
+		return retryFirst
+	}
+	r.log.Warn("results wait: ClickHouse does not take them", "error", err, "retry_in", wait)
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	return min(2*wait, retryMax)
 }
 
 // step records one block, or finds that there is nothing to record.

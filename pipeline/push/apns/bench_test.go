@@ -41,7 +41,7 @@ func BenchmarkSend(b *testing.B) {
 			b.Fatal(err)
 		}
 		transport := &http2.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}} //nolint:staticcheck // the library's own way
-		b.Cleanup(transport.CloseIdleConnections) //nolint:staticcheck // as above
+		b.Cleanup(transport.CloseIdleConnections)                                   //nolint:staticcheck // as above
 		c := apns2.NewTokenClient(&applekey.Token{AuthKey: k, KeyID: "K", TeamID: "T"})
 		c.Host, c.HTTPClient.Transport = srv.URL, transport
 		parallel(b, func(device string) error {

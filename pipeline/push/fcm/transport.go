@@ -38,7 +38,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.send(req, try)
 	if err != nil {
 		try.err = err
-		return failed(req), nil
+		return failed(req), nil //nolint:nilerr // see above: the cause is in the try
 	}
 	try.status = resp.StatusCode
 	if resp.StatusCode != http.StatusOK {
