@@ -24,7 +24,7 @@ import (
 const (
 	network  = "acme"
 	app      = "com.acme.chat"
-	apiKey   = "bench-backend-key-0123456789"
+	apiKey   = "bench-backend-key-0123456789" //nolint:gosec // of a server that lives for minutes on loopback
 	password = "bench-analyst"
 	// patience bounds every wait; a run that needs longer is broken, not slow.
 	patience = 3 * time.Minute

@@ -215,7 +215,7 @@ func (b *Broker) lockDir() error {
 }
 
 // Close closes the connection and stops the embedded server. Subscribers must be
-// closed before.
+// closed before. Closing again does nothing.
 func (b *Broker) Close() error {
 	if b.conn != nil {
 		b.conn.Close()
@@ -224,10 +224,11 @@ func (b *Broker) Close() error {
 		b.server.Shutdown()
 		b.server.WaitForShutdown()
 	}
-	if b.lock != nil {
-		return b.lock.Close()
+	lock := b.lock
+	if b.lock = nil; lock == nil {
+		return nil
 	}
-	return nil
+	return lock.Close()
 }
 
 // asUnavailable marks the errors that mean "not now".

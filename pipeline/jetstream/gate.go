@@ -9,9 +9,10 @@ import (
 // gate lets messages of one key pass one after another, in the order of the stream.
 // For each key it knows the sequences that have arrived and were not released; only
 // the smallest may pass. What may not is parked. While the smallest is away for a
-// second try, a key may park only so many, and the rest goes back to the broker, so
-// that a failing message does not take the places of all other keys; either keeps
-// its place.
+// second try, a key may park only so many, and the rest goes back to the broker and
+// comes again later, so that the memory here is for the other keys; either keeps its
+// place. (At the broker what went back still counts as in flight: a failing key with
+// more than InFlight messages holds up others until its first is done or dead.)
 type gate struct {
 	maxParked int
 	emit      func(*inHand) // must not block

@@ -1,0 +1,278 @@
+package jetstream_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/nats-io/nats-server/v2/server"
+
+	"chatbell/pipeline/jetstream"
+)
+
+// childDir makes this test's binary publish until it is killed.
+const childDir = "CHATBELL_TEST_PUBLISH_TO"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childDir); dir != "" {
+		fmt.Fprintln(os.Stderr, publishForever(dir))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// publishForever says each id once it is stored.
+func publishForever(dir string) error {
+	b, err := jetstream.Open(context.Background(), jetstream.Config{Dir: dir, Streams: []string{"KILL"}})
+	if err != nil {
+		return err
+	}
+	p := b.Publisher()
+	for i := 0; ; i++ {
+		id := fmt.Sprint("m", i)
+		if err := p.Publish("KILL.x", message.NewMessage(id, []byte(id))); err != nil {
+			return err
+		}
+		fmt.Println(id)
+	}
+}
+
+// What a killed process was told is stored is there after it, exactly once.
+func TestKilledPublisherLosesNothing(t *testing.T) {
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childDir+"="+dir)
+	cmd.Stderr = t.Output()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var acked []string
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		acked = append(acked, lines.Text())
+		if len(acked) == 500 {
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_ = cmd.Wait() // it was killed
+	if len(acked) < 500 {
+		t.Fatalf("the child said only %d ids", len(acked))
+	}
+	b := open(t, dir)
+	p := b.Publisher()
+	again := make([]*message.Message, len(acked))
+	for i, id := range acked {
+		again[i] = message.NewMessage(id, []byte(id))
+	}
+	results, err := p.PublishAcked(t.Context(), func(int) string { return "KILL.x" }, again)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range results {
+		if !r.Duplicate {
+			t.Fatalf("%s, which was acknowledged, is not known after the kill", acked[i])
+		}
+	}
+	records, err := b.Read(t.Context(), "KILL", 1, len(acked), time.Second)
+	if err != nil || len(records) != len(acked) {
+		t.Fatalf("%d records, %v", len(records), err)
+	}
+	for i, r := range records {
+		if string(r.Payload) != acked[i] {
+			t.Fatalf("record %d is %s, want %s", i, r.Payload, acked[i])
+		}
+	}
+}
+
+// After a restart what was not acknowledged comes at once, first, in order, and
+// marked; what was acknowledged at the end of the line does not come.
+func TestRestartResumesInOrder(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir)
+	var all []*message.Message
+	for i := range 40 {
+		all = append(all, event(fmt.Sprint(i), fmt.Sprint("k", i)))
+	}
+	publish(t, b, "RESUME.x", all...)
+	out, s := subscribe(t, b, "RESUME.>", func(c *jetstream.SubscriberConfig) { c.AckWait = time.Hour })
+	for i := range 8 {
+		m := next(t, out)
+		if m.UUID != fmt.Sprint(i) {
+			t.Fatalf("got %s, want %d", m.UUID, i)
+		}
+		m.Ack()
+	}
+	for range 4 {
+		next(t, out) // in hand until the end
+	}
+	if err := errors.Join(s.Close(), b.Close()); err != nil {
+		t.Fatal(err)
+	}
+
+	b = open(t, dir)
+	publish(t, b, "RESUME.x", event("40", "k0"))
+	out, _ = subscribe(t, b, "RESUME.>", func(c *jetstream.SubscriberConfig) { c.AckWait = time.Hour })
+	for i := 8; i <= 40; i++ {
+		m := next(t, out)
+		if m.UUID != fmt.Sprint(i) {
+			t.Fatalf("got %s, want %d", m.UUID, i)
+		}
+		if jetstream.MaybeRepeat(m) != (i < 40) || jetstream.HandledHere(m) {
+			t.Errorf("%d: repeat %t, handled here %t", i, jetstream.MaybeRepeat(m), jetstream.HandledHere(m))
+		}
+		m.Ack()
+	}
+	none(t, out)
+}
+
+// An id is known after a restart, also when its message was handled and purged.
+func TestDedupAcrossRestarts(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir)
+	publish(t, b, "DEDUP.x", event("1", ""), event("2", ""))
+	out, s := subscribe(t, b, "DEDUP.>")
+	next(t, out).Ack()
+	next(t, out).Ack()
+	if err := errors.Join(s.Close(), b.Close()); err != nil {
+		t.Fatal(err)
+	}
+	b = open(t, dir)
+	results, err := b.Publisher().PublishAcked(t.Context(), func(int) string { return "DEDUP.x" },
+		[]*message.Message{event("1", ""), event("3", ""), event("2", "")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !results[0].Duplicate || results[1].Duplicate || !results[2].Duplicate {
+		t.Errorf("got %+v", results)
+	}
+}
+
+// What was handled is purged only when it is older than the window in which ids are
+// remembered, because the broker remembers them by its messages.
+func TestPurgeKeepsTheWindow(t *testing.T) {
+	b := open(t, t.TempDir(), func(c *jetstream.Config) { c.DedupWindow = 300 * time.Millisecond })
+	publish(t, b, "PURGE.x", event("1", ""), event("2", ""), event("3", ""))
+	out, _ := subscribe(t, b, "PURGE.>")
+	next(t, out).Ack()
+	next(t, out).Ack()
+	held := next(t, out)
+	if err := b.PurgeAcknowledged(t.Context(), "PURGE", "test"); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := b.Read(t.Context(), "PURGE", 1, 10, time.Second); err != nil || len(r) != 3 {
+		t.Fatalf("%d messages are left within the window, %v", len(r), err)
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for n := 3; n != 1; {
+		if err := b.PurgeAcknowledged(t.Context(), "PURGE", "test"); err != nil {
+			t.Fatal(err)
+		}
+		r, err := b.Read(t.Context(), "PURGE", 1, 10, 50*time.Millisecond)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n = len(r); n == 0 || time.Now().After(deadline) {
+			t.Fatalf("%d messages are left, want the one that is in hand", n)
+		}
+	}
+	held.Ack()
+}
+
+func TestFullStream(t *testing.T) {
+	b := open(t, t.TempDir(), func(c *jetstream.Config) { c.MaxBytes = map[string]int64{"FULL": 10_000} })
+	payload := []byte(strings.Repeat("x", 1_000))
+	p, n := b.Publisher(), 0
+	var err error
+	for ; n < 100 && err == nil; n++ {
+		err = p.Publish("FULL.x", message.NewMessage(fmt.Sprint(n), payload))
+	}
+	if !errors.Is(err, jetstream.ErrFull) || n < 5 {
+		t.Errorf("message %d: %v, want ErrFull", n, err)
+	}
+	backlog, err := b.Backlog(t.Context(), "FULL", "test")
+	if err != nil || backlog.Pending != uint64(n-1) || backlog.Bytes > backlog.MaxBytes {
+		t.Errorf("backlog %+v, %v", backlog, err)
+	}
+}
+
+// A message that cannot be handled ends among the dead letters, with the reason and
+// with all that it was, and its key goes on.
+func TestDeadLetters(t *testing.T) {
+	b := open(t, t.TempDir())
+	poison := event("poison", "k")
+	poison.Metadata.Set("odd", "ä\tü: \"")
+	publish(t, b, "SICK.x", poison, event("hopeless", "k"), event("well", "k"))
+	out, _ := subscribe(t, b, "SICK.>", func(c *jetstream.SubscriberConfig) { c.MaxDeliver = 3 })
+	m := next(t, out)
+	jetstream.SetDead(m, "cannot be read")
+	m.Nack()
+	for range 3 {
+		if m = next(t, out); m.UUID != "hopeless" {
+			t.Fatalf("got %s", m.UUID)
+		}
+		m.Nack()
+	}
+	if m = next(t, out); m.UUID != "well" {
+		t.Fatalf("got %s", m.UUID)
+	}
+	m.Ack()
+	letters, _ := subscribe(t, b, "DEAD.>")
+	for _, want := range []struct{ payload, reason string }{{"poison", "cannot be read"}, {"hopeless", "its handler failed 3 times"}} {
+		l := next(t, letters)
+		if string(l.Payload) != want.payload || l.Metadata.Get("Chatbell-Dead-Reason") != want.reason ||
+			l.Metadata.Get("Chatbell-Dead-Subject") != "SICK.x" || l.Metadata.Get(keyOf) != "k" ||
+			want.payload == "poison" && l.Metadata.Get("odd") != "ä\tü: \"" {
+			t.Errorf("dead letter %s %v, want %+v", l.Payload, l.Metadata, want)
+		}
+		l.Ack()
+	}
+}
+
+func TestSecondProcessIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	open(t, dir)
+	_, err := jetstream.Open(t.Context(), jetstream.Config{Dir: dir})
+	if err == nil || !strings.Contains(err.Error(), "another process uses") {
+		t.Errorf("opening a second time: %v", err)
+	}
+}
+
+// An external broker does what the embedded one does.
+func TestExternalBroker(t *testing.T) {
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: filepath.Join(t.TempDir(), "nats"), NoSigs: true, NoLog: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	defer func() { s.Shutdown(); s.WaitForShutdown() }()
+	if !s.ReadyForConnections(10 * time.Second) {
+		t.Fatal("no server")
+	}
+	b := open(t, "", func(c *jetstream.Config) { c.URLs = []string{s.ClientURL()} })
+	publish(t, b, "FAR.x", event("1", "k"), event("2", "k"))
+	out, _ := subscribe(t, b, "FAR.>")
+	for _, want := range []string{"1", "2"} {
+		m := next(t, out)
+		if m.UUID != want {
+			t.Errorf("got %s, want %s", m.UUID, want)
+		}
+		m.Ack()
+	}
+	_, err = jetstream.Open(t.Context(), jetstream.Config{URLs: []string{"nats://127.0.0.1:1"}})
+	if err == nil || !strings.Contains(err.Error(), "configuration key broker") {
+		t.Errorf("a broker that is not there: %v", err)
+	}
+}
