@@ -197,9 +197,9 @@ func (n *Network) checkCredentials(p *problems, path string) {
 	bundles, apps := seen{}, seen{}
 	for i, a := range n.APNs {
 		at := fmt.Sprintf("%s.apns[%d]", path, i)
-		for field, v := range map[string]string{"bundle_id": a.BundleID, "key_id": a.KeyID, "team_id": a.TeamID} {
-			if v == "" {
-				p.add(at+"."+field, "must not be empty")
+		for _, f := range []struct{ key, value string }{{"bundle_id", a.BundleID}, {"key_id", a.KeyID}, {"team_id", a.TeamID}} {
+			if f.value == "" {
+				p.add(at+"."+f.key, "must not be empty")
 			}
 		}
 		bundles.once(p, at+".bundle_id", a.BundleID, "the network's apns")
