@@ -9,6 +9,13 @@ import (
 
 // body is what a webhook call says: the same bytes on every retry of a call.
 func (b *Batch) body() ([]byte, error) {
+	if b.Call.Raw {
+		body, err := webhooks.RawEventBody(&b.Call.Event)
+		if err != nil {
+			return nil, fmt.Errorf("make the webhook's body: %w", err)
+		}
+		return body, nil
+	}
 	n := &b.Notification
 	users := make([]chatbell.UserID, len(b.Targets))
 	for i := range b.Targets {

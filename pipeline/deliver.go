@@ -15,6 +15,7 @@ import (
 // since the match.
 type Rechecks interface {
 	NetworkSettings(ctx context.Context, network chatbell.NetworkID) (chatbell.Toggles, error)
+	DisabledEndpoints(ctx context.Context) (map[chatbell.NetworkID]map[chatbell.EndpointID]chatbell.Reason, error)
 	CheckDevices(ctx context.Context, network chatbell.NetworkID, ids []chatbell.DeviceID) (map[chatbell.DeviceID]chatbell.Device, error)
 }
 
@@ -62,8 +63,22 @@ func (d *deliverer) mayRepeat(msg *message.Message, b *Batch) bool {
 }
 
 // recheck takes out who must not be told any more: a network that was switched off,
-// a device that was removed or changed hands. A token that was renewed is used.
+// an endpoint that was disabled, a device that was removed or changed hands. A token
+// that was renewed is used.
 func (d *deliverer) recheck(ctx context.Context, b *Batch, out *chatbell.Results) error {
+	if b.Call != nil {
+		off, err := d.rechecks.DisabledEndpoints(ctx)
+		if err != nil {
+			return fmt.Errorf("read disabled endpoints: %w", err)
+		}
+		if reason, ok := off[b.Notification.Network][b.Destination.Endpoint]; ok {
+			d.refuse(b, reason, out)
+			return nil
+		}
+		if b.isRaw() {
+			return nil // toggles are about notifications
+		}
+	}
 	settings, err := d.rechecks.NetworkSettings(ctx, b.Notification.Network)
 	if err != nil {
 		return fmt.Errorf("read network settings: %w", err)
@@ -98,6 +113,16 @@ func (d *deliverer) recheck(ctx context.Context, b *Batch, out *chatbell.Results
 	}
 	b.Targets = kept
 	return nil
+}
+
+// refuse records that an endpoint that was disabled meanwhile is not called.
+func (d *deliverer) refuse(b *Batch, why chatbell.Reason, out *chatbell.Results) {
+	for i := range b.Targets {
+		if !b.isRaw() {
+			out.Deliveries = append(out.Deliveries, b.delivery(&b.Targets[i], verdict{outcome: chatbell.Failed, reason: why}, nil, d.now()))
+		}
+	}
+	b.Targets = nil
 }
 
 // stop records a target that is not sent to after all.

@@ -150,6 +150,15 @@ func (f *fanout) writePage(ctx context.Context, ev *matched, p *plan) error {
 	if err != nil {
 		return err
 	}
+	if err := f.publish(ev, batches); err != nil {
+		return err
+	}
+	return f.results.Write(ctx, &chatbell.Results{Deliveries: p.takeRows(), MaybeRepeat: ev.repeat})
+}
+
+// publish makes batches durable in their streams. A batch that is there already is
+// dropped by its id.
+func (f *fanout) publish(ev *matched, batches []*Batch) error {
 	bySubject := map[string][]*message.Message{}
 	for _, b := range batches {
 		msg, err := b.message()
@@ -168,7 +177,7 @@ func (f *fanout) writePage(ctx context.Context, ev *matched, p *plan) error {
 			return fmt.Errorf("write work to the broker: %w", err)
 		}
 	}
-	return f.results.Write(ctx, &chatbell.Results{Deliveries: p.takeRows(), MaybeRepeat: ev.repeat})
+	return nil
 }
 
 // message is the batch on its way through a stream. Its id is the batch's, so that

@@ -78,6 +78,10 @@ func (m *matcher) handle(msg *message.Message) error {
 		}
 		triggers = net.Rules.Match(&env.Event) // with the names that load filled in
 	}
+	raw, err := m.raw(ctx, ev)
+	if err != nil {
+		return err
+	}
 	resumed, err := m.fanout.resume(ctx, ev)
 	if err != nil {
 		return err
@@ -88,9 +92,12 @@ func (m *matcher) handle(msg *message.Message) error {
 			return err
 		}
 		if complete {
-			return m.sendDirect(ctx, msg, ev, plans)
+			return m.sendDirect(ctx, msg, ev, plans, raw)
 		}
 		resumed = new(progress)
+	}
+	if err := m.fanout.publish(ev, raw); err != nil {
+		return err
 	}
 	return m.fanout.run(ctx, m, ev, triggers, resumed)
 }
@@ -112,15 +119,7 @@ func (m *matcher) load(ctx context.Context, ev *matched) (err error) {
 	if err := m.completePeople(ctx, ev); err != nil {
 		return err
 	}
-	off, err := m.state.DisabledEndpoints(ctx)
-	if err != nil {
-		return fmt.Errorf("read disabled endpoints: %w", err)
-	}
-	ev.off = make(map[chatbell.EndpointID]bool, len(off[id]))
-	for ep := range off[id] {
-		ev.off[ep] = true
-	}
-	return nil
+	return m.loadDisabled(ctx, ev)
 }
 
 // completePeople fills in what the event does not say of its actor and of those who
@@ -232,9 +231,8 @@ func (m *matcher) decide(ev *matched, t *rules.Trigger, p *plan, page []chatbell
 
 // sendDirect sends what was planned and makes the results durable. The gate for the
 // channel's next event opens as soon as the targets are in their queues.
-func (m *matcher) sendDirect(ctx context.Context, msg *message.Message, ev *matched, plans []*plan) error {
+func (m *matcher) sendDirect(ctx context.Context, msg *message.Message, ev *matched, plans []*plan, batches []*Batch) error {
 	out := &chatbell.Results{Events: []chatbell.AcceptedEvent{ev.row()}, MaybeRepeat: ev.repeat}
-	var batches []*Batch
 	for _, p := range plans {
 		out.Deliveries = append(out.Deliveries, p.takeRows()...)
 		more, err := p.take()

@@ -180,12 +180,21 @@ func (s *stage) post(events ...chatbell.Event) {
 // wait reads results until there are n deliveries, and fails if there are more.
 func (s *stage) wait(n int) {
 	s.t.Helper()
+	s.until(fmt.Sprint(n, " deliveries"), func() bool { return len(s.results.Deliveries) >= n })
+	if len(s.results.Deliveries) != n {
+		s.t.Fatalf("%d deliveries, want %d", len(s.results.Deliveries), n)
+	}
+}
+
+// until reads results until they are what is wanted.
+func (s *stage) until(what string, ok func() bool) {
+	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
 	defer cancel()
-	for len(s.results.Deliveries) < n {
+	for !ok() {
 		records, err := s.broker.Read(ctx, jetstream.StreamResults, s.next, 1000, time.Second)
 		if err != nil {
-			s.t.Fatalf("%d of %d deliveries: %v", len(s.results.Deliveries), n, err)
+			s.t.Fatalf("%s: %d deliveries and %d attempts have come: %v", what, len(s.results.Deliveries), len(s.results.Attempts), err)
 		}
 		for _, r := range records {
 			var got chatbell.Results
@@ -195,9 +204,6 @@ func (s *stage) wait(n int) {
 			s.results.Events = append(s.results.Events, got.Events...)
 			s.next = r.Sequence + 1
 		}
-	}
-	if len(s.results.Deliveries) != n {
-		s.t.Fatalf("%d deliveries, want %d", len(s.results.Deliveries), n)
 	}
 }
 

@@ -221,6 +221,9 @@ func (h *handed) unconfigured(out *chatbell.Results) {
 		reason = chatbell.EndpointDisabled
 	}
 	for i := range h.batch.Targets {
+		if h.batch.isRaw() {
+			break
+		}
 		row := h.batch.delivery(&h.batch.Targets[i], verdict{outcome: chatbell.Failed, reason: reason}, nil, h.s.now())
 		row.ProviderReason = "not configured any more"
 		out.Deliveries = append(out.Deliveries, row)
@@ -247,7 +250,9 @@ func (h *handed) settle(ctx context.Context, out *chatbell.Results) (again []Tar
 		}
 		out.Attempts = append(out.Attempts, b.attempt(&t, y, v.outcome == ""))
 		if v.outcome != "" {
-			out.Deliveries = append(out.Deliveries, b.delivery(&t, v, y, h.s.now()))
+			if !b.isRaw() {
+				out.Deliveries = append(out.Deliveries, b.delivery(&t, v, y, h.s.now()))
+			}
 			if err := h.learn(ctx, &t, y); err != nil {
 				return nil, due, err
 			}
@@ -291,6 +296,7 @@ func (h *handed) learn(ctx context.Context, t *Target, y *try) error {
 	if acted {
 		h.s.log.Info("push token is dead", "network", n, "user", t.User, "device", t.Device,
 			"reason", y.err.Reason, "provider_reason", y.err.ProviderReason)
+		return h.tellDead(ctx, t, y.err, h.s.now())
 	}
 	return nil
 }

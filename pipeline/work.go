@@ -72,6 +72,8 @@ type Target struct {
 
 // Call is the part of a webhook's body that is not the text.
 type Call struct {
+	// Raw says that the call hands over the event itself and tells nobody's notification.
+	Raw bool `json:"raw,omitempty"`
 	// Event is the chat backend's event, for the entities of the body.
 	Event chatbell.Event `json:"event"`
 	// Page counts from 1 to Pages where one call cannot name everybody.
