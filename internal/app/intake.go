@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -22,6 +24,10 @@ type intake struct {
 	metrics *metrics.Registry
 	limit   uint64        // events that may wait to be matched
 	last    atomic.Uint64 // the newest accepted sequence; stamps what the API writes
+
+	mu    sync.Mutex
+	since time.Time // when the broker last told its backlog
+	taken uint64    // what was let in after that
 }
 
 // defaultBacklog bounds the events that wait: at 10,000 events/s it is a minute and
@@ -35,7 +41,7 @@ const resultsFull = 0.8
 // Accept publishes the events and answers for each, in their order, once it is
 // durable. Nothing is stored when the backlog has no room for all of them.
 func (in *intake) Accept(ctx context.Context, envs []chatbell.Envelope) ([]native.AcceptStatus, error) {
-	if err := in.room(ctx, uint64(len(envs))); err != nil {
+	if err := in.room(ctx, uint64(len(envs)), uint64(len(envs))); err != nil {
 		return nil, err
 	}
 	msgs := make([]*message.Message, len(envs))
@@ -97,14 +103,15 @@ func (in *intake) advance(seq uint64) {
 // Sequence is the newest accepted event's.
 func (in *intake) Sequence() uint64 { return in.last.Load() }
 
-// room refuses what would not fit, before anything is stored.
-func (in *intake) room(ctx context.Context, n uint64) error {
+// room refuses n events that would not fit, before anything is stored, and keeps the
+// place of those that it is asked to reserve.
+func (in *intake) room(ctx context.Context, n, reserve uint64) error {
 	b, err := in.broker.Backlog(ctx, jetstream.StreamEvents, durableMatch)
 	if err != nil {
 		return intakeError(err)
 	}
-	if b.Pending+b.InFlight+n > in.limit {
-		return fmt.Errorf("%w: %d events wait", native.ErrBacklogFull, b.Pending+b.InFlight)
+	if wait := b.Pending + b.InFlight; !in.reserve(b.At, wait, n, reserve) {
+		return fmt.Errorf("%w: %d events wait", native.ErrBacklogFull, wait)
 	}
 	r, err := in.broker.Backlog(ctx, jetstream.StreamResults, "")
 	if err != nil {
@@ -114,6 +121,21 @@ func (in *intake) room(ctx context.Context, n uint64) error {
 		return fmt.Errorf("%w: ClickHouse has not taken %d MiB of results", native.ErrBacklogFull, r.Bytes>>20)
 	}
 	return nil
+}
+
+// reserve tells whether n events fit beside those that waited at a time and those that
+// were let in since, and lets in the given number of them.
+func (in *intake) reserve(at time.Time, waiting, n, reserved uint64) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if !at.Equal(in.since) {
+		in.since, in.taken = at, 0
+	}
+	if waiting+in.taken+n > in.limit {
+		return false
+	}
+	in.taken += reserved
+	return true
 }
 
 // intakeError says in the API's words why the broker did not take an event.

@@ -56,7 +56,7 @@ type health struct{ app *App }
 
 // Ready is nil while events can be accepted.
 func (h health) Ready(ctx context.Context) error {
-	return h.app.intake.room(ctx, 1)
+	return h.app.intake.room(ctx, 1, 0)
 }
 
 // Degraded names what does not work although events are accepted.

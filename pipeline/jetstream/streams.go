@@ -112,6 +112,7 @@ type Backlog struct {
 	InFlight uint64 // handed out, not acknowledged
 	Bytes    int64
 	MaxBytes int64
+	At       time.Time // when it was like this
 }
 
 // backlogAge is how old an answer of Backlog may be: young enough to stop an
@@ -133,7 +134,9 @@ func (b *Broker) Backlog(ctx context.Context, stream, durable string) (Backlog, 
 	if c, ok := b.backlogs[key]; ok && time.Since(c.at) < backlogAge {
 		return c.backlog, c.err
 	}
+	at := time.Now()
 	got, err := b.backlog(ctx, stream, durable)
+	got.At = at
 	if ctx.Err() == nil {
 		b.backlogs[key] = cachedBacklog{time.Now(), got, err}
 	}
