@@ -76,8 +76,9 @@ type Config struct {
 	Flush time.Duration
 	// MaxRows is from how many rows on nothing waits; default 20,000.
 	MaxRows int
-	// Bad gets a record that cannot be read; the recorder goes on without it.
-	Bad func(Record, error)
+	// Bad keeps a record that cannot be read, and why; the recorder goes on without it.
+	// If it cannot be kept the recorder tries again later. Nil only logs.
+	Bad func(context.Context, Record, error) error
 }
 
 // Recorder is the one writer of the tables.
@@ -187,7 +188,7 @@ func (r *Recorder) collect(ctx context.Context, c store.Cursor) ([]Record, error
 	next, rows, deadline := c.Done+1, 0, time.Time{}
 	for {
 		wait := pollWait
-		if len(out) > 0 {
+		if len(out) > 0 && !begun {
 			wait = time.Until(deadline)
 		}
 		if wait <= 0 {
@@ -201,17 +202,20 @@ func (r *Recorder) collect(ctx context.Context, c store.Cursor) ([]Record, error
 		if err != nil {
 			return nil, fmt.Errorf("read results: %w", err)
 		}
+		if begun && (len(page) == 0 || page[0].Sequence > c.Through) {
+			return nil, fmt.Errorf("results %d to %d are not in the log", next, c.Through)
+		}
 		if len(out) == 0 {
 			deadline = time.Now().Add(r.cfg.Flush)
 		}
 		for _, rec := range page {
 			out, rows, next = append(out, rec), rows+countRows(rec.Payload), rec.Sequence+1
+			if begun && rec.Sequence == c.Through {
+				return out, nil // where numbers are missing, a page reaches beyond the range
+			}
 		}
-		switch {
-		case begun && next > c.Through, len(page) == 0 && !begun, rows >= r.cfg.MaxRows && !begun:
+		if !begun && (len(page) == 0 || rows >= r.cfg.MaxRows) {
 			return out, nil
-		case begun && len(page) == 0:
-			return nil, fmt.Errorf("results %d to %d are not in the log", next, c.Through)
 		}
 	}
 }
@@ -226,11 +230,11 @@ func countRows(payload []byte) int { return len(payload)/bytesPerRow + 1 }
 func (r *Recorder) insert(ctx context.Context, records []Record) error {
 	var fresh, doubtful chatbell.Results
 	for _, rec := range records {
-		var rows chatbell.Results
-		if err := json.Unmarshal(rec.Payload, &rows); err != nil {
+		rows, err := decode(rec.Payload)
+		if err != nil {
 			r.log.Error("a result cannot be read and is left out", "sequence", rec.Sequence, "error", err)
-			if r.cfg.Bad != nil {
-				r.cfg.Bad(rec, err)
+			if err := r.bad(ctx, rec, err); err != nil {
+				return err
 			}
 			continue
 		}
@@ -257,6 +261,51 @@ func (r *Recorder) insert(ctx context.Context, records []Record) error {
 	// The time keeps apart two streams that count from 1, should somebody delete one.
 	token := fmt.Sprintf("%d-%d-%d", first.Sequence, last.Sequence, first.Time.UnixNano())
 	return r.cfg.Sink.Insert(ctx, token, &fresh)
+}
+
+func (r *Recorder) bad(ctx context.Context, rec Record, why error) error {
+	if r.cfg.Bad == nil {
+		return nil
+	}
+	if err := r.cfg.Bad(ctx, rec, why); err != nil {
+		return fmt.Errorf("keep result %d, which cannot be read: %w", rec.Sequence, err)
+	}
+	return nil
+}
+
+// decode reads a record's rows. A delivery id that is none makes the record bad here,
+// because the database would refuse the block that it is in, again and again.
+func decode(payload []byte) (rows chatbell.Results, err error) {
+	if err := json.Unmarshal(payload, &rows); err != nil {
+		return rows, err
+	}
+	for i := range rows.Deliveries {
+		if id := rows.Deliveries[i].DeliveryID; !isUUID(id) {
+			return rows, fmt.Errorf("delivery %d: the id %q is no UUID", i, id)
+		}
+	}
+	for i := range rows.Attempts {
+		if id := rows.Attempts[i].DeliveryID; !isUUID(id) {
+			return rows, fmt.Errorf("attempt %d: the delivery id %q is no UUID", i, id)
+		}
+	}
+	return rows, nil
+}
+
+// isUUID tells the usual text form, in which ids are compared.
+func isUUID(id chatbell.UUID) bool {
+	for i := range len(id) {
+		c := id[i]
+		switch {
+		case i == 8 || i == 13 || i == 18 || i == 23:
+			if c != '-' {
+				return false
+			}
+		case (c < '0' || c > '9') && (c < 'a' || c > 'f'):
+			return false
+		}
+	}
+	return len(id) == 36
 }
 
 // add notes rows that will be there.

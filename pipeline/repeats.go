@@ -12,10 +12,11 @@ import (
 
 // Recorded tells what is finished already.
 type Recorded interface {
-	// Recorded returns which of the delivery ids have a row.
+	// Recorded returns which of the delivery ids are finished: they have their row, or,
+	// where there is none (a raw event), an accepted attempt.
 	Recorded(ctx context.Context, ids []chatbell.UUID) (map[chatbell.UUID]struct{}, error)
-	// Touched returns the events accepted since then of which any delivery has a row,
-	// and whether these are all, as there are no more than limit.
+	// Touched returns the events accepted since then of which anything is recorded, and
+	// whether these are all, as there are no more than limit.
 	Touched(ctx context.Context, since time.Time, limit int) (map[EventKey]struct{}, bool, error)
 	// CatchUp returns when the results of earlier processes have been recorded and, with
 	// ours, also every result that this process has written by now.

@@ -13,8 +13,8 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
@@ -39,7 +39,7 @@ type Store struct {
 	database string
 	log      *slog.Logger
 
-	mu    sync.Mutex
+	turn  chan struct{} // held while preparing, and to read or set ready; waiting for it can be given up
 	ready bool
 }
 
@@ -62,6 +62,9 @@ const (
 	queryTimeout = 30 * time.Second
 )
 
+// schemes are those that clickhouse-go knows; it takes any other for the first.
+var schemes = []string{"clickhouse", "tcp", "http", "https"}
+
 var databaseName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // Open prepares the database. A server that is too old is an error; one that cannot
@@ -71,10 +74,10 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	o, err := ch.ParseDSN(c.DSN)
-	if err != nil {
+	if scheme, _, _ := strings.Cut(c.DSN, "://"); err != nil || !slices.Contains(schemes, scheme) {
 		return nil, errors.New("the address cannot be read: want clickhouse://user:password@host:9000/database or http://host:8123") // the cause may quote the password
 	}
-	s := &Store{database: o.Auth.Database, log: c.Logger}
+	s := &Store{database: o.Auth.Database, log: c.Logger, turn: make(chan struct{}, 1)}
 	if s.database == "" || s.database == "default" {
 		s.database = "chatbell"
 	}
@@ -108,10 +111,17 @@ func (s *Store) Close() error { return s.conn.Close() }
 
 // prepare checks the version and creates the tables, once.
 func (s *Store) prepare(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("wait for ClickHouse: %w", ctx.Err())
+	}
+	defer func() { <-s.turn }()
 	if s.ready {
 		return nil
+	}
+	if err := s.conn.Ping(ctx); err != nil { // ServerVersion has no context: it takes this connection
+		return fmt.Errorf("reach ClickHouse: %w", err)
 	}
 	v, err := s.conn.ServerVersion()
 	if err != nil {

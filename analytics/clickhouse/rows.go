@@ -59,7 +59,7 @@ func appendDelivery(b driver.Batch, d *chatbell.Delivery) error {
 	return b.Append(string(d.Network), string(d.EventID), string(d.EventType), string(d.ChannelID), string(d.UserID), string(d.DeviceID),
 		string(d.DeliveryID), string(d.Target), string(d.Platform), d.App, d.Locale, d.Template,
 		string(d.Endpoint), d.SubjectID, d.Replay, string(d.Outcome), string(d.Level), string(d.Reason), d.Attempts,
-		d.ProviderID, d.ProviderStatus, d.ProviderReason, d.EventTime, d.AcceptedAt, d.FinishedAt, d.LatencyMS, string(d.Source))
+		d.ProviderID, d.ProviderStatus, d.ProviderReason, storable(d.EventTime), d.AcceptedAt, d.FinishedAt, d.LatencyMS, string(d.Source))
 }
 
 const attemptColumns = `network, event_id, delivery_id, user_id, device_id, target, endpoint, number, at, duration_ms,
@@ -75,30 +75,58 @@ const eventColumns = `network, event_id, event_type, channel_id, actor_id, event
 
 func appendEvent(b driver.Batch, e *chatbell.AcceptedEvent) error {
 	return b.Append(string(e.Network), string(e.EventID), string(e.EventType), string(e.ChannelID), string(e.ActorID),
-		e.EventTime, e.AcceptedAt, string(e.Source), e.Audience)
+		storable(e.EventTime), e.AcceptedAt, string(e.Source), e.Audience)
 }
 
-// lookupPage bounds the ids of one query, which has them all in its text.
-const lookupPage = 1000
+// The bounds of a DateTime64 that clickhouse-go can write: it counts nanoseconds.
+var (
+	firstTime = time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC)
+	lastTime  = time.Date(2262, 4, 11, 23, 47, 16, 0, time.UTC)
+)
 
-// Recorded returns which deliveries have a row in their normal life.
+// storable moves a time that a backend claims, which may be any, to the nearest that
+// the tables can hold. Without it, the year 9999 would read as 1816.
+func storable(t time.Time) time.Time {
+	switch {
+	case t.IsZero(): // the column's zero, 1970
+		return t
+	case t.Before(firstTime):
+		return firstTime
+	case t.After(lastTime):
+		return lastTime
+	}
+	return t
+}
+
+// A query has the ids that it asks for in its text. ClickHouse takes 256 KiB
+// (max_query_size), and each byte of an id may need a second one that quotes it.
+const (
+	lookupPage  = 1000
+	lookupBytes = 100 << 10
+)
+
+// Recorded returns which deliveries have a row in their normal life. Calls with a raw
+// event have no such rows; for them an accepted attempt counts.
 func (s *Store) Recorded(ctx context.Context, ids []chatbell.UUID) (map[chatbell.UUID]struct{}, error) {
 	out := make(map[chatbell.UUID]struct{}, len(ids))
-	err := s.lookup(ctx, uuids(ids), "SELECT DISTINCT toString(delivery_id), toUInt32(0) FROM {db}.deliveries WHERE replay = 0 AND delivery_id IN (?)",
-		func(id string, _ uint32) { out[chatbell.UUID(id)] = struct{}{} })
-	return out, err
+	found := func(id string, _ uint32) { out[chatbell.UUID(id)] = struct{}{} }
+	return out, errors.Join(
+		s.lookup(ctx, uuids(ids), "SELECT DISTINCT toString(delivery_id), toUInt32(0) FROM {db}.deliveries WHERE replay = 0 AND delivery_id IN (?)", found),
+		s.lookup(ctx, uuids(ids), "SELECT DISTINCT toString(delivery_id), toUInt32(0) FROM {db}.attempts WHERE outcome = 'accepted' AND delivery_id IN (?)", found),
+	)
 }
 
-// Touched returns up to limit events accepted since then that have a row of any
-// delivery in its normal life.
+// Touched returns up to limit events accepted since then of which anything has a row.
 func (s *Store) Touched(ctx context.Context, since time.Time, limit int) ([]analytics.EventKey, error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	if err := s.prepare(ctx); err != nil {
 		return nil, err
 	}
-	rows, err := s.conn.Query(ctx, s.name(`SELECT DISTINCT toString(network), event_id FROM {db}.deliveries
-		WHERE replay = 0 AND accepted_at >= fromUnixTimestamp64Milli(?, 'UTC') LIMIT ?`), since.UnixMilli(), limit)
+	rows, err := s.conn.Query(ctx, s.name(`SELECT * FROM (SELECT DISTINCT toString(network), event_id FROM {db}.deliveries
+			WHERE replay = 0 AND accepted_at >= fromUnixTimestamp64Milli(?, 'UTC')
+		UNION DISTINCT SELECT toString(network), event_id FROM {db}.attempts WHERE at >= fromUnixTimestamp64Milli(?, 'UTC'))
+		LIMIT ?`), since.UnixMilli(), since.UnixMilli(), limit)
 	if err != nil {
 		return nil, fmt.Errorf("read the events that have rows: %w", err)
 	}
@@ -170,7 +198,7 @@ func (s *Store) pages(ctx context.Context, ids []string, query string, scan func
 		return err
 	}
 	for len(ids) > 0 {
-		n := min(lookupPage, len(ids))
+		n := pageOf(ids)
 		rows, err := s.conn.Query(ctx, s.name(query), ids[:n])
 		if err != nil {
 			return fmt.Errorf("look up rows: %w", err)
@@ -186,6 +214,17 @@ func (s *Store) pages(ctx context.Context, ids []string, query string, scan func
 		ids = ids[n:]
 	}
 	return nil
+}
+
+// pageOf counts the ids that go into one query, at least one.
+func pageOf(ids []string) int {
+	size := 0
+	for i, id := range ids {
+		if size += len(id); i > 0 && (i == lookupPage || size > lookupBytes) {
+			return i
+		}
+	}
+	return len(ids)
 }
 
 func uuids(ids []chatbell.UUID) []string {

@@ -12,6 +12,7 @@ import (
 	"chatbell/analytics"
 	"chatbell/analytics/clickhouse"
 	"chatbell/analytics/engine"
+	"chatbell/internal/store"
 	"chatbell/pipeline"
 	"chatbell/pipeline/jetstream"
 )
@@ -34,8 +35,11 @@ func (a *App) openClickHouse(ctx context.Context) error {
 		return fmt.Errorf("open ClickHouse (configuration key clickhouse): %w", err)
 	}
 	a.own(a.clickhouse.Close)
+	if err := a.mendCursor(ctx); err != nil {
+		return err
+	}
 	a.recorder, err = analytics.New(analytics.Config{
-		Log: resultLog{a.broker}, Cursors: a.store, Sink: a.clickhouse, Logger: a.log,
+		Log: resultLog{a.broker}, Cursors: a.store, Sink: a.clickhouse, Logger: a.log, Bad: a.badResult,
 	})
 	if err != nil {
 		return fmt.Errorf("make the recorder: %w", err)
@@ -93,6 +97,31 @@ func (a *App) analystPassword(ctx context.Context) (string, error) {
 	return hashHex(secret), err
 }
 
+// mendCursor moves the recorder's cursor back where the stream is shorter than it was:
+// the folder was deleted, or a power cut took its end. Otherwise the recorder would
+// wait for results that have been numbered already.
+func (a *App) mendCursor(ctx context.Context) error {
+	c, err := a.store.RecorderCursor(ctx)
+	if err != nil {
+		return err
+	}
+	last, err := a.broker.LastSequence(ctx, jetstream.StreamResults)
+	if err != nil {
+		return err
+	}
+	if c.Done <= last && c.Through <= last {
+		return nil
+	}
+	a.log.Warn("the broker has lost results; the recorder goes on with the next", "recorded", c.Done, "begun", c.Through, "last", last)
+	done := min(c.Done, last)
+	return a.store.PutRecorderCursor(ctx, store.Cursor{Done: done, Through: done})
+}
+
+// badResult keeps a result that nobody can read among the dead letters.
+func (a *App) badResult(ctx context.Context, rec analytics.Record, why error) error {
+	return a.broker.Bury(ctx, jetstream.StreamResults, rec.Sequence, rec.Payload, why.Error())
+}
+
 // resultLog is the stream RESULTS as the recorder reads it.
 type resultLog struct{ broker *jetstream.Broker }
 
@@ -127,12 +156,12 @@ func (r recorded) CatchUp(ctx context.Context, ours bool) error {
 	return r.app.recorder.WaitRecorded(ctx, last)
 }
 
-// Recorded tells which deliveries have a row.
+// Recorded tells which deliveries are finished.
 func (r recorded) Recorded(ctx context.Context, ids []chatbell.UUID) (map[chatbell.UUID]struct{}, error) {
 	return r.app.clickhouse.Recorded(ctx, ids)
 }
 
-// Touched tells which events have a row of any delivery.
+// Touched tells of which events anything is recorded.
 func (r recorded) Touched(ctx context.Context, since time.Time, limit int) (map[pipeline.EventKey]struct{}, bool, error) {
 	keys, err := r.app.clickhouse.Touched(ctx, since, limit+1)
 	out := make(map[pipeline.EventKey]struct{}, len(keys))

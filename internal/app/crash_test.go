@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -146,4 +147,25 @@ func TestNoOrphans(t *testing.T) {
 		_, err := http.Get("http://" + w.clickhouse + "/ping")
 		return err != nil
 	})
+}
+
+// The broker's folder is lost, and the rest is kept: what comes from now on is
+// recorded, although the numbers start again.
+func TestBrokerLost(t *testing.T) {
+	w := newWorld(t, sandbox.Config{CountOnly: true}, "", sandbox.Network{ID: "acme", Key: key})
+	w.start()
+	w.post(m{"id": "1", "type": "channel.created", "channel": m{"id": "c", "name": "C"}, "members": []m{{"id": "bob"}}})
+	for i := range 5 { // so that the cursor is far
+		w.answers("SELECT count() FROM chatbell.deliveries", fmt.Sprint(i+1))
+		w.post(m{"id": fmt.Sprint("m", i), "type": "message.created", "channel": m{"id": "c"}, "message": m{"id": fmt.Sprint("m", i), "type": "text", "text": "x"}})
+	}
+	w.answers("SELECT count() FROM chatbell.deliveries", "6")
+	w.stop()
+	if err := os.RemoveAll(filepath.Join(w.dir, "data", "jetstream")); err != nil {
+		t.Fatal(err)
+	}
+	w.start()
+	w.post(m{"id": "2", "type": "message.created", "channel": m{"id": "c"}, "message": m{"id": "m", "type": "text", "text": "x"}})
+	w.answers("SELECT count() FROM chatbell.deliveries", "7")
+	w.stop()
 }

@@ -235,9 +235,9 @@ func (w *world) query(sql string) string {
 // after another.
 func (w *world) answers(sql, want string) {
 	w.t.Helper()
-	got := ""
 	for deadline := time.Now().Add(90 * time.Second); ; {
-		if got = w.query(sql); got == want {
+		got := w.query(sql)
+		if got == want {
 			return
 		}
 		if time.Now().After(deadline) {

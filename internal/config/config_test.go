@@ -197,11 +197,11 @@ func TestRedacted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, secret := range []string{"top-secret", "dG9wLXNl", "secret-in-the-dsn", "from-a-file"} {
-		if strings.Contains(string(out), secret) {
+		if strings.Contains(out, secret) {
 			t.Errorf("%q is shown:\n%s", secret, out)
 		}
 	}
-	if !strings.Contains(string(out), "com.acme.chat") {
+	if !strings.Contains(out, "com.acme.chat") {
 		t.Errorf("too much is hidden:\n%s", out)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strconv"
 	"sync"
 	"time"
@@ -191,25 +192,35 @@ func (s *Subscriber) Close() error {
 // dead gives a message up: a copy with the reason goes to the dead letters first, so
 // that nothing is lost if this process dies in between.
 func (s *Subscriber) dead(m *inHand, reason string) {
-	h := nats.Header{}
-	for k, v := range m.raw.Headers() {
-		h[k] = v
-	}
-	h.Set(nats.MsgIdHdr, "dead-"+s.cfg.Durable+"-"+strconv.FormatUint(m.delivery.sequence, 10))
-	h.Set(headerDeadReason, reason)
-	h.Set(headerDeadSubject, m.raw.Subject())
-	h.Set(headerDeadSequence, strconv.FormatUint(m.delivery.sequence, 10))
-	ctx, cancel := context.WithTimeout(context.Background(), publishTimeout)
-	defer cancel()
-	letter := &nats.Msg{Subject: StreamDead + "." + m.raw.Subject(), Header: h, Data: m.raw.Data()}
-	err := s.broker.topic(ctx, StreamDead)
-	if err == nil {
-		_, err = s.broker.js.PublishMsg(ctx, letter)
-	}
+	err := s.broker.bury(context.Background(), m.raw.Headers(), m.raw.Subject(), s.cfg.Durable, m.delivery.sequence, m.raw.Data(), reason)
 	if err != nil {
 		s.log.Error("cannot write a dead letter; the message comes again", "subject", m.raw.Subject(), "sequence", m.delivery.sequence, "error", err)
 		_ = m.raw.NakWithDelay(s.cfg.NackDelay) // if this is lost too, AckWait brings the message back
 		return
 	}
 	_ = m.raw.TermWithReason("see the stream " + StreamDead)
+}
+
+// Bury puts a message that somebody read and could not use among the dead letters.
+// Doing so again changes nothing, for as long as the stream remembers ids.
+func (b *Broker) Bury(ctx context.Context, subject string, sequence uint64, payload []byte, reason string) error {
+	return b.bury(ctx, nil, subject, "reader", sequence, payload, reason)
+}
+
+func (b *Broker) bury(ctx context.Context, header nats.Header, subject, by string, sequence uint64, payload []byte, reason string) error {
+	h := nats.Header{}
+	maps.Copy(h, header)
+	h.Set(nats.MsgIdHdr, "dead-"+by+"-"+strconv.FormatUint(sequence, 10))
+	h.Set(headerDeadReason, reason)
+	h.Set(headerDeadSubject, subject)
+	h.Set(headerDeadSequence, strconv.FormatUint(sequence, 10))
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	if err := b.topic(ctx, StreamDead); err != nil {
+		return err
+	}
+	if _, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: StreamDead + "." + subject, Header: h, Data: payload}); err != nil {
+		return fmt.Errorf("write a dead letter: %w", asUnavailable(err))
+	}
+	return nil
 }

@@ -107,19 +107,20 @@ SELECT
 FROM {db}.deliveries
 GROUP BY hour, network, event_type, target, outcome, level, reason;
 
--- The twelve columns of Centrifugo PRO's table of the same name.
+-- The twelve columns of Centrifugo PRO's table of the same name, with its types:
+-- toString would leave what is LowCardinality as it is.
 CREATE VIEW IF NOT EXISTS {db}.notifications AS
 SELECT
     toString(delivery_id) AS uid,
-    toString(target) AS provider,
-    toString(event_type) AS type,
+    CAST(target, 'String') AS provider,
+    CAST(event_type, 'String') AS type,
     device_id AS recipient,
     device_id,
-    toString(platform) AS platform,
+    CAST(platform, 'String') AS platform,
     user_id AS user,
     provider_id AS msg_id,
-    toString(outcome) AS status,
-    toString(provider_reason) AS error_message,
-    toString(reason) AS error_code,
+    CAST(outcome, 'String') AS status,
+    CAST(provider_reason, 'String') AS error_message,
+    CAST(reason, 'String') AS error_code,
     toDateTime(finished_at) AS time
 FROM {db}.deliveries;

@@ -52,6 +52,9 @@ func (s *Store) DeleteUser(ctx context.Context, network chatbell.NetworkID, id c
 		if err := c.deleteUser(ctx, id); err != nil {
 			return err
 		}
+		if err := c.exec(ctx, `UPDATE members SET seq = ?1 - 1 WHERE network = ?2 AND user = ?3 AND seq = ?1`, c.seq, network, id); err != nil {
+			return err
+		}
 		return c.restamp(ctx, "users", id)
 	})
 }

@@ -1,0 +1,124 @@
+// Package clickhousetest gives tests the real embedded ClickHouse engine. The engine
+// lives in a process of its own: [Main] lets the test's binary be that process, and
+// [Start] starts it on a folder that goes with the test.
+package clickhousetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"chatbell/analytics/engine"
+)
+
+// Main is the TestMain of a package whose tests call Start.
+func Main(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "engine" {
+		if err := engine.Serve(context.Background(), engine.Inherited()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// Engine is a running engine.
+type Engine struct {
+	*engine.Supervisor
+	t testing.TB
+}
+
+// Start starts an engine on a folder of its own; it ends with the test.
+func Start(t testing.TB) *Engine {
+	t.Helper()
+	return StartIn(t, t.TempDir())
+}
+
+// StartIn starts an engine on a folder that may hold data already. Close it before
+// another is started there.
+func StartIn(t testing.TB, dir string) *Engine {
+	t.Helper()
+	lib, err := library()
+	if err != nil {
+		t.Fatalf("these tests need the real engine: run `make setup` first: %v", err)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := engine.Start(context.WithoutCancel(t.Context()), engine.Config{
+		Library: lib, Dir: dir, Listen: "127.0.0.1:0", Command: []string{exe, "engine"}, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &Engine{s, t}
+}
+
+// library finds the engine where make setup put it, seen from the module's root.
+func library() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return engine.FindLibrary(filepath.Join(dir, ".cache", "engine", engine.LibraryName), "")
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("no go.mod above the test's folder")
+		}
+		dir = parent
+	}
+}
+
+// Database is the writer's address with another database's name. Tests that share an
+// engine keep apart by it.
+func (e *Engine) Database(name string) string {
+	e.t.Helper()
+	u, err := url.Parse(e.DSN())
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	u.Path = "/" + name
+	return u.String()
+}
+
+// Query asks as curl would, not through the client under test, and gives the answer as
+// tab-separated text without the last line's end.
+func (e *Engine) Query(sql string) string {
+	e.t.Helper()
+	req, err := http.NewRequestWithContext(e.t.Context(), http.MethodPost, e.DSN(), strings.NewReader(sql))
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	req.URL.Path = "/"
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		e.t.Fatalf("%s: status %d: %s", sql, resp.StatusCode, data)
+	}
+	return strings.TrimSuffix(string(data), "\n")
+}

@@ -1,0 +1,305 @@
+package clickhouse
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	chproto "github.com/ClickHouse/ch-go/proto"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/column"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/proto"
+	"go.uber.org/goleak"
+
+	"chatbell"
+	"chatbell/analytics/clickhouse/clickhousetest"
+)
+
+// block is an answer of ClickHouse's HTTP interface in its native format.
+func block(t *testing.T, revision uint64, columns [][2]string, values ...any) []byte {
+	t.Helper()
+	b := proto.NewBlock()
+	for _, c := range columns {
+		if err := b.AddColumn(c[0], column.Type(c[1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Append(values...); err != nil {
+		t.Fatal(err)
+	}
+	var buf chproto.Buffer
+	if err := b.Encode(&buf, revision); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Buf
+}
+
+// aged is a server of some version: it answers the questions with which clickhouse-go
+// begins, and counts the statements that come after them.
+func aged(t *testing.T, version string) (dsn string, statements *atomic.Int32) {
+	t.Helper()
+	const revision = 54460 // in which clickhouse-go reads the first answer, which names that of the others
+	answers := map[string][]byte{
+		"SELECT displayName(), version(), revision(), timezone()": block(t, revision, [][2]string{
+			{"displayName()", "String"}, {"version()", "String"}, {"revision()", "UInt32"}, {"timezone()", "String"},
+		}, "aged", version, uint32(0), "UTC"),
+		"SELECT 1": block(t, 0, [][2]string{{"1", "UInt8"}}, uint8(1)),
+	}
+	statements = new(atomic.Int32)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body bytes.Buffer
+		if _, err := body.ReadFrom(r.Body); err != nil {
+			t.Error(err)
+		}
+		answer, ok := answers[r.URL.Query().Get("query")+body.String()]
+		if !ok {
+			statements.Add(1)
+			http.Error(w, "Code: 48. DB::Exception: not in this test. (NOT_IMPLEMENTED)", http.StatusNotImplemented)
+			return
+		}
+		w.Header().Set("X-ClickHouse-Format", "Native")
+		if _, err := w.Write(answer); err != nil {
+			t.Error(err)
+		}
+	}))
+	t.Cleanup(srv.Close)
+	return srv.URL, statements
+}
+
+func TestTooOldServerIsRefused(t *testing.T) {
+	for version, refused := range map[string]bool{
+		"18.16.1": true, "23.12.6.19": true, "24.3.18.7": true, "24.7.9.1": true,
+		"24.8.1.1": false, "24.12.3.47": false, "25.1.1.1": false, "26.7.2.1": false,
+	} {
+		dsn, statements := aged(t, version)
+		s, err := Open(t.Context(), Config{DSN: dsn})
+		var old *TooOldError
+		switch {
+		case refused && !errors.As(err, &old):
+			t.Errorf("version %s: %v, want a TooOldError", version, err)
+		case refused && (!strings.HasPrefix(version, old.Version) || !strings.Contains(err.Error(), "24.8")):
+			t.Errorf("version %s: the error does not name both versions: %v", version, err)
+		case refused && statements.Load() != 0:
+			t.Errorf("version %s: %d statements were sent to a server that cannot be used", version, statements.Load())
+		case !refused && err != nil:
+			t.Errorf("version %s: %v", version, err)
+		case !refused && statements.Load() == 0:
+			t.Errorf("version %s: no table was made", version)
+		}
+		if s != nil {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// front is an address at which the engine can be had from some time on.
+type front struct {
+	*httptest.Server
+	up atomic.Bool
+}
+
+func newFront(t *testing.T, e *clickhousetest.Engine) *front {
+	t.Helper()
+	target, err := url.Parse(e.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	f := &front{}
+	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !f.up.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(f.Close)
+	return f
+}
+
+func TestUnreachableServer(t *testing.T) {
+	e := clickhousetest.Start(t)
+	f := newFront(t, e)
+	dsn := strings.Replace(e.DSN(), e.URL()[len("http://"):], f.URL[len("http://"):], 1)
+	var log bytes.Buffer
+	s, err := Open(t.Context(), Config{DSN: dsn, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatalf("a server that is away is an error: %v", err)
+	}
+	defer s.Close()
+	if !strings.Contains(log.String(), "level=WARN") {
+		t.Errorf("nobody is told: %q", log.String())
+	}
+	u, err := url.Parse(e.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	password, _ := u.User.Password()
+	if strings.Contains(log.String(), password) {
+		t.Errorf("the log shows the password: %s", log.String())
+	}
+	asks := map[string]func() error{
+		"Insert":   func() error { return s.Insert(t.Context(), "token", rows(0, 1)) },
+		"Known":    func() error { _, err := s.Known(t.Context(), rows(0, 1)); return err },
+		"Recorded": func() error { _, err := s.Recorded(t.Context(), []chatbell.UUID{id(0)}); return err },
+		"Touched":  func() error { _, err := s.Touched(t.Context(), at, 1); return err },
+	}
+	for name, ask := range asks {
+		if err := ask(); err == nil || strings.Contains(err.Error(), password) {
+			t.Errorf("%s without a server: %v; want an error without the password", name, err)
+		}
+	}
+	f.up.Store(true)
+	for name, ask := range asks {
+		if err := ask(); err != nil {
+			t.Errorf("%s once it is there: %v", name, err)
+		}
+	}
+	checkSchema(t, e, "chatbell")
+	f.up.Store(false)
+	if err := asks["Insert"](); err == nil {
+		t.Error("Insert without a server: no error")
+	}
+	f.up.Store(true)
+	if err := asks["Insert"](); err != nil {
+		t.Errorf("Insert once it is there again: %v", err)
+	}
+	same(t, e, counts, "1\t1\t1\t1\t0")
+}
+
+// A server that takes connections and never answers does not hold up who has no more
+// time.
+func TestServerThatHangs(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	const patience, enough = 100 * time.Millisecond, 4 * time.Second // dialling alone may take 5 s
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	began := time.Now()
+	s, err := Open(ctx, Config{DSN: "http://" + l.Addr().String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if took := time.Since(began); took > enough {
+		t.Errorf("Open took %v of %v", took, patience)
+	}
+	slow, giveUp := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := s.Insert(slow, "token", rows(0, 1)); err == nil {
+			t.Error("Insert into a server that hangs: no error")
+		}
+	})
+	for len(s.turn) == 0 { // until it is the other's turn
+		runtime.Gosched()
+	}
+	began = time.Now()
+	ctx, cancel = context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if _, err := s.Recorded(ctx, []chatbell.UUID{id(0)}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Recorded while another waits: %v", err)
+	}
+	giveUp()
+	wg.Wait()
+	if took := time.Since(began); took > enough {
+		t.Errorf("Recorded and the end of Insert took %v of %v", took, patience)
+	}
+}
+
+func TestBadAddress(t *testing.T) {
+	const secret = "open-sesame"
+	for _, dsn := range []string{
+		"://user:" + secret + "@host:9000",
+		"user:" + secret + "@host:9000/db",
+		"mysql://user:" + secret + "@host:9000/db",
+		"clickhouse://user:" + secret + "%zz@host:9000/db",
+		"clickhouse://user:" + secret + "@host:port/db",
+		"clickhouse://user:" + secret + "@/db",
+		"clickhouse://user:" + secret + "@host:9000/db?dial_timeout=" + secret,
+		"clickhouse://user:" + secret + "@host:9000/db?secure=" + secret,
+		"clickhouse://user:" + secret + "@host:9000/not-a-name",
+		"clickhouse://user:" + secret + "@host:9000/a;DROP",
+		"http://user:" + secret + "@host:8123/1db",
+	} {
+		s, err := Open(t.Context(), Config{DSN: dsn})
+		if err == nil {
+			t.Errorf("%s was taken", dsn)
+			s.Close()
+			continue
+		}
+		if strings.Contains(err.Error(), secret) {
+			t.Errorf("%s: the error shows the password: %v", dsn, err)
+		}
+	}
+}
+
+// The database's name comes from the address; default means chatbell.
+func TestDatabaseName(t *testing.T) {
+	e := clickhousetest.Start(t)
+	for path, database := range map[string]string{"": "chatbell", "default": "chatbell", "acme_2": "acme_2", "_x": "_x"} {
+		s := open(t, e, path)
+		if s.database != database {
+			t.Errorf("path %q: database %q, want %q", path, s.database, database)
+		}
+		if err := s.Insert(t.Context(), "token", rows(0, 1)); err != nil {
+			t.Errorf("path %q: %v", path, err)
+		}
+		same(t, e, "SELECT count() FROM "+database+".deliveries", "1")
+	}
+}
+
+// A wrong password is not "away": it is said, without the password.
+func TestWrongPassword(t *testing.T) {
+	e := clickhousetest.Start(t)
+	var log bytes.Buffer
+	s, err := Open(t.Context(), Config{DSN: strings.Replace(e.URL(), "http://", "http://chatbell_writer:open-sesame@", 1), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	err = s.Insert(t.Context(), "token", rows(0, 1))
+	if err == nil || !strings.Contains(err.Error(), "Authentication failed") {
+		t.Errorf("Insert: %v", err)
+	}
+	if err != nil && strings.Contains(err.Error()+log.String(), "open-sesame") {
+		t.Errorf("the password is shown: %v %s", err, log.String())
+	}
+}
+
+func TestCloseLeavesNothing(t *testing.T) {
+	e := clickhousetest.Start(t)
+	before := goleak.IgnoreCurrent()
+	s, err := Open(t.Context(), Config{DSN: e.DSN()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Insert(t.Context(), "token", rows(0, 5)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Known(t.Context(), rows(0, 5)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	goleak.VerifyNone(t, before)
+	if err := s.Insert(t.Context(), "token 2", rows(5, 1)); err == nil {
+		t.Error("Insert after Close: no error")
+	}
+}

@@ -1,0 +1,132 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"testing"
+
+	"chatbell"
+)
+
+func users(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	_, err := f.User(ctx, acme, "alice")
+	f.notFound("a user that nobody put", err)
+	alice := chatbell.User{ID: "alice", Name: "Alice \x00'\"; --", Locale: "pt-BR", Timezone: "America/Sao_Paulo", Roles: []string{"admin", "a,b", ""}}
+	f.must(f.PutUser(ctx, acme, alice))
+	got, err := f.User(ctx, acme, "alice")
+	f.must(err)
+	f.equal("the user", got, alice)
+
+	f.must(f.PutUser(ctx, acme, chatbell.User{ID: "alice"})) // replaces the whole
+	got, err = f.User(ctx, acme, "alice")
+	f.must(err)
+	f.equal("the replaced user", got, chatbell.User{ID: "alice"})
+
+	f.must(f.PutMember(ctx, acme, "c", chatbell.Member{User: chatbell.User{ID: "alice"}}))
+	_, err = f.RegisterDevice(ctx, acme, device("d1", "alice", "t1"))
+	f.must(err)
+	f.must(f.PutUserSettings(ctx, acme, "alice", chatbell.UserSettings{Toggles: chatbell.Toggles{Enabled: ptr(false)}}))
+	f.must(f.DeleteUser(ctx, acme, "alice"))
+	f.notFound("deleting twice", f.DeleteUser(ctx, acme, "alice"))
+	_, err = f.User(ctx, acme, "alice")
+	f.notFound("a deleted user", err)
+	_, err = f.Device(ctx, acme, "d1")
+	f.notFound("a deleted user's device", err)
+	f.equal("members after the deletion", f.memberIDs("c"), []string{})
+	s, err := f.UserSettings(ctx, acme, "alice")
+	f.must(err)
+	f.equal("a deleted user's settings", s, chatbell.UserSettings{})
+}
+
+func channels(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	_, err := f.Channel(ctx, acme, "c")
+	f.notFound("a channel that nobody put", err)
+	f.notFound("deleting it", f.DeleteChannel(ctx, acme, "c"))
+	c := chatbell.Channel{ID: "c", Name: "General", Type: "community", NotificationMode: chatbell.ModeSubscribe}
+	f.must(f.PutChannel(ctx, acme, c))
+	got, err := f.Channel(ctx, acme, "c")
+	f.must(err)
+	f.equal("the channel", got, c)
+	f.must(f.PutMember(ctx, acme, "c", chatbell.Member{User: chatbell.User{ID: "a"}}))
+	f.must(f.PutChannel(ctx, acme, chatbell.Channel{ID: "c"}))
+	got, err = f.Channel(ctx, acme, "c")
+	f.must(err)
+	f.equal("the replaced channel", got, chatbell.Channel{ID: "c", NotificationMode: chatbell.ModeDefault})
+	f.equal("its members, which stay", f.memberIDs("c"), []string{"a"})
+	f.must(f.PutChannelSettings(ctx, acme, "a", "c", chatbell.ChannelSettings{MentionsOnly: true}))
+	f.must(f.DeleteChannel(ctx, acme, "c"))
+	f.equal("members of the deleted channel", f.memberIDs("c"), []string{})
+	s, err := f.ChannelSettings(ctx, acme, "a", "c")
+	f.must(err)
+	f.equal("settings for the deleted channel", s, chatbell.ChannelSettings{})
+}
+
+func members(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	f.notFound("taking out who is no member", f.DeleteMember(ctx, acme, "c", "a"))
+	f.must(f.PutMember(ctx, acme, "c", chatbell.Member{User: chatbell.User{ID: "a", Name: "Ann", Locale: "de"}, ChannelRoles: []string{"mod"}}))
+	if _, err := f.Channel(ctx, acme, "c"); err != nil {
+		t.Errorf("the channel was not made: %v", err)
+	}
+	f.must(f.PutMember(ctx, acme, "c", chatbell.Member{User: chatbell.User{ID: "a"}})) // says nothing of the person, and no roles
+	list, err := f.Members(ctx, acme, "c", "", 10)
+	f.must(err)
+	f.equal("the members", list, []chatbell.Member{{User: chatbell.User{ID: "a", Name: "Ann", Locale: "de"}}})
+	f.must(f.DeleteMember(ctx, acme, "c", "a"))
+	f.equal("the members at the end", f.memberIDs("c"), []string{})
+}
+
+func replaceMembers(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	f.must(f.PutMember(ctx, acme, "c", chatbell.Member{User: chatbell.User{ID: "old"}}))
+	const n = 1234 // more than any page
+	var want []string
+	for i := range n {
+		want = append(want, fmt.Sprintf("m%05d", i))
+	}
+	got, err := f.ReplaceMembers(ctx, acme, "c", sequence(append(slices.Clone(want), want[:10]...), nil)) // some of them twice
+	f.must(err)
+	f.equal("how many there are", got, n)
+	var listed []string
+	for after := chatbell.UserID(""); ; {
+		page, err := f.Members(ctx, acme, "c", after, 100)
+		f.must(err)
+		if len(page) == 0 {
+			break
+		}
+		listed = append(listed, ids(page, func(m chatbell.Member) chatbell.UserID { return m.ID })...)
+		after = page[len(page)-1].ID
+	}
+	f.equal("the members, page by page", listed, want)
+
+	broken := errors.New("the list broke off")
+	if _, err := f.ReplaceMembers(ctx, acme, "c", sequence([]string{"x"}, broken)); !errors.Is(err, broken) {
+		t.Errorf("a list that breaks off: %v", err)
+	}
+	if list, err := f.Members(ctx, acme, "c", "", 1); err != nil || list[0].ID != "m00000" {
+		t.Errorf("a list that broke off changed the members: %v, %v", list, err)
+	}
+	got, err = f.ReplaceMembers(ctx, acme, "c", sequence(nil, nil))
+	f.must(err)
+	f.equal("an empty list", got, 0)
+	f.equal("the members after it", f.memberIDs("c"), []string{})
+}
+
+func sequence(ids []string, end error) iter.Seq2[chatbell.Member, error] {
+	return func(yield func(chatbell.Member, error) bool) {
+		for _, id := range ids {
+			if !yield(chatbell.Member{User: chatbell.User{ID: chatbell.UserID(id)}}, nil) {
+				return
+			}
+		}
+		if end != nil {
+			yield(chatbell.Member{}, end)
+		}
+	}
+}
+
+func ptr[T any](v T) *T { return &v }

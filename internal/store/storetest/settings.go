@@ -1,0 +1,86 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"chatbell"
+)
+
+func settings(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	toggles := chatbell.Toggles{
+		Enabled: ptr(true),
+		Modules: []chatbell.ModuleToggle{{Name: "chat", Enabled: ptr(false), Roles: chatbell.RoleFilter{Include: []string{"a"}, Exclude: []string{"b"}}}},
+		Events:  []chatbell.EventToggle{{Name: chatbell.MessageCreated}},
+	}
+	user := chatbell.UserSettings{Toggles: toggles, SnoozeUntil: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC), QuietHours: &chatbell.QuietHours{From: "22:00", To: "07:00", Timezone: "Europe/Berlin"}}
+	channel := chatbell.ChannelSettings{Toggles: toggles, MentionsOnly: true}
+	for range 2 { // never set, then set
+		n, err := f.NetworkSettings(ctx, acme)
+		f.must(err)
+		u, err := f.UserSettings(ctx, acme, "a")
+		f.must(err)
+		c, err := f.ChannelSettings(ctx, acme, "a", "c")
+		f.must(err)
+		if n.Enabled == nil {
+			f.equal("settings that were never set", []any{n, u, c}, []any{chatbell.Toggles{}, chatbell.UserSettings{}, chatbell.ChannelSettings{}})
+			f.must(f.PutNetworkSettings(ctx, acme, toggles))
+			f.must(f.PutUserSettings(ctx, acme, "a", user))
+			f.must(f.PutChannelSettings(ctx, acme, "a", "c", channel))
+			continue
+		}
+		f.equal("the settings", []any{n, u, c}, []any{toggles, user, channel})
+		// What was read is the reader's: changing it changes nothing here.
+		*n.Enabled, n.Events[0].Name = false, "changed"
+		again, err := f.NetworkSettings(ctx, acme)
+		f.must(err)
+		f.equal("the settings after a reader changed its own", again, toggles)
+	}
+	f.must(f.PutNetworkSettings(ctx, acme, chatbell.Toggles{}))
+	n, err := f.NetworkSettings(ctx, acme)
+	f.must(err)
+	f.equal("settings that were taken back", n, chatbell.Toggles{})
+	other, err := f.UserSettings(ctx, acme, "b")
+	f.must(err)
+	f.equal("another user's settings", other, chatbell.UserSettings{})
+}
+
+func networks(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	key := chatbell.Key{ID: "default", Network: "default", Scope: chatbell.ScopeServer, Hash: []byte{1, 2, 3}}
+	f.must(f.CreateNetwork(ctx, "default", key))
+	if err := f.CreateNetwork(ctx, "default", key); err == nil {
+		t.Error("a network was made twice")
+	}
+	list, err := f.Networks(ctx)
+	f.must(err)
+	if len(list) != 1 || list[0].ID != "default" || list[0].DefaultLocale == "" || list[0].Delivery == "" {
+		t.Errorf("networks: %+v", list)
+	}
+	keys, err := f.Keys(ctx)
+	f.must(err)
+	f.equal("keys", keys, []chatbell.Key{key})
+	_, err = f.Meta(ctx, "x")
+	f.notFound("a value that nobody put", err)
+	f.must(f.PutMeta(ctx, "x", "1"))
+	f.must(f.PutMeta(ctx, "x", "2"))
+	v, err := f.Meta(ctx, "x")
+	f.must(err)
+	f.equal("the value", v, "2")
+}
+
+func endpoints(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	off, err := f.DisabledEndpoints(ctx)
+	f.must(err)
+	f.equal("disabled endpoints at first", len(off), 0)
+	f.must(f.DisableEndpoint(ctx, acme, "main", chatbell.EndpointDisabled))
+	f.must(f.DisableEndpoint(ctx, "globex", "main", chatbell.EndpointDisabled))
+	f.must(f.DisableEndpoint(ctx, acme, "main", chatbell.EndpointDisabled))
+	off, err = f.DisabledEndpoints(ctx)
+	f.must(err)
+	f.equal("disabled endpoints", off, map[chatbell.NetworkID]map[chatbell.EndpointID]chatbell.Reason{
+		acme: {"main": chatbell.EndpointDisabled}, "globex": {"main": chatbell.EndpointDisabled},
+	})
+}
