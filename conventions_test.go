@@ -83,6 +83,7 @@ var homes = map[string][]string{
 	"golang.org/x/net":                       {"bench"},
 	"golang.org/x/sync":                      {"bench"},
 	"golang.org/x/term":                      {"cmd/chatbell"},
+	"pgregory.net/rapid":                     {"internal/store/storetest"},
 	"github.com/google/go-cmp":               {"pipeline/push/pushtest"},
 }
 
