@@ -90,8 +90,27 @@ type server struct {
 	dir             string
 	api, clickhouse string
 	cmd             *exec.Cmd
-	stdout, stderr  bytes.Buffer
+	out             string // a folder for what it says, one file for each stream
 	exited          chan error
+}
+
+// said is what the server has said on a stream.
+func (s *server) said(stream string) string {
+	s.t.Helper()
+	data, err := os.ReadFile(filepath.Join(s.out, stream))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(data)
+}
+
+func (s *server) stream(name string) *os.File {
+	s.t.Helper()
+	f, err := os.Create(filepath.Join(s.out, name))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return f
 }
 
 func freeAddr(t *testing.T) string {
@@ -106,11 +125,12 @@ func freeAddr(t *testing.T) string {
 
 func (s *server) start() {
 	s.t.Helper()
-	s.stdout.Reset()
-	s.stderr.Reset()
+	stdout, stderr := s.stream("stdout"), s.stream("stderr")
+	defer stdout.Close()
+	defer stderr.Close()
 	s.cmd = command(s.t, s.dir, "serve", "--listen", s.api)
 	s.cmd.Env = append(s.cmd.Env, "CHATBELL_CLICKHOUSE_LISTEN="+s.clickhouse)
-	s.cmd.Stdout, s.cmd.Stderr = &s.stdout, &s.stderr
+	s.cmd.Stdout, s.cmd.Stderr = stdout, stderr
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -127,7 +147,7 @@ func (s *server) start() {
 		}
 		select {
 		case err := <-s.exited:
-			s.t.Fatalf("the server ended: %v\n%s", err, &s.stderr)
+			s.t.Fatalf("the server ended: %v\n%s", err, s.said("stderr"))
 		default:
 		}
 		if time.Now().After(deadline) {
@@ -142,7 +162,7 @@ func (s *server) stop() {
 		s.t.Fatal(err)
 	}
 	if err := <-s.exited; err != nil {
-		s.t.Fatalf("after SIGTERM: %v\n%s", err, &s.stderr)
+		s.t.Fatalf("after SIGTERM: %v\n%s", err, s.said("stderr"))
 	}
 }
 
@@ -156,11 +176,11 @@ func TestReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, dir: t.TempDir(), api: freeAddr(t), clickhouse: freeAddr(t)}
+	s := &server{t: t, dir: t.TempDir(), out: t.TempDir(), api: freeAddr(t), clickhouse: freeAddr(t)}
 	s.start()
-	secrets := indented.FindAllStringSubmatch(s.stdout.String(), -1)
+	secrets := indented.FindAllStringSubmatch(s.said("stdout"), -1)
 	if len(secrets) != 2 {
-		t.Fatalf("printed %d secrets:\n%s", len(secrets), &s.stdout)
+		t.Fatalf("printed %d secrets:\n%s", len(secrets), s.said("stdout"))
 	}
 	key, password := secrets[0][1], secrets[1][1]
 	if !strings.HasPrefix(key, "cb_") {
@@ -182,14 +202,14 @@ func TestReadme(t *testing.T) {
 	}
 	s.stop()
 	s.start()
-	if secrets := indented.FindAllString(s.stdout.String(), -1); len(secrets) != 0 {
-		t.Errorf("the second start prints secrets:\n%s", &s.stdout)
+	if secrets := indented.FindAllString(s.said("stdout"), -1); len(secrets) != 0 {
+		t.Errorf("the second start prints secrets:\n%s", s.said("stdout"))
 	}
 	if got := calls[len(calls)-1].do(t, expand); strings.TrimSpace(got) != calls[len(calls)-1].want {
 		t.Errorf("after the second start the query answers %s", got)
 	}
 	s.stop()
-	if strings.Contains(s.stderr.String(), key) || strings.Contains(s.stderr.String(), password) {
+	if log := s.said("stderr"); strings.Contains(log, key) || strings.Contains(log, password) {
 		t.Error("a secret is in the log")
 	}
 	notStored(t, s.dir, key, password)
