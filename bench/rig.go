@@ -128,7 +128,7 @@ func (r *rig) serve(ctx context.Context, o *options) (err error) {
 	}
 	file := filepath.Join(r.dir, "chatbell.yaml")
 	text := fmt.Sprintf("data: %s\nlisten: %s\nclickhouse_listen: %s\nclickhouse_password: %s\n%s",
-		r.data(), r.api, r.clickhouse, password, r.creds.YAML(sandbox.Network{ID: network, Key: apiKey, App: app}))
+		r.data(), r.api, r.clickhouse, password, r.creds.YAML(sandbox.Network{ID: network, Key: apiKey, App: app, NoWebhook: true}))
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return err
 	}

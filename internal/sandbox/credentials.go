@@ -40,11 +40,14 @@ type Network struct {
 	Key string
 	// App is the bundle id at APNs and the app at FCM; com.<id>.chat where empty.
 	App string
+	// NoWebhook leaves out the webhook, which would get every event.
+	NoWebhook bool
 }
 
 // YAML is the part of a chatbell.yaml that makes these networks use the sandbox:
-// allow_private_networks and networks. Each has both push services, and a webhook
-// named main whose calls arrive at the sandbox under the network's id.
+// allow_private_networks and networks. Each has both push services, and, if
+// not told otherwise, a webhook named main whose calls arrive at the sandbox under the
+// network's id: notifications and raw events.
 func (c *Credentials) YAML(networks ...Network) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "allow_private_networks: [%s]\n", q(c.allow()))
@@ -72,6 +75,9 @@ func (c *Credentials) writeNetwork(b *strings.Builder, n *Network) {
 		q(app), q(c.APNsURL), q(c.APNsKeyFile), q(c.APNsKeyID), q(c.APNsTeamID), q(c.CAFile))
 	fmt.Fprintf(b, "    fcm:\n      - {app: %s, credentials_file: %s, endpoint: %s, ca_file: %s}\n",
 		q(app), q(c.FCMFile), q(c.FCMURL), q(c.CAFile))
+	if n.NoWebhook {
+		return
+	}
 	fmt.Fprintf(b, "    webhooks:\n      - {id: main, url: %s, secret: %s, events: [\"*\"], signature: [standard, amity]}\n",
 		q(c.HookURL(string(n.ID))), q(c.HookSecret))
 }
