@@ -82,12 +82,16 @@ func (c *change) channel(ctx context.Context, ch *chatbell.ChannelRef) error {
 func (c *change) join(ctx context.Context, e *chatbell.Event) error {
 	for i := range e.Members {
 		p := &e.Members[i]
-		if err := c.exec(ctx, `INSERT INTO members (network, channel, user, roles, joined_seq, seq) VALUES (?, ?, ?, ?, ?, ?)
+		// Nobody joins a channel, or as a user, that was deleted later; nor a channel whose
+		// list of members came later.
+		if err := c.exec(ctx, `INSERT INTO members (network, channel, user, roles, joined_seq, seq) SELECT ?1, ?2, ?3, ?4, ?5, ?5
+			WHERE NOT EXISTS (SELECT 1 FROM channels WHERE network = ?1 AND id = ?2 AND gone_seq >= ?5)
+				AND NOT EXISTS (SELECT 1 FROM users WHERE network = ?1 AND id = ?3 AND gone_seq >= ?5)
 			ON CONFLICT (network, channel, user) DO UPDATE SET
-				roles = CASE WHEN excluded.roles <> '' THEN excluded.roles ELSE roles END,
+				roles = CASE WHEN excluded.roles <> '' OR deleted = 1 THEN excluded.roles ELSE roles END,
 				joined_seq = CASE WHEN deleted = 1 THEN excluded.joined_seq ELSE joined_seq END,
 				deleted = 0, seq = excluded.seq
-			WHERE excluded.seq > seq`, c.network, e.Channel.ID, p.ID, list(p.Roles), c.seq, c.seq); err != nil {
+			WHERE excluded.seq > seq`, c.network, e.Channel.ID, p.ID, list(p.Roles), c.seq); err != nil {
 			return err
 		}
 		if err := c.user(ctx, p, false); err != nil {
@@ -104,36 +108,34 @@ func (c *change) user(ctx context.Context, p *chatbell.Person, withRoles bool) e
 	if withRoles {
 		roles = list(p.Roles)
 	}
-	return c.exec(ctx, `INSERT INTO users (network, id, name, locale, timezone, roles, seq) VALUES (?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (network, id) DO UPDATE SET
-			name = CASE WHEN excluded.name <> '' OR deleted = 1 THEN excluded.name ELSE name END,
-			locale = CASE WHEN excluded.locale <> '' OR deleted = 1 THEN excluded.locale ELSE locale END,
-			timezone = CASE WHEN excluded.timezone <> '' OR deleted = 1 THEN excluded.timezone ELSE timezone END,
-			roles = CASE WHEN excluded.roles <> '' OR deleted = 1 THEN excluded.roles ELSE roles END,
-			deleted = 0, seq = excluded.seq
-		WHERE excluded.seq > seq`, c.network, p.ID, p.Name, p.Locale, p.Timezone, roles, c.seq)
+	return c.exec(ctx, eventUser, c.network, p.ID, p.Name, p.Locale, p.Timezone, roles, c.seq)
 }
 
 func (c *change) deleteChannel(ctx context.Context, id chatbell.ChannelID) error {
-	if err := c.exec(ctx, `INSERT INTO channels (network, id, seq, deleted) VALUES (?, ?, ?, 1)
-		ON CONFLICT (network, id) DO UPDATE SET deleted = 1, name = '', type = '', mode = '', seq = excluded.seq WHERE excluded.seq > seq`,
-		c.network, id, c.seq); err != nil {
+	if err := c.exec(ctx, `INSERT INTO channels (network, id, seq, deleted, gone_seq) VALUES (?1, ?2, ?3, 1, ?3)
+		ON CONFLICT (network, id) DO UPDATE SET deleted = 1, name = '', type = '', mode = '', seq = excluded.seq, gone_seq = excluded.seq
+		WHERE excluded.seq > seq`, c.network, id, c.seq); err != nil {
 		return err
 	}
 	if err := c.exec(ctx, `UPDATE members SET deleted = 1, seq = ?1 WHERE network = ?2 AND channel = ?3 AND seq < ?1`, c.seq, c.network, id); err != nil {
 		return err
 	}
-	return c.exec(ctx, `DELETE FROM channel_settings WHERE network = ? AND channel = ?
+	return c.exec(ctx, `DELETE FROM channel_settings INDEXED BY channel_settings_by_channel WHERE network = ? AND channel = ?
 		AND EXISTS (SELECT 1 FROM channels WHERE network = ?1 AND id = ?2 AND deleted = 1)`, c.network, id)
 }
 
 func (c *change) deleteUser(ctx context.Context, id chatbell.UserID) error {
-	for _, q := range []string{
-		`INSERT INTO users (network, id, seq, deleted) VALUES (?2, ?3, ?1, 1)
-			ON CONFLICT (network, id) DO UPDATE SET deleted = 1, name = '', locale = '', timezone = '', roles = '', seq = excluded.seq WHERE excluded.seq > seq`,
-		`UPDATE members SET deleted = 1, seq = ?1 WHERE network = ?2 AND user = ?3 AND seq < ?1`,
+	res, err := c.q.ExecContext(ctx, goneUser, c.seq, c.network, id)
+	if err != nil {
+		return fmt.Errorf("delete user: %w", err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return err // a repeat: settings and devices may be of a new life
+	}
+	for _, q := range []string{ // without INDEXED BY, SQLite would read the whole network
+		`UPDATE members INDEXED BY members_by_user SET deleted = 1, seq = ?1 WHERE network = ?2 AND user = ?3 AND seq < ?1`,
 		// A device that was registered after the event was accepted belongs to a new life.
-		`DELETE FROM devices WHERE network = ?2 AND user = ?3 AND seq < ?1`,
+		`DELETE FROM devices INDEXED BY devices_by_user WHERE network = ?2 AND user = ?3 AND seq < ?1`,
 		`DELETE FROM user_settings WHERE network = ?2 AND user = ?3 AND EXISTS (SELECT 1 FROM users WHERE network = ?2 AND id = ?3 AND deleted = 1 AND seq = ?1)`,
 		`DELETE FROM channel_settings WHERE network = ?2 AND user = ?3 AND EXISTS (SELECT 1 FROM users WHERE network = ?2 AND id = ?3 AND deleted = 1 AND seq = ?1)`,
 	} {

@@ -59,8 +59,11 @@ func (s *Store) Device(ctx context.Context, network chatbell.NetworkID, id chatb
 
 // Devices lists devices in the order of their ids.
 func (s *Store) Devices(ctx context.Context, network chatbell.NetworkID, f store.DeviceFilter) ([]chatbell.Device, error) {
-	return s.devices(ctx, `SELECT `+deviceColumns+` FROM devices WHERE network = ? AND (? = '' OR user = ?) AND id > ? ORDER BY id LIMIT ?`,
-		network, f.User, f.User, f.After, f.Limit)
+	if f.User == "" {
+		return s.devices(ctx, `SELECT `+deviceColumns+` FROM devices WHERE network = ? AND id > ? ORDER BY id LIMIT ?`, network, f.After, f.Limit)
+	}
+	return s.devices(ctx, `SELECT `+deviceColumns+` FROM devices INDEXED BY devices_by_user WHERE network = ? AND user = ? AND id > ? ORDER BY id LIMIT ?`,
+		network, f.User, f.After, f.Limit)
 }
 
 // CheckDevices reads which of the devices can be sent to now.

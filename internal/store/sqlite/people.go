@@ -14,57 +14,6 @@ import (
 // matched already; then it keeps its own.
 func (s *Store) now() int64 { return int64(s.seq()) } //nolint:gosec // sequences stay far below 2^63
 
-// User reads a user.
-func (s *Store) User(ctx context.Context, network chatbell.NetworkID, id chatbell.UserID) (chatbell.User, error) {
-	u, roles := chatbell.User{ID: id}, ""
-	err := s.read.QueryRowContext(ctx, `SELECT name, locale, timezone, roles FROM users WHERE network = ? AND id = ? AND deleted = 0`, network, id).
-		Scan(&u.Name, &u.Locale, &u.Timezone, &roles)
-	if err == nil {
-		u.Roles, err = unlist(roles)
-	}
-	return u, found("user", err)
-}
-
-const putUser = `INSERT INTO users (network, id, name, locale, timezone, roles, seq) VALUES (?, ?, ?, ?, ?, ?, ?)
-	ON CONFLICT (network, id) DO UPDATE SET name = excluded.name, locale = excluded.locale, timezone = excluded.timezone,
-		roles = excluded.roles, deleted = 0, seq = MAX(seq, excluded.seq)`
-
-// PutUser replaces a user.
-func (s *Store) PutUser(ctx context.Context, network chatbell.NetworkID, u chatbell.User) error {
-	_, err := s.exec(ctx, "put user", putUser, network, u.ID, u.Name, u.Locale, u.Timezone, list(u.Roles), s.now())
-	return err
-}
-
-// DeleteUser removes a user with devices, memberships and settings.
-func (s *Store) DeleteUser(ctx context.Context, network chatbell.NetworkID, id chatbell.UserID) error {
-	return s.do(ctx, "delete user", func(ctx context.Context, q querier) error {
-		c := change{q: q, network: network, seq: s.now() + 1} // now everything accepted so far is older
-		var there int
-		err := q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM users WHERE network = ?1 AND id = ?2 AND deleted = 0)
-			OR EXISTS (SELECT 1 FROM devices WHERE network = ?1 AND user = ?2) OR EXISTS (SELECT 1 FROM members WHERE network = ?1 AND user = ?2 AND deleted = 0)`,
-			network, id).Scan(&there)
-		if err != nil {
-			return err
-		}
-		if there == 0 {
-			return chatbell.ErrNotFound
-		}
-		if err := c.deleteUser(ctx, id); err != nil {
-			return err
-		}
-		if err := c.exec(ctx, `UPDATE members SET seq = ?1 - 1 WHERE network = ?2 AND user = ?3 AND seq = ?1`, c.seq, network, id); err != nil {
-			return err
-		}
-		return c.restamp(ctx, "users", id)
-	})
-}
-
-// restamp brings a tombstone of the API back to the newest accepted sequence: an
-// event that is accepted from now on counts again.
-func (c *change) restamp(ctx context.Context, table string, id any) error {
-	return c.exec(ctx, `UPDATE `+table+` SET seq = ?1 - 1 WHERE network = ?2 AND id = ?3 AND seq = ?1`, c.seq, c.network, id)
-}
-
 // Channel reads a channel.
 func (s *Store) Channel(ctx context.Context, network chatbell.NetworkID, id chatbell.ChannelID) (chatbell.Channel, error) {
 	c := chatbell.Channel{ID: id}
@@ -87,13 +36,10 @@ func (s *Store) PutChannel(ctx context.Context, network chatbell.NetworkID, c ch
 // DeleteChannel removes a channel with its members and their settings for it.
 func (s *Store) DeleteChannel(ctx context.Context, network chatbell.NetworkID, id chatbell.ChannelID) error {
 	return s.do(ctx, "delete channel", func(ctx context.Context, q querier) error {
-		c := change{q: q, network: network, seq: s.now() + 1}
-		var there int
-		if err := q.QueryRowContext(ctx, `SELECT COUNT(*) FROM channels WHERE network = ? AND id = ? AND deleted = 0`, network, id).Scan(&there); err != nil {
+		c, err := s.deletion(ctx, q, network, `SELECT deleted = 0, seq FROM channels WHERE network = ?1 AND id = ?2
+			UNION ALL SELECT 0, seq FROM members WHERE network = ?1 AND channel = ?2`, id)
+		if err != nil {
 			return err
-		}
-		if there == 0 {
-			return chatbell.ErrNotFound
 		}
 		if err := c.deleteChannel(ctx, id); err != nil {
 			return err
@@ -108,14 +54,6 @@ func (s *Store) DeleteChannel(ctx context.Context, network chatbell.NetworkID, i
 const putMember = `INSERT INTO members (network, channel, user, roles, joined_seq, seq) VALUES (?, ?, ?, ?, ?, ?)
 	ON CONFLICT (network, channel, user) DO UPDATE SET roles = excluded.roles,
 		joined_seq = CASE WHEN deleted = 1 THEN excluded.joined_seq ELSE joined_seq END, deleted = 0, seq = MAX(seq, excluded.seq)`
-
-// learnUser fills in what a list of members says of a person, and erases nothing.
-const learnUser = `INSERT INTO users (network, id, name, locale, timezone, seq) VALUES (?, ?, ?, ?, ?, ?)
-	ON CONFLICT (network, id) DO UPDATE SET
-		name = CASE WHEN excluded.name <> '' THEN excluded.name ELSE name END,
-		locale = CASE WHEN excluded.locale <> '' THEN excluded.locale ELSE locale END,
-		timezone = CASE WHEN excluded.timezone <> '' THEN excluded.timezone ELSE timezone END,
-		deleted = 0, seq = MAX(seq, excluded.seq)`
 
 // PutMember makes a user a member, or replaces the roles in the channel. A channel
 // that nobody has named yet is made.
@@ -230,12 +168,11 @@ func (s *Store) swapMembers(ctx context.Context, id string, network chatbell.Net
 			`INSERT INTO members (network, channel, user, roles, joined_seq, seq) SELECT ?2, ?3, user, roles, ?1, ?1 FROM member_staging WHERE import = ?4
 				ON CONFLICT (network, channel, user) DO UPDATE SET roles = excluded.roles,
 					joined_seq = CASE WHEN deleted = 1 THEN excluded.joined_seq ELSE joined_seq END, deleted = 0, seq = MAX(seq, excluded.seq)`,
-			`INSERT INTO users (network, id, name, locale, timezone, seq) SELECT ?2, user, name, locale, timezone, ?1 FROM member_staging WHERE import = ?4 AND ?3 = ?3
-				ON CONFLICT (network, id) DO UPDATE SET
-					name = CASE WHEN excluded.name <> '' THEN excluded.name ELSE name END,
-					locale = CASE WHEN excluded.locale <> '' THEN excluded.locale ELSE locale END,
-					timezone = CASE WHEN excluded.timezone <> '' THEN excluded.timezone ELSE timezone END,
-					deleted = 0, seq = MAX(seq, excluded.seq)`,
+			// Who joined before the list, and is not in it, does not come later.
+			`UPDATE channels SET gone_seq = MAX(gone_seq, ?1) WHERE network = ?2 AND id = ?3 AND ?4 = ?4`,
+			`INSERT INTO users (network, id, name, locale, timezone, name_seq, locale_seq, timezone_seq, seq)
+				SELECT ?2, user, name, locale, timezone, iif(name <> '', ?1, 0), iif(locale <> '', ?1, 0), iif(timezone <> '', ?1, 0), ?1
+				FROM member_staging WHERE import = ?4 AND ?3 = ?3 ` + learnt,
 		} {
 			if _, err := q.ExecContext(ctx, query, at, network, channel, id); err != nil {
 				return err

@@ -2,11 +2,11 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
-	"time"
 
 	"chatbell"
-	"chatbell/internal/store"
 )
 
 func (f *fixture) page(q chatbell.AudienceQuery) []chatbell.Recipient {
@@ -71,7 +71,7 @@ func audience(t *testing.T, f *fixture) {
 
 // JoinedBefore leaves out those who joined by an event or later; who left and came
 // back joined when they came back, and who was named again stays who they were.
-func joinedBefore(t *testing.T, f *fixture) {
+func joinedBefore(_ *testing.T, f *fixture) {
 	f.event(inChannel(chatbell.ChannelCreated, "c", "a", "b", "left")) // 1
 	f.event(inChannel(chatbell.ChannelLeft, "c", "left"))              // 2
 	f.event(inChannel(chatbell.ChannelJoined, "c", "x", "left", "a"))  // 3
@@ -98,86 +98,91 @@ func recipients(t *testing.T, f *fixture) {
 	f.equal("nobody", len(list), 0)
 }
 
-// isolation: nothing of one network is seen or changed from another, whatever the ids.
-func isolation(t *testing.T, f *fixture) {
-	const globex chatbell.NetworkID = "globex"
-	ctx := t.Context()
-	f.event(inChannel(chatbell.ChannelCreated, "c", "a"))
-	f.must(f.PutUser(ctx, acme, chatbell.User{ID: "a", Name: "Ann"}))
-	f.register(device("d", "a", "t"))
-	f.must(f.PutNetworkSettings(ctx, acme, chatbell.Toggles{Enabled: ptr(false)}))
-	f.must(f.PutUserSettings(ctx, acme, "a", chatbell.UserSettings{Toggles: chatbell.Toggles{Enabled: ptr(false)}}))
-	f.must(f.PutChannelSettings(ctx, acme, "a", "c", chatbell.ChannelSettings{MentionsOnly: true}))
-
-	_, err := f.User(ctx, globex, "a")
-	f.notFound("the other's user", err)
-	_, err = f.Channel(ctx, globex, "c")
-	f.notFound("the other's channel", err)
-	_, err = f.Device(ctx, globex, "d")
-	f.notFound("the other's device", err)
-	n, err := f.NetworkSettings(ctx, globex)
-	f.must(err)
-	u, err := f.UserSettings(ctx, globex, "a")
-	f.must(err)
-	c, err := f.ChannelSettings(ctx, globex, "a", "c")
-	f.must(err)
-	f.equal("the other's settings", []any{n, u, c}, []any{chatbell.Toggles{}, chatbell.UserSettings{}, chatbell.ChannelSettings{}})
-	for what, n := range map[string]func() (int, error){
-		"audience": func() (int, error) {
-			list, err := f.Audience(ctx, chatbell.AudienceQuery{Network: globex, Channel: "c", Limit: 10})
-			return len(list), err
-		},
-		"members": func() (int, error) {
-			list, err := f.Members(ctx, globex, "c", "", 10)
-			return len(list), err
-		},
-		"devices": func() (int, error) {
-			list, err := f.Devices(ctx, globex, store.DeviceFilter{Limit: 10})
-			return len(list), err
-		},
-		"devices by id": func() (int, error) {
-			list, err := f.CheckDevices(ctx, globex, []chatbell.DeviceID{"d"})
-			return len(list), err
-		},
-		"a person's devices": func() (int, error) {
-			list, err := f.Recipients(ctx, globex, "c", []chatbell.UserID{"a"})
-			if err != nil || len(list) != 1 || list[0].User.Name != "" || list[0].Member || list[0].Settings != nil {
-				return 1, err
+// largeAudience: a large channel is read page by page, each person once, whatever the
+// size of the page, and without those who left or joined meanwhile.
+func largeAudience(t *testing.T, f *fixture) {
+	const n = 3000
+	list := make([]chatbell.Person, n)
+	for i := range list {
+		list[i] = chatbell.Person{ID: chatbell.UserID(fmt.Sprintf("u%04d", i)), Name: fmt.Sprint("N", i)}
+	}
+	for part := range slices.Chunk(list, chatbell.MaxEventMembers) { // 1 to 3
+		f.event(chatbell.Event{Type: chatbell.ChannelJoined, Channel: chatbell.ChannelRef{ID: "c"}, Members: part})
+	}
+	f.event(chatbell.Event{Type: chatbell.ChannelLeft, Channel: chatbell.ChannelRef{ID: "c"}, Members: list[:700]}) // 4
+	f.event(chatbell.Event{Type: chatbell.ChannelJoined, Channel: chatbell.ChannelRef{ID: "c"}, Members: list[:5]}) // 5
+	for i := range 10 {
+		f.register(device(fmt.Sprint("d", i), "u1500", fmt.Sprint("t", i))) // several rows of one person
+	}
+	all := ids(list, func(p chatbell.Person) chatbell.UserID { return p.ID })
+	for _, x := range []struct {
+		limit  int
+		before uint64
+		want   []string
+	}{
+		{7, 0, append(slices.Clone(all[:5]), all[700:]...)},
+		{1000, 0, append(slices.Clone(all[:5]), all[700:]...)},
+		{1024, 5, all[700:]},
+		{5000, 3, all[700:2000]},
+		{100, 2, all[700:1000]},
+		{100, 1, []string{}},
+	} {
+		got := []string{}
+		for q := (chatbell.AudienceQuery{Limit: x.limit, JoinedBefore: x.before}); ; {
+			page := f.page(q)
+			if len(page) == 0 {
+				break
 			}
-			return len(list[0].Devices), nil
-		},
-	} {
-		got, err := n()
-		f.must(err)
-		f.equal("how many of the other's are seen among "+what, got, 0)
+			if len(page) > x.limit {
+				t.Fatalf("a page of %d has %d people", x.limit, len(page))
+			}
+			got = append(got, userIDs(page)...)
+			q.After = page[len(page)-1].User.ID
+		}
+		f.equal(fmt.Sprintf("the audience in pages of %d before %d", x.limit, x.before), got, x.want)
 	}
+	at := f.page(chatbell.AudienceQuery{After: "u1499", Limit: 1})
+	f.equal("how many devices the person of a short page has", len(at[0].Devices), 10)
 
-	for what, change := range map[string]func() (bool, error){
-		"delete device":  func() (bool, error) { return f.DeleteDevice(ctx, globex, "d", "") },
-		"remove dead":    func() (bool, error) { return f.RemoveDeadDevice(ctx, globex, "d", "t", time.Time{}) },
-		"disable device": func() (bool, error) { return f.DisableDevice(ctx, globex, "d", "t", chatbell.InvalidToken) },
-	} {
-		acted, err := change()
-		f.must(err)
-		f.equal(what+" of the other's", acted, false)
+	first := f.page(chatbell.AudienceQuery{Limit: 1000})
+	last := first[999].User.ID
+	f.event(chatbell.Event{Type: chatbell.ChannelLeft, Channel: chatbell.ChannelRef{ID: "c"}, Members: []chatbell.Person{{ID: last}, {ID: "u2999"}}})
+	rest := f.page(chatbell.AudienceQuery{After: last, Limit: n})
+	f.equal("the rest, when the cursor's person and the last have left", userIDs(rest), all[1695:2999])
+}
+
+// oddIDs: ids and names are any text; none is another's, and lists come to an end.
+func oddIDs(t *testing.T, f *fixture) {
+	odd := []string{"a", "A", "ä", "a\u0308", "a ", "%", "_", "'", "\"", "<&>", "\\", "0", "00", "1e1", "null", "日本", "😀", "\u2028", "\U0010ffff", strings.Repeat("x", 150)}
+	f.event(inChannel(chatbell.ChannelCreated, "c", odd...))
+	wanted := make([]chatbell.UserID, 0, len(odd))
+	devices := make([]chatbell.DeviceID, 0, len(odd))
+	for _, id := range odd {
+		f.must(f.PutUser(t.Context(), acme, chatbell.User{ID: chatbell.UserID(id), Name: id}))
+		f.register(device(id, id, id))
+		wanted, devices = append(wanted, chatbell.UserID(id)), append(devices, chatbell.DeviceID(id))
 	}
-	f.notFound("deleting the other's user", f.DeleteUser(ctx, globex, "a"))
-	f.notFound("deleting the other's channel", f.DeleteChannel(ctx, globex, "c"))
-	f.notFound("deleting the other's member", f.DeleteMember(ctx, globex, "c", "a"))
-	if _, err := f.RegisterDevice(ctx, globex, device("d", "b", "t")); err != nil {
-		t.Fatal(err)
+	list, err := f.Recipients(t.Context(), acme, "c", wanted)
+	f.must(err)
+	f.equal("the people by their ids", userIDs(list), odd)
+	for _, r := range list {
+		if !r.Member || r.User.Name != string(r.User.ID) || len(r.Devices) != 1 || r.Devices[0].Token != r.User.Name {
+			t.Errorf("%q is %+v", r.User.ID, r)
+		}
 	}
-	if _, err := f.ReplaceMembers(ctx, globex, "c", sequence(nil, nil)); err != nil {
-		t.Fatal(err)
+	found, err := f.CheckDevices(t.Context(), acme, devices)
+	f.must(err)
+	f.equal("how many devices are found by their ids", len(found), len(odd))
+	var got []string
+	for q := (chatbell.AudienceQuery{Limit: 3}); ; {
+		page := f.page(q)
+		if len(page) == 0 {
+			break
+		}
+		got = append(got, userIDs(page)...)
+		q.After = page[len(page)-1].User.ID
 	}
-	for _, e := range []chatbell.Event{
-		{Type: chatbell.UserDeleted, User: &chatbell.Person{ID: "a"}}, {Type: chatbell.ChannelDeleted, Channel: chatbell.ChannelRef{ID: "c"}}, inChannel(chatbell.ChannelLeft, "c", "a"),
-	} {
-		f.seq++
-		f.must(f.Apply(ctx, f.seq, &chatbell.Envelope{Network: globex, Event: e}))
-	}
-	f.equal("our members", f.memberIDs("c"), []string{"a"})
-	if d, err := f.Device(ctx, acme, "d"); err != nil || d.User != "a" {
-		t.Errorf("our device is %+v, %v", d, err)
-	}
+	slices.Sort(got)
+	slices.Sort(odd)
+	f.equal("the audience, page by page, in any order", got, odd)
 }

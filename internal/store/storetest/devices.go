@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -74,6 +75,83 @@ func devices(t *testing.T, f *fixture) {
 	}
 }
 
+// tokens: a registration replaces all that was known of the device, and the token
+// goes with whoever has registered it last.
+func tokens(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	f.event(inChannel(chatbell.ChannelCreated, "c", "a", "b"))
+	told := func(want ...string) {
+		t.Helper()
+		got := []string{}
+		for _, r := range f.page(chatbell.AudienceQuery{Limit: 10}) {
+			for _, d := range r.Devices {
+				got = append(got, fmt.Sprint(r.User.ID, " ", d.ID, " ", d.Token))
+			}
+		}
+		f.equal("who is told where", got, append([]string{}, want...))
+	}
+	f.register(device("d2", "a", "t2"))
+	f.register(device("d1", "a", "t1"))
+	told("a d1 t1", "a d2 t2")
+	plain := chatbell.Device{ID: "d1", User: "a", Provider: chatbell.ProviderFCM, Token: "new"}
+	plain = f.register(plain)
+	got, err := f.Device(ctx, acme, "d1")
+	f.must(err)
+	f.equal("the device with a new token, and nothing of the old", got, plain)
+	told("a d1 new", "a d2 t2")
+	if acted, err := f.RemoveDeadDevice(ctx, acme, "d1", "t1", time.Time{}); err != nil || acted {
+		t.Errorf("the old token's death took the device: %v", err)
+	}
+	f.register(device("d1", "b", "t1")) // another person on the same phone
+	told("a d2 t2", "b d1 t1")
+	f.register(device("d3", "a", "t1")) // the app was installed again, the token stayed
+	told("a d2 t2", "a d3 t1")
+	for _, other := range []func(*chatbell.Device){
+		func(d *chatbell.Device) { d.Provider = chatbell.ProviderFCM }, func(d *chatbell.Device) { d.App = "second" }, func(d *chatbell.Device) { d.Token = "T1" },
+	} {
+		d := device("", "b", "t1")
+		other(&d)
+		f.register(d)
+	}
+	f.equal("how many devices b has with tokens that only look the same", len(f.deviceIDs(store.DeviceFilter{User: "b", Limit: 10})), 3)
+	if removed, err := f.DeleteDevice(ctx, acme, "d3", ""); err != nil || !removed {
+		t.Errorf("removing d3: %v", err)
+	}
+	if removed, err := f.DeleteDevice(ctx, acme, "d3", ""); err != nil || removed {
+		t.Errorf("removing d3 twice: %v", err)
+	}
+}
+
+// deviceLists: a list has every device once, page by page, whoever's it is; one
+// person's has theirs only.
+func deviceLists(_ *testing.T, f *fixture) {
+	var all, theirs []string
+	for i := range 230 {
+		id, user := fmt.Sprintf("d%03d", i), "a"
+		if i%3 == 0 {
+			user = "b"
+			theirs = append(theirs, id)
+		}
+		f.register(device(id, user, "t"+id))
+		all = append(all, id)
+	}
+	for user, want := range map[chatbell.UserID][]string{"": all, "b": theirs, "nobody": {}} {
+		got := []string{}
+		for filter := (store.DeviceFilter{User: user, Limit: 50}); ; {
+			page := f.deviceIDs(filter)
+			if len(page) == 0 {
+				break
+			}
+			got = append(got, page...)
+			filter.After = chatbell.DeviceID(page[len(page)-1])
+		}
+		f.equal("the devices of "+string(user), got, want)
+	}
+	found, err := f.CheckDevices(f.Context(), acme, nil)
+	f.must(err)
+	f.equal("no devices", len(found), 0)
+}
+
 func deadTokens(t *testing.T, f *fixture) {
 	ctx := t.Context()
 	d := f.register(device("d", "a", "t"))
@@ -84,6 +162,7 @@ func deadTokens(t *testing.T, f *fixture) {
 	}{
 		{"another token", "t0", time.Time{}, false},
 		{"dead before it was registered", "t", d.RegisteredAt.Add(-time.Hour), false},
+		{"dead when it was registered", "t", d.RegisteredAt, false},
 		{"dead since", "t", d.RegisteredAt.Add(time.Second), true},
 		{"gone already", "t", d.RegisteredAt.Add(time.Second), false},
 	} {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -101,6 +102,115 @@ func applyAndAPI(t *testing.T, f *fixture) {
 	f.equal("the members after a newer event", f.memberIDs("c"), []string{"a", "b"})
 }
 
+// callsAndEvents: each call that writes is newer than the events accepted before it,
+// also where they are about what nobody knew yet, and older than those after it.
+func callsAndEvents(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	channel := func(t chatbell.EventType, name string) chatbell.Event {
+		return chatbell.Event{Type: t, Channel: chatbell.ChannelRef{ID: "c", Name: name}}
+	}
+	user := func(p chatbell.Person) chatbell.Event { return chatbell.Event{Type: chatbell.UserUpdated, User: &p} }
+	for what, x := range map[string]struct {
+		call         func(f *fixture) error // at 10
+		older, newer []chatbell.Event       // 9 and 11
+		check        func(f *fixture) any
+		want, then   any
+	}{
+		"PutUser": {
+			func(f *fixture) error { return f.PutUser(ctx, acme, chatbell.User{ID: "a", Name: "Api"}) },
+			[]chatbell.Event{user(chatbell.Person{ID: "a", Name: "Old", Locale: "de", Roles: []string{"old"}}), {Type: chatbell.UserDeleted, User: &chatbell.Person{ID: "a"}}},
+			[]chatbell.Event{user(chatbell.Person{ID: "a", Locale: "ja"})},
+			func(f *fixture) any { u, _ := f.User(ctx, acme, "a"); return u },
+			chatbell.User{ID: "a", Name: "Api"}, chatbell.User{ID: "a", Name: "Api", Locale: "ja"},
+		},
+		"PutChannel": {
+			func(f *fixture) error {
+				return f.PutChannel(ctx, acme, chatbell.Channel{ID: "c", NotificationMode: chatbell.ModeSilent})
+			},
+			[]chatbell.Event{channel(chatbell.ChannelUpdated, "Old"), channel(chatbell.ChannelDeleted, "")},
+			[]chatbell.Event{channel(chatbell.ChannelUpdated, "New")},
+			func(f *fixture) any { c, _ := f.Channel(ctx, acme, "c"); return c },
+			chatbell.Channel{ID: "c", NotificationMode: chatbell.ModeSilent}, chatbell.Channel{ID: "c", Name: "New", NotificationMode: chatbell.ModeSilent},
+		},
+		"PutMember": {
+			func(f *fixture) error {
+				return f.PutMember(ctx, acme, "c", chatbell.Member{User: chatbell.User{ID: "a"}})
+			},
+			[]chatbell.Event{inChannel(chatbell.ChannelLeft, "c", "a"), channel(chatbell.ChannelDeleted, "")},
+			[]chatbell.Event{inChannel(chatbell.ChannelLeft, "c", "a")},
+			func(f *fixture) any { return f.memberIDs("c") },
+			[]string{"a"}, []string{},
+		},
+		"ReplaceMembers": {
+			func(f *fixture) error { return second(f.ReplaceMembers(ctx, acme, "c", sequence([]string{"a"}, nil))) },
+			[]chatbell.Event{inChannel(chatbell.ChannelJoined, "c", "z"), inChannel(chatbell.ChannelLeft, "c", "a")},
+			[]chatbell.Event{inChannel(chatbell.ChannelJoined, "c", "z"), inChannel(chatbell.ChannelLeft, "c", "a")},
+			func(f *fixture) any { return f.memberIDs("c") },
+			[]string{"a"}, []string{"z"},
+		},
+		"DeleteChannel": {
+			func(f *fixture) error {
+				return errors.Join(f.PutChannel(ctx, acme, chatbell.Channel{ID: "c"}), f.DeleteChannel(ctx, acme, "c"))
+			},
+			[]chatbell.Event{inChannel(chatbell.ChannelCreated, "c", "z")},
+			[]chatbell.Event{inChannel(chatbell.ChannelJoined, "c", "z")},
+			func(f *fixture) any { return f.memberIDs("c") },
+			[]string{}, []string{"z"},
+		},
+		"DeleteUser": {
+			func(f *fixture) error {
+				return errors.Join(f.PutUser(ctx, acme, chatbell.User{ID: "z"}), f.DeleteUser(ctx, acme, "z"))
+			},
+			[]chatbell.Event{user(chatbell.Person{ID: "z", Name: "Old"}), inChannel(chatbell.ChannelJoined, "c", "z")},
+			[]chatbell.Event{inChannel(chatbell.ChannelJoined, "c", "z")},
+			func(f *fixture) any { u, _ := f.User(ctx, acme, "z"); return fmt.Sprint(u.Name, f.memberIDs("c")) },
+			"[]", "[z]",
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			f := newFixture(t, f.open)
+			f.seq = 10
+			f.must(x.call(f))
+			for _, e := range x.older {
+				f.at(9, e)
+				f.equal("after the older "+string(e.Type), x.check(f), x.want)
+			}
+			for _, e := range x.newer {
+				f.at(11, e)
+			}
+			f.equal("after the newer events", x.check(f), x.then)
+		})
+	}
+}
+
+// nothingErased: an event's empty fields leave what is known, of channels, of users
+// and of members.
+func nothingErased(t *testing.T, f *fixture) {
+	f.event(chatbell.Event{
+		Type: chatbell.ChannelCreated, Channel: chatbell.ChannelRef{ID: "c", Name: "General", Type: "live"},
+		Members: []chatbell.Person{{ID: "a", Name: "Ann", Locale: "de", Timezone: "Europe/Berlin", Roles: []string{"mod"}}},
+	})
+	f.event(chatbell.Event{Type: chatbell.UserUpdated, User: &chatbell.Person{ID: "a", Roles: []string{"vip"}}})
+	before := f.picture(acme)
+	for _, e := range []chatbell.Event{
+		inChannel(chatbell.ChannelCreated, "c", "a"), inChannel(chatbell.ChannelJoined, "c", "a"), inChannel(chatbell.ChannelUpdated, "c"),
+		{Type: chatbell.UserUpdated, User: &chatbell.Person{ID: "a"}}, inChannel(chatbell.ChannelJoined, "c"), inChannel(chatbell.ChannelLeft, "c", "b"),
+		{Type: chatbell.MessageCreated, Channel: chatbell.ChannelRef{ID: "c", Name: "Other"}, Actor: chatbell.Person{ID: "a", Name: "Other"}, Message: &chatbell.Message{ID: "m"}},
+		{Type: chatbell.ChannelRead, Channel: chatbell.ChannelRef{ID: "c"}, User: &chatbell.Person{ID: "a", Name: "Other"}},
+		{Type: "custom.type", Channel: chatbell.ChannelRef{ID: "c2", Name: "Other"}, User: &chatbell.Person{ID: "u"}, Members: people("u")},
+	} {
+		f.event(e)
+		f.same("after "+string(e.Type), f.picture(acme), before)
+	}
+	f.event(inChannel(chatbell.ChannelLeft, "c", "a"))
+	f.event(inChannel(chatbell.ChannelJoined, "c", "a"))
+	list, err := f.Members(t.Context(), acme, "c", "", 10)
+	f.must(err)
+	f.equal("who left and came back: no roles of then", list, []chatbell.Member{{
+		User: chatbell.User{ID: "a", Name: "Ann", Locale: "de", Timezone: "Europe/Berlin", Roles: []string{"vip"}},
+	}})
+}
+
 // property: whatever the order in which events of a channel's life come, and however
 // often, the members are those that the order of their sequences gives.
 func property(t *testing.T, f *fixture) {
@@ -126,7 +236,7 @@ func property(t *testing.T, f *fixture) {
 		}
 		order = rapid.Permutation(order).Draw(rt, "order")
 		for _, i := range order {
-			if err := f.Apply(t.Context(), uint64(i+1), &chatbell.Envelope{Network: acme, Event: events[i]}); err != nil { //nolint:gosec // a small index
+			if err := f.Apply(t.Context(), uint64(i+1), &chatbell.Envelope{Network: acme, Event: events[i]}); err != nil {
 				rt.Fatal(err)
 			}
 		}

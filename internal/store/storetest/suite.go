@@ -36,17 +36,17 @@ type Open func(t *testing.T, dir string, sequence func() uint64) Store
 func Run(t *testing.T, open Open) {
 	for name, test := range map[string]func(*testing.T, *fixture){
 		"Users": users, "Channels": channels, "Members": members, "ReplaceMembers": replaceMembers,
-		"Devices": devices, "DeadTokens": deadTokens, "Settings": settings, "Networks": networks, "Endpoints": endpoints,
-		"Later": later, "Progress": progress, "Reopen": reopen,
-		"Apply": apply, "ApplyLate": applyLate, "ApplyAndAPI": applyAndAPI, "Property": property,
-		"Audience": audience, "JoinedBefore": joinedBefore, "Recipients": recipients,
-		"Isolation": isolation, "Concurrency": concurrency, "Cancelled": cancelled,
+		"Devices": devices, "DeadTokens": deadTokens, "Tokens": tokens, "DeviceLists": deviceLists, "Settings": settings, "Networks": networks, "Endpoints": endpoints,
+		"Later": later, "Takes": takes, "Progress": progress, "Reopen": reopen,
+		"Apply": apply, "ApplyLate": applyLate, "ApplyAndAPI": applyAndAPI, "CallsAndEvents": callsAndEvents, "NothingErased": nothingErased, "Property": property,
+		"Late": late, "Repeated": repeated, "NewLife": newLife, "APIAheadOfSequence": apiAheadOfSequence,
+		"ChannelProperty": channelProperty, "PeopleProperty": peopleProperty,
+		"Audience": audience, "LargeAudience": largeAudience, "OddIDs": oddIDs, "JoinedBefore": joinedBefore, "Recipients": recipients,
+		"EveryMethod": everyMethod, "Isolation": isolation, "Concurrency": concurrency, "Undone": undone, "ReadYourWrites": readYourWrites, "CloseUnderWrites": closeUnderWrites,
+		"Cancelled": cancelled, "Closed": closed,
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := &fixture{T: t, open: open, dir: t.TempDir()}
-			f.Store = open(t, f.dir, func() uint64 { return f.seq })
-			t.Cleanup(func() { f.must(f.Store.Close()) })
-			test(t, f)
+			test(t, newFixture(t, open))
 		})
 	}
 }
@@ -61,6 +61,14 @@ type fixture struct {
 	open Open
 	dir  string
 	seq  uint64 // the newest accepted event's
+}
+
+func newFixture(t *testing.T, open Open) *fixture {
+	t.Helper()
+	f := &fixture{T: t, open: open, dir: t.TempDir()}
+	f.reopen()
+	t.Cleanup(func() { f.must(f.Close()) })
+	return f
 }
 
 func (f *fixture) must(err error) {
@@ -83,6 +91,9 @@ func (f *fixture) equal(what string, got, want any) {
 		f.Errorf("%s is\n  %+v, want\n  %+v", what, got, want)
 	}
 }
+
+// reopen opens the store again after it was closed.
+func (f *fixture) reopen() { f.Store = f.open(f.T, f.dir, func() uint64 { return f.seq }) }
 
 // event applies an event with the next sequence.
 func (f *fixture) event(e chatbell.Event) {

@@ -1,14 +1,11 @@
 package storetest
 
 import (
-	"context"
-	"errors"
+	"bytes"
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
-	"chatbell"
 	"chatbell/internal/store"
 )
 
@@ -39,6 +36,56 @@ func later(t *testing.T, f *fixture) {
 	}
 }
 
+// laterThanAll is when everything is due.
+var laterThanAll = time.UnixMilli(1 << 45)
+
+// takes: work is given back oldest first, as much as is asked for, again and again
+// until it is deleted; each piece once.
+func takes(t *testing.T, f *fixture) {
+	ctx, now := t.Context(), time.UnixMilli(1_800_000_000_000)
+	const n, page = 200, 64
+	var want, got []string
+	rows := make([]store.Later, n)
+	for i := range rows {
+		id := fmt.Sprintf("w%03d", (i*77)%n) // put in another order than they are due
+		rows[i] = store.Later{ID: id, DueAt: now.Add(-time.Duration(n-(i*77)%n) * time.Millisecond), Destination: "d", Topic: "t", Payload: []byte(id)}
+		want = append(want, fmt.Sprintf("w%03d", i))
+	}
+	f.must(f.PutLater(ctx, rows))
+	f.must(f.PutLater(ctx, rows[:50]))
+	f.must(f.PutLater(ctx, nil))
+	for {
+		due, err := f.DueLater(ctx, now.Add(-time.Millisecond), page)
+		f.must(err)
+		again, err := f.DueLater(ctx, now.Add(-time.Millisecond), page)
+		f.must(err)
+		f.equal("what is due, taken again", again, due)
+		if len(due) == 0 {
+			break
+		}
+		if len(due) > page {
+			t.Fatalf("%d were given back, want at most %d", len(due), page)
+		}
+		taken := ids(due, func(l store.Later) string { return l.ID })
+		got = append(got, taken...)
+		f.must(f.DeleteLater(ctx, taken))
+		f.must(f.DeleteLater(ctx, taken))
+	}
+	f.equal("the work, in the order in which it was due", got, want)
+	f.must(f.DeleteLater(ctx, nil))
+	if _, waiting, err := f.NextLater(ctx); err != nil || waiting {
+		t.Errorf("work waits although all was taken: %v", err)
+	}
+	// The id is free again: the same work may have to wait once more.
+	f.must(f.PutLater(ctx, []store.Later{{ID: "w000", DueAt: now, Payload: []byte("again")}}))
+	if due, err := f.DueLater(ctx, now, 1); err != nil || len(due) != 1 || string(due[0].Payload) != "again" {
+		t.Errorf("work that was put again: %v, %v", due, err)
+	}
+	if due, err := f.DueLater(ctx, now.Add(-time.Millisecond), 1); err != nil || len(due) != 0 {
+		t.Errorf("work that is not due yet: %v, %v", due, err)
+	}
+}
+
 func progress(t *testing.T, f *fixture) {
 	ctx := t.Context()
 	c, err := f.RecorderCursor(ctx)
@@ -59,73 +106,17 @@ func progress(t *testing.T, f *fixture) {
 	if data, err = f.Checkpoint(ctx, "k"); err != nil || string(data) != "2" {
 		t.Errorf("the checkpoint is %q, %v", data, err)
 	}
+	binary := []byte{0, 0xff, '\'', 0}
+	f.must(f.PutCheckpoint(ctx, "other", binary))
+	if data, err = f.Checkpoint(ctx, "other"); err != nil || !bytes.Equal(data, binary) {
+		t.Errorf("the other checkpoint is %q, %v", data, err)
+	}
 	f.must(f.DeleteCheckpoint(ctx, "k"))
 	f.must(f.DeleteCheckpoint(ctx, "k"))
 	if data, err = f.Checkpoint(ctx, "k"); err != nil || data != nil {
 		t.Errorf("a deleted checkpoint is %q, %v", data, err)
 	}
-}
-
-// Everything that was put is there when the store is opened again.
-func reopen(t *testing.T, f *fixture) {
-	ctx := t.Context()
-	f.event(inChannel(chatbell.ChannelCreated, "c", "a", "b"))
-	f.register(device("d", "a", "t"))
-	f.must(f.PutNetworkSettings(ctx, acme, chatbell.Toggles{Enabled: ptr(false)}))
-	f.must(f.PutLater(ctx, []store.Later{{ID: "l", DueAt: time.Now(), Payload: []byte("p")}}))
-	f.must(f.PutMeta(ctx, "k", "v"))
-	f.must(f.Close())
-	f.Store = f.open(t, f.dir, func() uint64 { return f.seq })
-	f.equal("members", f.memberIDs("c"), []string{"a", "b"})
-	if d, err := f.Device(ctx, acme, "d"); err != nil || d.Token != "t" {
-		t.Errorf("the device is %+v, %v", d, err)
+	if data, err = f.Checkpoint(ctx, "other"); err != nil || !bytes.Equal(data, binary) {
+		t.Errorf("the other checkpoint, after the deletion, is %q, %v", data, err)
 	}
-	if s, err := f.NetworkSettings(ctx, acme); err != nil || s.Enabled == nil || *s.Enabled {
-		t.Errorf("the settings are %+v, %v", s, err)
-	}
-	if due, err := f.DueLater(ctx, time.Now(), 10); err != nil || len(due) != 1 {
-		t.Errorf("work that waits: %v, %v", due, err)
-	}
-	if v, err := f.Meta(ctx, "k"); err != nil || v != "v" {
-		t.Errorf("the value is %q, %v", v, err)
-	}
-	f.at(f.seq, inChannel(chatbell.ChannelLeft, "c", "a")) // not newer than what the row knows
-	f.equal("members after an old event", f.memberIDs("c"), []string{"a", "b"})
-}
-
-// Writers do not disturb each other: everyone is told of its own write only.
-func concurrency(t *testing.T, f *fixture) {
-	const writers, each = 16, 20
-	var wg sync.WaitGroup
-	for w := range writers {
-		wg.Go(func() {
-			for i := range each {
-				id := fmt.Sprintf("%d-%d", w, i)
-				if _, err := f.RegisterDevice(t.Context(), acme, device(id, "u"+id, "t"+id)); err != nil {
-					t.Error(err)
-				}
-				if err := f.DeleteUser(t.Context(), acme, chatbell.UserID("nobody"+id)); !errors.Is(err, chatbell.ErrNotFound) {
-					t.Errorf("a neighbour's failure: %v", err)
-				}
-				if _, err := f.Device(t.Context(), acme, chatbell.DeviceID(id)); err != nil {
-					t.Errorf("what was just written: %v", err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	f.equal("devices", len(f.deviceIDs(store.DeviceFilter{Limit: 1000})), writers*each)
-}
-
-// A caller that has given up gets its error, and the store goes on.
-func cancelled(t *testing.T, f *fixture) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := f.PutMeta(ctx, "k", "v"); !errors.Is(err, context.Canceled) {
-		t.Errorf("a write: %v", err)
-	}
-	if _, err := f.Members(ctx, acme, "c", "", 10); !errors.Is(err, context.Canceled) {
-		t.Errorf("a read: %v", err)
-	}
-	f.must(f.PutMeta(t.Context(), "k", "v"))
 }

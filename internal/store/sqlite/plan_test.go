@@ -1,0 +1,163 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"chatbell"
+	"chatbell/internal/store"
+	"chatbell/internal/store/storetest"
+)
+
+// readThrough is a step that reads all rows of something, or all of a network.
+var readThrough = regexp.MustCompile(`^SCAN (\w+)|^SEARCH (\w+) .*\(network=\?\)$`)
+
+// mayBeRead are what may be read through: tables with a row for each network, key or
+// endpoint, or one row; j and json_each are ids that a call gives, the others what was
+// found before.
+var mayBeRead = []string{"networks", "keys", "disabled_endpoints", "network_settings", "recorder_cursor", "j", "json_each", "m", "CONSTANT"}
+
+// Every query that the suite leads to finds its rows by an index: nothing reads the
+// members or devices of others.
+func TestQueriesUseTheirIndexes(t *testing.T) {
+	var kept, atOpen []map[string]*sql.Stmt
+	t.Run("Suite", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T, dir string, sequence func() uint64) storetest.Store {
+			s := open(t, filepath.Join(dir, "db"), sequence)
+			// Close leaves these maps as they are.
+			kept = append(kept, s.read.statements, s.writer.stmt.statements)
+			atOpen = append(atOpen, map[string]*sql.Stmt{}, maps.Clone(s.writer.stmt.statements))
+			return s
+		})
+	})
+	queries := map[string]bool{}
+	for i, statements := range kept {
+		for query := range statements {
+			if _, tidying := atOpen[i][query]; !tidying { // which may take its time
+				queries[query] = true
+			}
+		}
+	}
+	if len(queries) < 50 {
+		t.Errorf("the suite led to %d queries only; the test has gone blind", len(queries))
+	}
+	s := open(t, filepath.Join(t.TempDir(), "db"), func() uint64 { return 0 })
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for query := range queries {
+		for _, step := range plan(t, s.readDB, query) {
+			if what := readThrough.FindStringSubmatch(step); what != nil && !slices.Contains(mayBeRead, what[1]+what[2]) {
+				t.Errorf("%s: %s", step, query)
+			}
+		}
+	}
+}
+
+// What is asked for most often is found by the index that was made for it.
+func TestIndexes(t *testing.T) {
+	const n chatbell.NetworkID = "acme"
+	for what, x := range map[string]struct {
+		ask  func(context.Context, *Store) error
+		want []string
+	}{
+		"Audience": {
+			func(ctx context.Context, s *Store) error {
+				_, err := s.Audience(ctx, chatbell.AudienceQuery{Network: n, Channel: "c", Limit: 10})
+				return err
+			}, []string{"members USING PRIMARY KEY (network=? AND channel=? AND user>?)", "d USING INDEX devices_by_user (network=? AND user=?)"},
+		},
+		"Recipients": {
+			func(ctx context.Context, s *Store) error {
+				_, err := s.Recipients(ctx, n, "c", []chatbell.UserID{"a"})
+				return err
+			}, []string{"members USING PRIMARY KEY (network=? AND channel=? AND user=?)", "d USING INDEX devices_by_user (network=? AND user=?)"},
+		},
+		"Devices": {
+			func(ctx context.Context, s *Store) error {
+				_, err := s.Devices(ctx, n, store.DeviceFilter{Limit: 10})
+				return err
+			}, []string{"devices USING PRIMARY KEY (network=? AND id>?)"},
+		},
+		"Devices of a user": {
+			func(ctx context.Context, s *Store) error {
+				_, err := s.Devices(ctx, n, store.DeviceFilter{User: "a", Limit: 10})
+				return err
+			}, []string{"devices USING INDEX devices_by_user (network=? AND user=? AND id>?)"},
+		},
+		"CheckDevices": {
+			func(ctx context.Context, s *Store) error {
+				_, err := s.CheckDevices(ctx, n, []chatbell.DeviceID{"d"})
+				return err
+			}, []string{"devices USING PRIMARY KEY (network=? AND id=?)"},
+		},
+		"DueLater": {
+			func(ctx context.Context, s *Store) error {
+				_, err := s.DueLater(ctx, time.Now(), 10)
+				return err
+			}, []string{"later USING INDEX later_by_due (due_at<?)"},
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := open(t, filepath.Join(t.TempDir(), "db"), nil)
+			defer func() {
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
+			if err := x.ask(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+			var steps []string
+			for query := range s.read.statements { // the one just asked
+				steps = append(steps, plan(t, s.readDB, query)...)
+			}
+			for _, want := range x.want {
+				if !slices.ContainsFunc(steps, func(step string) bool { return strings.HasPrefix(step, "SEARCH "+want) }) {
+					t.Errorf("no step is %q among\n%s", want, strings.Join(steps, "\n"))
+				}
+			}
+		})
+	}
+}
+
+func open(t *testing.T, path string, sequence func() uint64) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), Config{Path: path, Sequence: sequence})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// plan is how SQLite would answer a query. Values that the query does not name are
+// ignored.
+func plan(t *testing.T, db *sql.DB, query string) (steps []string) {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, make([]any, 32)...)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+			t.Fatal(err)
+		}
+		steps = append(steps, step)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return steps
+}
