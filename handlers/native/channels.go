@@ -113,8 +113,12 @@ func (a *api) putMember(c echo.Context) error {
 		return err
 	}
 	var m memberJSON
-	if c.Request().ContentLength != 0 {
-		if err := readJSON(c, &m); err != nil {
+	body, err := readBody(c)
+	if err != nil {
+		return err
+	}
+	if len(body) > 0 {
+		if err := decodeObject(body, &m); err != nil {
 			return err
 		}
 	}

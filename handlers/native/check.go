@@ -42,7 +42,13 @@ func checkID(id string) string {
 // checker collects what is wrong.
 type checker struct{ errs []chatbell.FieldError }
 
+// maxMistakes bounds an answer: a body can have more mistakes than it has bytes to spare.
+const maxMistakes = 100
+
 func (k *checker) add(pointer, detail string, args ...any) {
+	if len(k.errs) == maxMistakes {
+		return
+	}
 	k.errs = append(k.errs, field(pointer, detail, args...))
 }
 
@@ -62,7 +68,11 @@ func (k *checker) locale(pointer, s string) {
 	if s == "" {
 		return
 	}
-	if _, err := language.Parse(s); err != nil || len(s) > 64 {
+	if len(s) > 64 {
+		k.add(pointer, "must have at most 64 characters")
+		return
+	}
+	if _, err := language.Parse(s); err != nil {
 		k.add(pointer, "must be a BCP 47 language tag, for example en or pt-BR")
 	}
 }
@@ -123,6 +133,9 @@ func checkEvent(e *chatbell.Event) []chatbell.FieldError {
 	}
 	if !typePattern.MatchString(string(e.Type)) {
 		k.add("/type", "must be an event type: 1 to 64 characters of a-z, 0-9, dot, underscore and hyphen")
+	}
+	if y := e.Time.UTC().Year(); !e.Time.IsZero() && (y < 1 || y > 9999) {
+		k.add("/time", "must be within the years 1 to 9999 in UTC")
 	}
 	need := needs[e.Type]
 	if !e.Actor.IsZero() {

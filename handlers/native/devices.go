@@ -1,10 +1,13 @@
 package native
 
 import (
-	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
@@ -64,7 +67,7 @@ func checkDevice(d *chatbell.Device) error {
 		k.add("/token", "must have 1 to %d characters", maxToken)
 	case d.Provider == chatbell.ProviderAPNs && (n > maxHexToken || !hexToken.MatchString(d.Token)):
 		k.add("/token", "must be hexadecimal with at most %d characters for apns", maxHexToken)
-	case checkID(d.Token[:min(len(d.Token), 1)]) != "":
+	case strings.ContainsFunc(d.Token, unicode.IsControl):
 		k.add("/token", "must not contain control characters")
 	}
 	k.short("/app", d.App, chatbell.MaxIDLength)
@@ -77,10 +80,14 @@ func checkDevice(d *chatbell.Device) error {
 func (k *checker) meta(meta map[string]string) {
 	if len(meta) > maxMeta {
 		k.add("/meta", "must have at most %d entries", maxMeta)
+		return
 	}
-	for name, value := range meta {
-		if len(name) > chatbell.MaxIDLength || len(value) > maxMetaText {
-			k.add(fmt.Sprintf("/meta/%.40s", name), "must have a name of at most %d and a value of at most %d bytes", chatbell.MaxIDLength, maxMetaText)
+	for _, name := range slices.Sorted(maps.Keys(meta)) {
+		switch {
+		case len(name) > chatbell.MaxIDLength:
+			k.add("/meta", "must have names of at most %d bytes", chatbell.MaxIDLength)
+		case len(meta[name]) > maxMetaText:
+			k.add("/meta"+escaped(name), "must have at most %d bytes", maxMetaText)
 		}
 	}
 }
@@ -117,6 +124,9 @@ func (a *api) getDevices(c echo.Context) error {
 		return err
 	}
 	who, user := callerOf(c), chatbell.UserID(c.QueryParam("user"))
+	if detail := checkID(string(user)); user != "" && detail != "" {
+		return invalid(field("/user", "%s", detail))
+	}
 	if who.user != "" {
 		if user != "" && user != who.user {
 			return errUserToken
@@ -149,7 +159,7 @@ func (a *api) deleteDeviceByQuery(c echo.Context) error {
 	id, user := c.QueryParam("device_id"), c.QueryParam("user")
 	k := &checker{}
 	k.id("/device_id", id)
-	if user != "" {
+	if c.QueryParams().Has("user") { // an empty one is a caller's mistake, not "whoever it is"
 		k.id("/user", user)
 	}
 	if err := k.result(); err != nil {

@@ -96,7 +96,7 @@ func elements(body []byte) ([]json.RawMessage, error) {
 				return nil, problem(http.StatusBadRequest, "the array is empty; send at least one event")
 			}
 			return out, nil
-		case c == '}' || c == ']':
+		case (c == '}' || c == ']') && depth > 0:
 			depth--
 		}
 	}
@@ -115,7 +115,10 @@ func parseEvent(raw json.RawMessage) (chatbell.Event, []chatbell.FieldError) {
 		return e, []chatbell.FieldError{field("", "must be a JSON object")}
 	}
 	if err := json.Unmarshal(raw, &e); err != nil {
-		return e, []chatbell.FieldError{jsonError(err)}
+		return e, []chatbell.FieldError{jsonError(err, raw, &e)}
+	}
+	if errs := checkOutline(raw); len(errs) > 0 {
+		return e, errs
 	}
 	return e, checkEvent(&e)
 }

@@ -3,37 +3,64 @@ package native
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
+	"time"
 
 	"chatbell"
 )
 
-// jsonError says where JSON is wrong, in our words.
-func jsonError(err error) chatbell.FieldError {
+// jsonError says where JSON is wrong, in our words. The body is what was decoded into v.
+func jsonError(err error, body []byte, v any) chatbell.FieldError {
 	var kind *json.UnmarshalTypeError
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &kind):
-		return field("/"+strings.ReplaceAll(kind.Field, ".", "/"), "must be %s, not a JSON %s", wanted(kind.Type.String()), kind.Value)
+		// The error's own path leaves out indexes and has the names of embedded structs.
+		return field(pointerAt(body, kind.Offset), "must be %s, not a JSON %s", wanted(kind.Type.Kind()), kind.Value)
 	case errors.As(err, &syntax):
 		return field("", "is not valid JSON at byte %d: %v", syntax.Offset, syntax)
-	case strings.HasPrefix(err.Error(), "parsing time"), strings.HasPrefix(err.Error(), "Time.UnmarshalJSON"):
-		return field("/time", "must be an RFC 3339 time, for example 2026-11-20T10:00:00Z")
+	}
+	if at := badTime(body, v); at != "" {
+		return field(at, "must be an RFC 3339 time, for example 2026-11-20T10:00:00Z")
 	}
 	return field("", "is not valid JSON")
 }
 
-// wanted names a Go type for somebody who does not write Go.
-func wanted(t string) string {
-	switch {
-	case strings.HasPrefix(t, "[]"):
-		return "an array"
-	case strings.Contains(t, "string"), strings.HasSuffix(t, "ID"), strings.HasSuffix(t, "Type"), strings.HasSuffix(t, "Mode"):
-		return "a string"
-	case strings.HasPrefix(t, "int"), strings.HasPrefix(t, "*int"):
-		return "a whole number"
-	case strings.HasSuffix(t, "bool"):
-		return "true or false"
+// badTime finds the member that is to be a time and is none; the decoder does not
+// say which one that was.
+func badTime(body []byte, v any) string {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(body, &members) != nil || reflect.TypeOf(v).Elem().Kind() != reflect.Struct {
+		return ""
 	}
-	return "an object"
+	for _, f := range reflect.VisibleFields(reflect.TypeOf(v).Elem()) {
+		if f.Type != reflect.TypeFor[time.Time]() {
+			continue
+		}
+		want, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		for name, raw := range members {
+			var t time.Time
+			if strings.EqualFold(name, want) && json.Unmarshal(raw, &t) != nil {
+				return escaped(name)
+			}
+		}
+	}
+	return ""
+}
+
+// wanted names a kind of Go value for somebody who does not write Go.
+func wanted(k reflect.Kind) string {
+	switch k {
+	case reflect.Slice, reflect.Array:
+		return "an array"
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return "a whole number"
+	default:
+		return "an object"
+	}
 }

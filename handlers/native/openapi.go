@@ -107,18 +107,36 @@ func jsonContent(schema string) object {
 }
 
 func (o *operation) content() object {
-	ref := object{"schema": object{"$ref": "#/components/schemas/" + o.request}}
+	one, example := ref(o.request), examples[o.request]
+	lines := object{"schema": one, "example": example + "\n"}
 	switch o.media {
 	case "":
-		return object{"application/json": ref}
+		return object{"application/json": object{"schema": one, "example": json.RawMessage(example)}}
+	case mediaNDJSON:
+		return object{mediaNDJSON: lines}
 	case mediaEvents:
-		one := object{"$ref": "#/components/schemas/" + o.request}
 		return object{
-			"application/json": object{"schema": object{"oneOf": []any{one, object{"type": "array", "items": one, "maxItems": maxEvents}}}},
-			mediaNDJSON:        ref,
+			"application/json": object{
+				"schema":  object{"oneOf": []any{one, object{"type": "array", "items": one, "maxItems": maxEvents}}},
+				"example": json.RawMessage(example),
+			},
+			mediaNDJSON: lines,
 		}
 	}
-	return object{o.media: ref}
+	return object{o.media: object{"schema": one, "example": json.RawMessage(example)}}
+}
+
+// examples are bodies that can be sent as they are, by their schemas.
+var examples = map[string]string{
+	"Event": `{"id":"e1","type":"message.created","time":"2026-11-20T10:00:00Z","actor":{"id":"alice","name":"Alice","roles":["member"]},` +
+		`"channel":{"id":"general","name":"General","type":"community"},"message":{"id":"m1","type":"text","text":"Hi all","mentions":["bob"]}}`,
+	"User":            `{"name":"Alice","locale":"pt-BR","timezone":"America/Sao_Paulo","roles":["member"]}`,
+	"Channel":         `{"name":"General","type":"community","notification_mode":"default"}`,
+	"Member":          `{"id":"bob","name":"Bob","locale":"de","timezone":"Europe/Berlin","roles":["moderator"]}`,
+	"Device":          `{"device_id":"phone-1","user":"alice","provider":"fcm","platform":"android","token":"f0c1","app":"com.acme.chat","locale":"pt-BR"}`,
+	"Settings":        `{"enabled":true,"modules":[{"name":"chat","enabled":true,"roles":{"exclude":["bot"]}}],"events":[{"name":"channel.joined","enabled":false}]}`,
+	"UserSettings":    `{"enabled":null,"snooze_until":"2026-11-20T18:00:00Z","quiet_hours":{"from":"22:00","to":"07:00","timezone":"Europe/Berlin"}}`,
+	"ChannelSettings": `{"enabled":true,"mentions_only":true}`,
 }
 
 func text() object                 { return object{"type": "string"} }

@@ -82,6 +82,9 @@ func handleError(log *slog.Logger) echo.HTTPErrorHandler {
 		if p.Status >= http.StatusInternalServerError && c.Request().Context().Err() == nil {
 			log.Error("request failed", "method", c.Request().Method, "route", c.Path(), "status", p.Status, "error", err)
 		}
+		if p.Status == http.StatusUnauthorized {
+			c.Response().Header().Set("WWW-Authenticate", "Bearer")
+		}
 		if p.retryAfter > 0 {
 			c.Response().Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"time"
 
@@ -69,7 +70,7 @@ func New(c Config) (http.Handler, error) {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = handleError(c.Log)
-	e.Use(recoverer(c.Log))
+	e.Use(recoverer(c.Log), wellFormed)
 	for _, r := range a.routes(c.Metrics) {
 		var guard []echo.MiddlewareFunc
 		if r.access != open {
@@ -116,6 +117,23 @@ func recoverer(log *slog.Logger) echo.MiddlewareFunc {
 	}
 }
 
+// wellFormed refuses a query that cannot be read: echo would leave out what is wrong in
+// it, and removing a device for one user would become removing it for everybody.
+func wellFormed(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		values, err := url.ParseQuery(c.Request().URL.RawQuery)
+		if err != nil {
+			return problem(http.StatusBadRequest, "the query cannot be read: write name=value, percent-encoded, joined by &")
+		}
+		for name, all := range values {
+			if len(all) > 1 {
+				return invalid(field(escaped(name), "is given twice in the query"))
+			}
+		}
+		return next(c)
+	}
+}
+
 func (a *api) getHealthz(c echo.Context) error {
 	return c.JSON(http.StatusOK, map[string]string{"status": "ok", "version": a.version})
 }
@@ -123,13 +141,24 @@ func (a *api) getHealthz(c echo.Context) error {
 func (a *api) getReadyz(c echo.Context) error {
 	ctx := c.Request().Context()
 	if err := a.health.Ready(ctx); err != nil {
-		return retryLater(http.StatusServiceUnavailable, 5, "events cannot be accepted now: "+err.Error())
+		return fmt.Errorf("%w: %w", retryLater(http.StatusServiceUnavailable, 5, "events cannot be accepted now: "+whyNot(err)), err)
 	}
 	degraded := a.health.Degraded(ctx)
 	if degraded == nil {
 		degraded = []string{}
 	}
 	return c.JSON(http.StatusOK, map[string][]string{"degraded": degraded})
+}
+
+// whyNot tells everybody who asks no more than they may know; the rest is in the log.
+func whyNot(err error) string {
+	switch {
+	case errors.Is(err, ErrBacklogFull):
+		return "the backlog is full"
+	case errors.Is(err, ErrUnavailable):
+		return "the broker cannot be reached"
+	}
+	return "see the server's log"
 }
 
 // The bounds of a connection. A body of 4 MiB in 30 s is 140 KiB/s; a slower caller

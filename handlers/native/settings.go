@@ -129,13 +129,8 @@ func checkToggles(t *chatbell.Toggles, k *checker) {
 		if !namePattern.MatchString(string(m.Name)) {
 			k.add(at+"/name", "must be a module's name, for example chat")
 		}
-		for list, roles := range map[string][]string{"include": m.Roles.Include, "exclude": m.Roles.Exclude} {
-			if len(roles) > maxFilterRoles {
-				k.add(at+"/roles/"+list, "must be at most %d", maxFilterRoles)
-				continue
-			}
-			k.roles(at+"/roles/"+list, roles)
-		}
+		checkFilter(at+"/roles/include", m.Roles.Include, k)
+		checkFilter(at+"/roles/exclude", m.Roles.Exclude, k)
 	}
 	for i, e := range t.Events {
 		if !typePattern.MatchString(string(e.Name)) {
@@ -144,18 +139,29 @@ func checkToggles(t *chatbell.Toggles, k *checker) {
 	}
 }
 
+func checkFilter(pointer string, roles []string, k *checker) {
+	if len(roles) > maxFilterRoles {
+		k.add(pointer, "must be at most %d", maxFilterRoles)
+		return
+	}
+	k.roles(pointer, roles)
+}
+
 func checkUserSettings(s *chatbell.UserSettings, k *checker) {
 	checkToggles(&s.Toggles, k)
 	q := s.QuietHours
 	if q == nil {
 		return
 	}
-	for name, v := range map[string]string{"from": q.From, "to": q.To} {
-		if _, err := time.Parse("15:04", v); err != nil || len(v) != 5 {
-			k.add("/quiet_hours/"+name, "must be HH:MM, for example 22:00")
-		}
-	}
+	checkClock("/quiet_hours/from", q.From, k)
+	checkClock("/quiet_hours/to", q.To, k)
 	k.timezone("/quiet_hours/timezone", q.Timezone)
+}
+
+func checkClock(pointer, v string, k *checker) {
+	if _, err := time.Parse("15:04", v); err != nil || len(v) != 5 {
+		k.add(pointer, "must be HH:MM, for example 22:00")
+	}
 }
 
 func checkChannelSettings(s *chatbell.ChannelSettings, k *checker) { checkToggles(&s.Toggles, k) }

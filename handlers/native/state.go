@@ -61,9 +61,12 @@ type Settings interface {
 	PutChannelSettings(ctx context.Context, network chatbell.NetworkID, user chatbell.UserID, channel chatbell.ChannelID, s chatbell.ChannelSettings) error
 }
 
-// pathID reads an identifier from the path.
-func pathID(c echo.Context, name string) (string, error) {
-	id, err := url.PathUnescape(c.Param(name))
+// pathID reads an identifier from the path. The router matches the path as it was
+// sent only where decoding loses something; otherwise it is decoded already.
+func pathID(c echo.Context, name string) (id string, err error) {
+	if id = c.Param(name); c.Request().URL.RawPath != "" {
+		id, err = url.PathUnescape(id)
+	}
 	if err != nil || !utf8.ValidString(id) {
 		return "", invalid(field("/"+name, "must be UTF-8, percent-encoded where needed"))
 	}
@@ -91,7 +94,10 @@ func decodeObject(body []byte, v any) error {
 		return invalid(field("", "must be a JSON object"))
 	}
 	if err := json.Unmarshal(body, v); err != nil {
-		return invalid(jsonError(err))
+		return invalid(jsonError(err, body, v))
+	}
+	if errs := checkOutline(body); len(errs) > 0 {
+		return invalid(errs...)
 	}
 	return nil
 }
