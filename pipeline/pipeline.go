@@ -31,6 +31,7 @@ type Config struct {
 	Store              Store
 	Networks           Networks
 	Recorded           Recorded
+	Records            Records
 	Caller             Caller
 	Observer           Observer
 	Log                *slog.Logger
@@ -47,6 +48,7 @@ type Pipeline struct {
 	results *ResultWriter
 	later   *later
 	sender  *sender
+	hold    *hold
 }
 
 // quieter makes the router's news our debugging: an operator reads what concerns
@@ -73,7 +75,7 @@ func New(c Config) (*Pipeline, error) {
 		return nil, fmt.Errorf("make the router: %w", err)
 	}
 	boot := watermill.NewUUID()
-	p := &Pipeline{router: router, results: NewResultWriter(c.Publisher)}
+	p := &Pipeline{router: router, results: NewResultWriter(c.Publisher), hold: &hold{records: c.Records, log: c.Log, stopping: make(chan struct{})}}
 	p.later = &later{waiting: c.Store, publisher: c.Publisher, boot: boot, wake: make(chan struct{}, 1), log: c.Log}
 	p.sender = &sender{
 		devices: c.Store, caller: c.Caller, later: p.later, retry: c.Retry, now: c.Now, log: c.Log,
@@ -96,7 +98,7 @@ func New(c Config) (*Pipeline, error) {
 	} {
 		h := router.AddConsumerHandler(stage.name, stage.stream+".>", stage.from, stage.handle)
 		// The first is the outermost: a panic is an error for those outside of it.
-		h.AddMiddleware(observe(stage.name, c.Observer), errorPolicy(stage.name, c.Log), recoverer)
+		h.AddMiddleware(p.hold.before, observe(stage.name, c.Observer), errorPolicy(stage.name, c.Log), recoverer)
 	}
 	return p, nil
 }
@@ -117,6 +119,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	laterCtx, stopLater := context.WithCancel(ctx)
 	wg.Go(func() { p.later.run(laterCtx) })
 
+	defer context.AfterFunc(ctx, func() { close(p.hold.stopping) })()
 	err := p.router.Run(ctx)
 	stopLater()
 	p.sender.wg.Wait()
@@ -127,6 +130,9 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Paused reports that sending waits for room for results.
+func (p *Pipeline) Paused() bool { return p.hold.holding.Load() }
 
 // Running is closed once every stage has subscribed.
 func (p *Pipeline) Running() <-chan struct{} { return p.router.Running() }

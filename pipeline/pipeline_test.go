@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -95,6 +96,9 @@ type stage struct {
 	hook    *hook
 	results chatbell.Results
 	next    uint64
+	full    atomic.Bool // no room for results
+	asked   atomic.Int32
+	paused  func() bool
 }
 
 // Network implements pipeline.Networks.
@@ -104,6 +108,12 @@ func (s *stage) Network(id chatbell.NetworkID) (*pipeline.Network, bool) {
 
 // CatchUp, Recorded and Touched implement pipeline.Recorded for a first start.
 func (s *stage) CatchUp(context.Context, bool) error { return nil }
+
+// Full implements pipeline.Records.
+func (s *stage) Full(context.Context) (bool, error) {
+	s.asked.Add(1)
+	return s.full.Load(), nil
+}
 
 func (s *stage) Recorded(context.Context, []chatbell.UUID) (map[chatbell.UUID]struct{}, error) {
 	return nil, nil
@@ -144,7 +154,7 @@ func start(t *testing.T, change func(*pipeline.Network)) *stage {
 	}
 	p, err := pipeline.New(pipeline.Config{
 		Publisher: s.broker.Publisher(), Events: sub("match"), Push: sub("push"), Hook: sub("hook"), Store: s.store,
-		Networks: s, Recorded: s, Caller: s.hook, Observer: noObserver{}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Networks: s, Recorded: s, Records: s, Caller: s.hook, Observer: noObserver{}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Retry:        pipeline.Retry{PushInitial: 10 * time.Millisecond, PushMax: 50 * time.Millisecond, PushExpire: time.Hour, Webhooks: []time.Duration{10 * time.Millisecond, 20 * time.Millisecond}},
 		CloseTimeout: time.Second,
 	})
@@ -153,6 +163,7 @@ func start(t *testing.T, change func(*pipeline.Network)) *stage {
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
 	<-p.Running()
+	s.paused = p.Paused
 	t.Cleanup(func() { cancel(); check(t, <-done) })
 	return s
 }

@@ -44,6 +44,8 @@ type Options struct {
 	EngineCommand []string
 	// Backlog bounds the events that wait to be matched; 0 means 1,000,000.
 	Backlog uint64
+	// ResultBytes bounds the results that wait for ClickHouse; 0 means 8 GiB.
+	ResultBytes int64
 }
 
 // App is one chatbell server.
@@ -141,8 +143,12 @@ func (a *App) listen(ctx context.Context) (err error) {
 }
 
 func (a *App) openBroker(ctx context.Context) (err error) {
+	limits := map[string]int64{}
+	if a.opts.ResultBytes > 0 {
+		limits[jetstream.StreamResults] = a.opts.ResultBytes
+	}
 	a.broker, err = jetstream.Open(ctx, jetstream.Config{
-		Dir: filepath.Join(a.cfg.Data, "jetstream"), URLs: a.cfg.BrokerURLs(), DedupWindow: a.cfg.DedupWindow, Logger: a.log,
+		Dir: filepath.Join(a.cfg.Data, "jetstream"), URLs: a.cfg.BrokerURLs(), DedupWindow: a.cfg.DedupWindow, MaxBytes: limits, Logger: a.log,
 	})
 	if err != nil {
 		return fmt.Errorf("open the broker: %w", err)
@@ -195,7 +201,7 @@ func (a *App) openPipeline(ctx context.Context) error {
 	}
 	a.pipeline, err = pipeline.New(pipeline.Config{
 		Publisher: a.broker.Publisher(), Events: events, Push: push, Hook: hook,
-		Store: a.store, Networks: networks, Recorded: recorded{a}, Caller: caller, Observer: a.metrics, Log: a.log,
+		Store: a.store, Networks: networks, Recorded: recorded{a}, Records: a.intake, Caller: caller, Observer: a.metrics, Log: a.log,
 		Retry: a.cfg.PipelineRetry(), CloseTimeout: a.cfg.ShutdownTimeout,
 	})
 	return err

@@ -34,8 +34,8 @@ type intake struct {
 // a half of an outage, at 1 KiB an event 1 GiB of disk.
 const defaultBacklog = 1_000_000
 
-// resultsFull is the share of the RESULTS stream above which nothing new is taken:
-// the rest is kept for the events that were accepted already.
+// resultsFull is the share of the RESULTS stream above which nothing new is taken, and
+// nothing new is sent: the rest is kept for the work in hand.
 const resultsFull = 0.8
 
 // Accept publishes the events and answers for each, in their order, once it is
@@ -113,14 +113,20 @@ func (in *intake) room(ctx context.Context, n, reserve uint64) error {
 	if wait := b.Pending + b.InFlight; !in.reserve(b.At, wait, n, reserve) {
 		return fmt.Errorf("%w: %d events wait", native.ErrBacklogFull, wait)
 	}
-	r, err := in.broker.Backlog(ctx, jetstream.StreamResults, "")
+	full, err := in.Full(ctx)
 	if err != nil {
 		return intakeError(err)
 	}
-	if r.MaxBytes > 0 && float64(r.Bytes) > resultsFull*float64(r.MaxBytes) {
-		return fmt.Errorf("%w: ClickHouse has not taken %d MiB of results", native.ErrBacklogFull, r.Bytes>>20)
+	if full {
+		return fmt.Errorf("%w: ClickHouse has not taken the results so far", native.ErrBacklogFull)
 	}
 	return nil
+}
+
+// Full reports that there is room only for the results of work in hand.
+func (in *intake) Full(ctx context.Context) (bool, error) {
+	r, err := in.broker.Backlog(ctx, jetstream.StreamResults, "")
+	return r.MaxBytes > 0 && float64(r.Bytes) > resultsFull*float64(r.MaxBytes), err
 }
 
 // reserve tells whether n events fit beside those that waited at a time and those that

@@ -49,6 +49,12 @@ func (a *App) registerGauges() {
 		b, err := a.broker.Backlog(ctx, jetstream.StreamResults, "")
 		return float64(b.Bytes), err
 	})
+	a.metrics.Gauge("chatbell_sending_paused", "1 while nothing is sent because there is no room for more results.", nil, func(context.Context) (float64, error) {
+		if a.pipeline.Paused() {
+			return 1, nil
+		}
+		return 0, nil
+	})
 }
 
 // health answers /readyz.

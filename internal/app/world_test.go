@@ -46,23 +46,35 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// backlogVariable bounds the server's backlog.
-const backlogVariable = "TEST_CHATBELL_BACKLOG"
+// These bound what the server lets wait.
+const (
+	backlogVariable = "TEST_CHATBELL_BACKLOG"
+	resultsVariable = "TEST_CHATBELL_RESULT_BYTES"
+)
+
+func bound(variable string) (n int64, err error) {
+	if v := os.Getenv(variable); v != "" {
+		n, err = strconv.ParseInt(v, 10, 64)
+	}
+	return n, err
+}
 
 func serve(ctx context.Context, file string) error {
 	cfg, err := config.Load(config.Options{File: file})
 	if err != nil {
 		return err
 	}
-	var backlog uint64
-	if v := os.Getenv(backlogVariable); v != "" {
-		if backlog, err = strconv.ParseUint(v, 10, 64); err != nil {
-			return err
-		}
+	backlog, err := bound(backlogVariable)
+	if err != nil {
+		return err
+	}
+	results, err := bound(resultsVariable)
+	if err != nil {
+		return err
 	}
 	a, err := app.New(ctx, cfg, app.Options{
-		Backlog: backlog,
-		Log:     slog.New(slog.NewTextHandler(os.Stderr, nil)), Notices: os.Stdout, EngineCommand: []string{os.Args[0], "engine"},
+		Backlog: uint64(backlog), ResultBytes: results,
+		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Notices: os.Stdout, EngineCommand: []string{os.Args[0], "engine"},
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,69 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// Records tells how much room is left for results.
+type Records interface {
+	// Full reports that only work in hand may still write results: nothing new may
+	// begin. It is asked for every message and must be cheap.
+	Full(ctx context.Context) (bool, error)
+}
+
+// holdCheck is how often work that is held looks for room: seldom enough to cost
+// nothing, often enough that nobody waits long for what ClickHouse has taken.
+const holdCheck = 500 * time.Millisecond
+
+// hold keeps messages from their stages while there is no room for results. What was
+// sent and could not be written down would be sent again.
+type hold struct {
+	records Records
+	log     *slog.Logger
+	holding atomic.Bool
+	// stopping is closed when the process stops: a message's own context lasts longer,
+	// for the work in hand.
+	stopping chan struct{}
+}
+
+var errHeld = errors.New("handed back: there is no room for results")
+
+// before is the middleware. What is held keeps its place, and is handed back when the
+// process stops.
+func (h *hold) before(next message.HandlerFunc) message.HandlerFunc {
+	return func(msg *message.Message) ([]*message.Message, error) {
+		if err := h.wait(msg.Context()); err != nil {
+			return nil, err
+		}
+		return next(msg)
+	}
+}
+
+func (h *hold) wait(ctx context.Context) error {
+	for {
+		// A broker that does not answer is no reason to hold: the stage will hear of it.
+		full, err := h.records.Full(ctx)
+		if err != nil || !full {
+			if h.holding.Load() && h.holding.CompareAndSwap(true, false) {
+				h.log.Info("there is room for results again; sending goes on")
+			}
+			return nil
+		}
+		if h.holding.CompareAndSwap(false, true) {
+			h.log.Warn("no room for more results: sending pauses until ClickHouse takes them; see what is wrong with it")
+		}
+		select {
+		case <-time.After(holdCheck):
+		case <-h.stopping:
+			return errHeld
+		case <-ctx.Done():
+			return errHeld
+		}
+	}
+}
