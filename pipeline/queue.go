@@ -12,9 +12,19 @@ const (
 	queueQuota = 64 * maxBatch
 	// longWait is when waiting in memory stops being worth a place there.
 	longWait = 5 * time.Second
+	// maxParked bounds what one phone may hold up: at a provider's 30 ms some four
+	// seconds. What comes on top goes at once, out of order.
+	maxParked = 128
 	// rateWindow is over how long a destination's speed is measured.
 	rateWindow = time.Second
 )
+
+// task is one try. Tries of one lane, which is a phone, are made one after another:
+// side by side, the second of two messages could be shown first.
+type task struct {
+	lane string // empty for what needs no order
+	run  func()
+}
 
 // queue holds what waits for one destination, in order. Its workers are started
 // when there is work and end when there is none: an idle destination costs nothing.
@@ -22,8 +32,10 @@ type queue struct {
 	limit int // tries under way at once
 
 	mu      sync.Mutex
-	tasks   []func()
+	tasks   []task
 	head    int
+	lanes   map[string][]task // with a try under way, and what is parked behind it
+	parked  int
 	workers int
 	space   chan struct{} // closed and replaced when tasks were taken
 	wg      *sync.WaitGroup
@@ -35,16 +47,16 @@ type queue struct {
 }
 
 func newQueue(limit int, wg *sync.WaitGroup) *queue {
-	return &queue{limit: max(limit, 1), space: make(chan struct{}), wg: wg}
+	return &queue{limit: max(limit, 1), lanes: map[string][]task{}, space: make(chan struct{}), wg: wg}
 }
 
 // put appends the tasks in order, or reports false where they would wait for long:
 // they have to wait in the store then. A destination that makes progress is worth
 // a short wait for a place.
-func (q *queue) put(ctx context.Context, tasks []func()) bool {
+func (q *queue) put(ctx context.Context, tasks []task) bool {
 	for {
 		q.mu.Lock()
-		waiting := len(q.tasks) - q.head
+		waiting := len(q.tasks) - q.head + q.parked
 		if waiting == 0 || waiting+len(tasks) <= queueQuota {
 			q.append(tasks)
 			q.mu.Unlock()
@@ -68,7 +80,7 @@ func (q *queue) put(ctx context.Context, tasks []func()) bool {
 }
 
 // append adds tasks and starts workers for them. The lock is held.
-func (q *queue) append(tasks []func()) {
+func (q *queue) append(tasks []task) {
 	if q.head > 0 && q.head == len(q.tasks) {
 		q.tasks, q.head = q.tasks[:0], 0
 	}
@@ -87,13 +99,26 @@ func (q *queue) work() {
 	defer q.wg.Done()
 	for {
 		q.mu.Lock()
-		if q.head == len(q.tasks) {
+		t, ok := q.next()
+		if !ok {
 			q.workers--
 			q.mu.Unlock()
 			return
 		}
-		task := q.tasks[q.head]
-		q.tasks[q.head] = nil
+		q.mu.Unlock()
+		for ok {
+			t.run()
+			t, ok = q.done(t, time.Now())
+		}
+	}
+}
+
+// next takes the first task that may run; those of a lane that is busy are parked
+// behind it. The lock is held.
+func (q *queue) next() (task, bool) {
+	for q.head < len(q.tasks) {
+		t := q.tasks[q.head]
+		q.tasks[q.head] = task{}
 		q.head++
 		if q.head >= queueQuota { // move the rest down, so that the slice does not grow for ever
 			q.tasks, q.head = append(q.tasks[:0], q.tasks[q.head:]...), 0
@@ -102,20 +127,40 @@ func (q *queue) work() {
 			close(q.space)
 			q.space = make(chan struct{})
 		}
-		q.mu.Unlock()
-		task()
-		q.done(time.Now())
+		if t.lane == "" {
+			return t, true
+		}
+		behind, busy := q.lanes[t.lane]
+		switch {
+		case !busy:
+			q.lanes[t.lane] = nil
+			return t, true
+		case len(behind) >= maxParked:
+			t.lane = "" // it is nobody's turn to wait for
+			return t, true
+		}
+		q.lanes[t.lane] = append(behind, t)
+		q.parked++
 	}
+	return task{}, false
 }
 
-// done counts a finished try.
-func (q *queue) done(now time.Time) {
+// done counts a finished try, and gives what was parked behind it.
+func (q *queue) done(t task, now time.Time) (task, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.finished++
 	if d := now.Sub(q.windowStart); d >= rateWindow {
 		q.rate, q.finished, q.windowStart = float64(q.finished)/d.Seconds(), 0, now
 	}
+	behind := q.lanes[t.lane]
+	if len(behind) == 0 {
+		delete(q.lanes, t.lane)
+		return task{}, false
+	}
+	q.lanes[t.lane] = behind[1:]
+	q.parked--
+	return behind[0], true
 }
 
 // estimate is how long the last of n waiting targets will wait. The lock is held.

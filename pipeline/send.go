@@ -96,7 +96,7 @@ const hookStreams = 32
 
 // tasks are the tries of the batch. A batch whose destination is not configured any
 // more has none; settle gives its targets their rows.
-func (h *handed) tasks(ctx context.Context) (tasks []func(), limit int) {
+func (h *handed) tasks(ctx context.Context) (tasks []task, limit int) {
 	if len(h.batch.Targets) == 0 {
 		return nil, 0
 	}
@@ -106,16 +106,17 @@ func (h *handed) tasks(ctx context.Context) (tasks []func(), limit int) {
 		if !ok {
 			return nil, 0
 		}
-		return []func(){func() { h.run(0, func() (push.Receipt, error) { return h.call(ctx, ep) }, ctx) }}, hookStreams
+		return []task{{run: func() { h.run(0, func() (push.Receipt, error) { return h.call(ctx, ep) }, ctx) }}}, hookStreams
 	}
 	n, ok := h.net.Pushers[Credential{d.Provider, d.App}]
 	if !ok {
 		return nil, 0
 	}
 	ctx = push.WithTraceParent(ctx, h.batch.Notification.TraceParent)
-	tasks = make([]func(), len(h.batch.Targets))
+	tasks = make([]task, len(h.batch.Targets))
 	for i := range tasks {
-		tasks[i] = func() { h.run(i, func() (push.Receipt, error) { return h.push(ctx, n, i) }, ctx) }
+		run := func() { h.run(i, func() (push.Receipt, error) { return h.push(ctx, n, i) }, ctx) }
+		tasks[i] = task{h.batch.Targets[i].Token, run}
 	}
 	return tasks, streams(n)
 }
