@@ -100,7 +100,7 @@ func (f *fanout) trigger(ctx context.Context, m *matcher, ev *matched, t *rules.
 	p.pages, p.totals = fromCounts(at.Pages), fromCounts(at.Totals)
 	w := m.walk(ev, t, at.After)
 	for w.next(ctx) {
-		if err := m.decide(ev, t, p, w.page); err != nil {
+		if err := m.decide(ctx, ev, t, p, w.page); err != nil {
 			return err
 		}
 		at.People += uint32(len(w.page)) //nolint:gosec // a page is small
@@ -121,7 +121,7 @@ func (f *fanout) count(ctx context.Context, m *matcher, ev *matched, t *rules.Tr
 	p := m.newPlan(ev, t)
 	w := m.walk(ev, t, "")
 	for w.next(ctx) {
-		if err := m.decide(ev, t, p, w.page); err != nil {
+		if err := m.decide(ctx, ev, t, p, w.page); err != nil {
 			return err
 		}
 		if _, err := p.take(); err != nil {

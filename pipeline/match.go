@@ -53,6 +53,7 @@ type matched struct {
 	off      map[chatbell.EndpointID]bool
 	sequence uint64
 	repeat   bool
+	hasRoles bool // the actor's are known, or were looked for
 	audience uint32
 }
 
@@ -122,14 +123,13 @@ func (m *matcher) load(ctx context.Context, ev *matched) (err error) {
 	return m.loadDisabled(ctx, ev)
 }
 
-// completePeople fills in what the event does not say of its actor and of those who
-// joined, from what the store knows: names for the texts, and the actor's roles for
-// the role lists.
+// completePeople fills in the names that the event does not say, of its actor and of
+// those who joined, from what the store knows.
 func (m *matcher) completePeople(ctx context.Context, ev *matched) error {
 	e := &ev.env.Event
-	ev.actor = e.Actor
+	ev.actor, ev.hasRoles = e.Actor, e.Actor.ID == "" || e.Actor.Roles != nil
 	var ids []chatbell.UserID
-	if e.Actor.ID != "" && (e.Actor.Name == "" || e.Actor.Roles == nil) {
+	if e.Actor.ID != "" && e.Actor.Name == "" {
 		ids = append(ids, e.Actor.ID)
 	}
 	if e.Type == chatbell.ChannelJoined {
@@ -142,7 +142,22 @@ func (m *matcher) completePeople(ctx context.Context, ev *matched) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	known, err := m.state.Recipients(ctx, ev.env.Network, e.Channel.ID, dedupe(ids))
+	return m.complete(ctx, ev, dedupe(ids))
+}
+
+// completeRoles fills in the actor's roles, if the event does not say them and somebody
+// on the page, or the network, goes by them.
+func (m *matcher) completeRoles(ctx context.Context, ev *matched, page []chatbell.Recipient) error {
+	if ev.hasRoles || !rules.NeedRoles(&ev.settings, page) {
+		return nil
+	}
+	return m.complete(ctx, ev, []chatbell.UserID{ev.env.Event.Actor.ID})
+}
+
+// complete reads people and fills in what the event does not say of them.
+func (m *matcher) complete(ctx context.Context, ev *matched, ids []chatbell.UserID) error {
+	e := &ev.env.Event
+	known, err := m.state.Recipients(ctx, ev.env.Network, e.Channel.ID, ids)
 	if err != nil {
 		return fmt.Errorf("read the people of the event: %w", err)
 	}
@@ -153,7 +168,7 @@ func (m *matcher) completePeople(ctx context.Context, ev *matched) error {
 			if e.Actor.Roles == nil {
 				e.Actor.Roles = u.Roles
 			}
-			ev.actor = e.Actor
+			ev.actor, ev.hasRoles = e.Actor, true
 		}
 		for j := range e.Members {
 			if e.Members[j].ID == u.ID {
@@ -194,7 +209,7 @@ func (m *matcher) planAll(ctx context.Context, ev *matched, triggers []rules.Tri
 		w := m.walk(ev, &triggers[i], "")
 		for w.next(ctx) {
 			people += len(w.page)
-			if err := m.decide(ev, &triggers[i], p, w.page); err != nil {
+			if err := m.decide(ctx, ev, &triggers[i], p, w.page); err != nil {
 				return nil, false, err
 			}
 			if targets+p.targets > DirectTargets || people > maxDirectPeople {
@@ -215,7 +230,10 @@ func (m *matcher) planAll(ctx context.Context, ev *matched, triggers []rules.Tri
 const maxDirectPeople = 4 * DirectTargets
 
 // decide asks the rules about each person of a page.
-func (m *matcher) decide(ev *matched, t *rules.Trigger, p *plan, page []chatbell.Recipient) error {
+func (m *matcher) decide(ctx context.Context, ev *matched, t *rules.Trigger, p *plan, page []chatbell.Recipient) error {
+	if err := m.completeRoles(ctx, ev, page); err != nil {
+		return err
+	}
 	c := rules.Context{Event: &ev.env.Event, Rule: t.Rule, Network: ev.settings, Channel: ev.channel, Now: p.now}
 	for i := range page {
 		r := &page[i]

@@ -158,4 +158,23 @@ func passes(f chatbell.RoleFilter, roles []string) bool {
 	return len(f.Include) == 0 || slices.ContainsFunc(f.Include, has)
 }
 
+// NeedRoles reports whether the decisions about some people look at the roles of the
+// event's actor.
+func NeedRoles(network *chatbell.Toggles, people []chatbell.Recipient) bool {
+	if filtersRoles(network) {
+		return true
+	}
+	for i := range people {
+		r := &people[i]
+		if r.Settings != nil && filtersRoles(&r.Settings.Toggles) || r.ChannelSettings != nil && filtersRoles(&r.ChannelSettings.Toggles) {
+			return true
+		}
+	}
+	return false
+}
+
+func filtersRoles(t *chatbell.Toggles) bool {
+	return slices.ContainsFunc(t.Modules, func(m chatbell.ModuleToggle) bool { return !m.Roles.IsZero() })
+}
+
 func isOff(b *bool) bool { return b != nil && !*b }

@@ -19,6 +19,9 @@ func (s *Store) Apply(ctx context.Context, seq uint64, env *chatbell.Envelope) e
 	default:
 		return nil
 	}
+	if e.Channel.ID != "" {
+		defer s.channels.forget(channelKey{env.Network, e.Channel.ID})
+	}
 	return s.do(ctx, "apply "+string(e.Type), func(ctx context.Context, q querier) error {
 		c := change{q: q, network: env.Network, seq: int64(seq)} //nolint:gosec // sequences stay far below 2^63
 		return c.apply(ctx, e)

@@ -39,7 +39,7 @@ func (s *Store) Audience(ctx context.Context, q chatbell.AudienceQuery) ([]chatb
 	if err != nil {
 		return nil, fmt.Errorf("read audience: %w", err)
 	}
-	return scanRecipients(rows, q.Limit)
+	return scanRecipients(rows)
 }
 
 // Recipients reads people by their ids, known or not, in the order of the ids.
@@ -55,7 +55,7 @@ func (s *Store) Recipients(ctx context.Context, network chatbell.NetworkID, chan
 	if err != nil {
 		return nil, fmt.Errorf("read people: %w", err)
 	}
-	return scanRecipients(rows, len(ids))
+	return scanRecipients(rows)
 }
 
 // recipientRow is one row of the join.
@@ -69,9 +69,10 @@ type recipientRow struct {
 	registered        int64
 }
 
-func scanRecipients(rows *sql.Rows, limit int) (out []chatbell.Recipient, err error) {
+// scanRecipients reads the rows of a join. Most channels are small: room for a whole
+// page would be most of what matching allocates.
+func scanRecipients(rows *sql.Rows) (out []chatbell.Recipient, err error) {
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	out = make([]chatbell.Recipient, 0, min(limit, 1024))
 	for rows.Next() {
 		var x recipientRow
 		u := &x.r.User

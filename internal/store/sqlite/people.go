@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -16,17 +17,19 @@ func (s *Store) now() int64 { return int64(s.seq()) } //nolint:gosec // sequence
 
 // Channel reads a channel.
 func (s *Store) Channel(ctx context.Context, network chatbell.NetworkID, id chatbell.ChannelID) (chatbell.Channel, error) {
-	c := chatbell.Channel{ID: id}
-	err := s.read.QueryRowContext(ctx, `SELECT name, type, mode FROM channels WHERE network = ? AND id = ? AND deleted = 0`, network, id).
-		Scan(&c.Name, &c.Type, &c.NotificationMode)
-	if c.NotificationMode == "" {
-		c.NotificationMode = chatbell.ModeDefault
-	}
+	c, err := s.channels.get(channelKey{network, id}, func() (chatbell.Channel, error) {
+		c := chatbell.Channel{ID: id}
+		err := s.read.QueryRowContext(ctx, `SELECT name, type, mode FROM channels WHERE network = ? AND id = ? AND deleted = 0`, network, id).
+			Scan(&c.Name, &c.Type, &c.NotificationMode)
+		c.NotificationMode = cmp.Or(c.NotificationMode, chatbell.ModeDefault)
+		return c, err
+	})
 	return c, found("channel", err)
 }
 
 // PutChannel replaces a channel; its members stay.
 func (s *Store) PutChannel(ctx context.Context, network chatbell.NetworkID, c chatbell.Channel) error {
+	defer s.channels.forget(channelKey{network, c.ID})
 	_, err := s.exec(ctx, "put channel", `INSERT INTO channels (network, id, name, type, mode, seq) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (network, id) DO UPDATE SET name = excluded.name, type = excluded.type, mode = excluded.mode, deleted = 0, seq = MAX(seq, excluded.seq)`,
 		network, c.ID, c.Name, c.Type, c.NotificationMode, s.now())
@@ -35,6 +38,7 @@ func (s *Store) PutChannel(ctx context.Context, network chatbell.NetworkID, c ch
 
 // DeleteChannel removes a channel with its members and their settings for it.
 func (s *Store) DeleteChannel(ctx context.Context, network chatbell.NetworkID, id chatbell.ChannelID) error {
+	defer s.channels.forget(channelKey{network, id})
 	return s.do(ctx, "delete channel", func(ctx context.Context, q querier) error {
 		c, err := s.deletion(ctx, q, network, `SELECT deleted = 0, seq FROM channels WHERE network = ?1 AND id = ?2
 			UNION ALL SELECT 0, seq FROM members WHERE network = ?1 AND channel = ?2`, id)
@@ -58,6 +62,7 @@ const putMember = `INSERT INTO members (network, channel, user, roles, joined_se
 // PutMember makes a user a member, or replaces the roles in the channel. A channel
 // that nobody has named yet is made.
 func (s *Store) PutMember(ctx context.Context, network chatbell.NetworkID, channel chatbell.ChannelID, m chatbell.Member) error {
+	defer s.channels.forget(channelKey{network, channel})
 	return s.do(ctx, "put member", func(ctx context.Context, q querier) error {
 		at := s.now()
 		if err := s.ensureChannel(ctx, q, network, channel, at); err != nil {
@@ -157,6 +162,7 @@ func (s *Store) stage(ctx context.Context, id string, page []chatbell.Member) er
 }
 
 func (s *Store) swapMembers(ctx context.Context, id string, network chatbell.NetworkID, channel chatbell.ChannelID) (n int, err error) {
+	defer s.channels.forget(channelKey{network, channel})
 	err = s.do(ctx, "replace members", func(ctx context.Context, q querier) error {
 		at := s.now()
 		if err := s.ensureChannel(ctx, q, network, channel, at); err != nil {

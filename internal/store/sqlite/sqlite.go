@@ -48,7 +48,13 @@ type Store struct {
 	writer *writer
 
 	toggles  cached[chatbell.NetworkID, string] // as stored; "" where never set
+	channels cached[channelKey, chatbell.Channel]
 	disabled cached[struct{}, map[chatbell.NetworkID]map[chatbell.EndpointID]chatbell.Reason]
+}
+
+type channelKey struct {
+	network chatbell.NetworkID
+	channel chatbell.ChannelID
 }
 
 // readers bounds the pool: two cores, and a page is CPU-bound.
