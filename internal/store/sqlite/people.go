@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"errors"
 	"fmt"
 	"iter"
@@ -17,14 +18,23 @@ func (s *Store) now() int64 { return int64(s.seq()) } //nolint:gosec // sequence
 
 // Channel reads a channel.
 func (s *Store) Channel(ctx context.Context, network chatbell.NetworkID, id chatbell.ChannelID) (chatbell.Channel, error) {
-	c, err := s.channels.get(channelKey{network, id}, func() (chatbell.Channel, error) {
-		c := chatbell.Channel{ID: id}
+	c, err := s.channels.get(channelKey{network, id}, func() (*chatbell.Channel, error) {
+		c := &chatbell.Channel{ID: id}
 		err := s.read.QueryRowContext(ctx, `SELECT name, type, mode FROM channels WHERE network = ? AND id = ? AND deleted = 0`, network, id).
 			Scan(&c.Name, &c.Type, &c.NotificationMode)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil, nil //nolint:nilnil // "there is none" is worth keeping, too
+		}
 		c.NotificationMode = cmp.Or(c.NotificationMode, chatbell.ModeDefault)
 		return c, err
 	})
-	return c, found("channel", err)
+	if err == nil && c == nil {
+		err = sql.ErrNoRows
+	}
+	if err != nil {
+		return chatbell.Channel{ID: id, NotificationMode: chatbell.ModeDefault}, found("channel", err)
+	}
+	return *c, nil
 }
 
 // PutChannel replaces a channel; its members stay.

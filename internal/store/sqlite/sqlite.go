@@ -47,8 +47,8 @@ type Store struct {
 	seq    func() uint64
 	writer *writer
 
-	toggles  cached[chatbell.NetworkID, string] // as stored; "" where never set
-	channels cached[channelKey, chatbell.Channel]
+	toggles  cached[chatbell.NetworkID, string]    // as stored; "" where never set
+	channels cached[channelKey, *chatbell.Channel] // nil where there is none
 	disabled cached[struct{}, map[chatbell.NetworkID]map[chatbell.EndpointID]chatbell.Reason]
 }
 

@@ -65,6 +65,38 @@ func channels(t *testing.T, f *fixture) {
 	f.equal("settings for the deleted channel", s, chatbell.ChannelSettings{})
 }
 
+// channelComesAndGoes: whatever makes or removes a channel, the next read says so,
+// however often it was read before.
+func channelComesAndGoes(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	remove := func() error { return f.DeleteChannel(ctx, acme, "c") }
+	event := func(t chatbell.EventType) func() error {
+		return func() error { f.event(inChannel(t, "c", "a")); return nil }
+	}
+	for i, x := range []struct {
+		what   string
+		write  func() error
+		exists bool
+	}{
+		{"nothing", func() error { return nil }, false},
+		{"PutMember", func() error { return f.PutMember(ctx, acme, "c", chatbell.Member{User: chatbell.User{ID: "a"}}) }, true},
+		{"DeleteChannel", remove, false},
+		{"ReplaceMembers", func() error { return second(f.ReplaceMembers(ctx, acme, "c", sequence([]string{"a"}, nil))) }, true},
+		{"DeleteChannel", remove, false},
+		{"PutChannel", func() error { return f.PutChannel(ctx, acme, chatbell.Channel{ID: "c"}) }, true},
+		{"channel.deleted", event(chatbell.ChannelDeleted), false},
+		{"channel.joined", event(chatbell.ChannelJoined), true},
+	} {
+		f.must(x.write())
+		for range 2 {
+			_, err := f.Channel(ctx, acme, "c")
+			if exists := err == nil; exists != x.exists || !exists && !errors.Is(err, chatbell.ErrNotFound) {
+				t.Fatalf("after step %d, %s: %v", i, x.what, err)
+			}
+		}
+	}
+}
+
 func members(t *testing.T, f *fixture) {
 	ctx := t.Context()
 	f.notFound("taking out who is no member", f.DeleteMember(ctx, acme, "c", "a"))

@@ -35,7 +35,7 @@ type Open func(t *testing.T, dir string, sequence func() uint64) Store
 // Run runs the suite.
 func Run(t *testing.T, open Open) {
 	for name, test := range map[string]func(*testing.T, *fixture){
-		"Users": users, "Channels": channels, "Members": members, "ReplaceMembers": replaceMembers,
+		"Users": users, "Channels": channels, "ChannelComesAndGoes": channelComesAndGoes, "Members": members, "ReplaceMembers": replaceMembers,
 		"Devices": devices, "DeadTokens": deadTokens, "Tokens": tokens, "DeviceLists": deviceLists, "Settings": settings, "Networks": networks, "Endpoints": endpoints,
 		"Later": later, "Takes": takes, "Progress": progress, "Reopen": reopen,
 		"Apply": apply, "ApplyLate": applyLate, "ApplyAndAPI": applyAndAPI, "CallsAndEvents": callsAndEvents, "NothingErased": nothingErased, "Property": property,
