@@ -45,7 +45,7 @@ func pushAll(ctx context.Context, c *apns2.Client, n, workers int) (float64, err
 		g.Go(func() error {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				res, err := c.PushWithContext(ctx, &apns2.Notification{
-					DeviceToken: token(i), Topic: app, PushType: apns2.PushTypeAlert, Priority: 10, CollapseID: "4pKvRZ0v3o2eSJbWqk0x3g",
+					DeviceToken: token(i), Topic: bundle, PushType: apns2.PushTypeAlert, Priority: 10, CollapseID: "4pKvRZ0v3o2eSJbWqk0x3g",
 					Payload: payload.NewPayload().AlertTitle("Alice (General)").AlertBody("Has anybody seen my keys?").Sound("default").
 						ThreadID("general").Custom("chatbell", map[string]string{"network": network, "event_id": "e", "channel_id": "general"}),
 				})

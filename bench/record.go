@@ -15,6 +15,7 @@ import (
 	"chatbell/analytics"
 	"chatbell/analytics/clickhouse"
 	"chatbell/analytics/engine"
+	"chatbell/internal/app"
 	"chatbell/internal/store/sqlite"
 	"chatbell/pipeline"
 	"chatbell/pipeline/jetstream"
@@ -89,7 +90,7 @@ func rows(round, from, n int) *chatbell.Results {
 		event := chatbell.EventID(fmt.Sprint("e", round))
 		out.Deliveries[i] = chatbell.Delivery{
 			Network: network, EventID: event, EventType: chatbell.MessageCreated, ChannelID: "general", UserID: u, DeviceID: chatbell.DeviceID("d" + u),
-			DeliveryID: chatbell.NewDeliveryID(network, event, "message", "", u, "apns:d"+string(u)), Target: chatbell.TargetAPNs, App: app, Locale: "en",
+			DeliveryID: chatbell.NewDeliveryID(network, event, "message", "", u, "apns:d"+string(u)), Target: chatbell.TargetAPNs, App: bundle, Locale: "en",
 			Template: "message.text", Outcome: chatbell.Accepted, Attempts: 1, ProviderID: "123e4567-e89b-12d3-a456-426655440000", ProviderStatus: 200,
 			EventTime: at, AcceptedAt: at, FinishedAt: at, LatencyMS: 12,
 		}
@@ -158,7 +159,7 @@ func recordRound(ctx context.Context, broker *jetstream.Broker, state *sqlite.St
 	if err != nil {
 		return 0, err
 	}
-	r, err := analytics.New(analytics.Config{Log: results{broker}, Cursors: state, Sink: sink})
+	r, err := analytics.New(analytics.Config{Log: app.ResultLog(broker), Cursors: state, Sink: sink})
 	if err != nil {
 		return 0, err
 	}
@@ -170,20 +171,4 @@ func recordRound(ctx context.Context, broker *jetstream.Broker, state *sqlite.St
 	took := time.Since(start)
 	stop()
 	return rate(recordRows, took), errors.Join(err, <-ended)
-}
-
-// results is the stream as the recorder reads it.
-type results struct{ broker *jetstream.Broker }
-
-func (l results) Read(ctx context.Context, from uint64, limit int, wait time.Duration) ([]analytics.Record, error) {
-	got, err := l.broker.Read(ctx, jetstream.StreamResults, from, limit, wait)
-	out := make([]analytics.Record, len(got))
-	for i, r := range got {
-		out[i] = analytics.Record{Sequence: r.Sequence, Payload: r.Payload, Time: r.Time}
-	}
-	return out, err
-}
-
-func (l results) Purge(ctx context.Context, before uint64) error {
-	return l.broker.Purge(ctx, jetstream.StreamResults, before)
 }

@@ -23,7 +23,7 @@ import (
 
 const (
 	network  = "acme"
-	app      = "com.acme.chat"
+	bundle   = "com.acme.chat"
 	apiKey   = "bench-backend-key-0123456789" //nolint:gosec // of a server that lives for minutes on loopback
 	password = "bench-analyst"
 	// patience bounds every wait; a run that needs longer is broken, not slow.
@@ -128,7 +128,7 @@ func (r *rig) serve(ctx context.Context, o *options) (err error) {
 	}
 	file := filepath.Join(r.dir, "chatbell.yaml")
 	text := fmt.Sprintf("data: %s\nlisten: %s\nclickhouse_listen: %s\nclickhouse_password: %s\n%s",
-		r.data(), r.api, r.clickhouse, password, r.creds.YAML(sandbox.Network{ID: network, Key: apiKey, App: app, NoWebhook: true}))
+		r.data(), r.api, r.clickhouse, password, r.creds.YAML(sandbox.Network{ID: network, Key: apiKey, App: bundle, NoWebhook: true}))
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (a *App) openClickHouse(ctx context.Context) error {
 		return err
 	}
 	a.recorder, err = analytics.New(analytics.Config{
-		Log: resultLog{a.broker}, Cursors: a.store, Sink: a.clickhouse, Logger: a.log, Bad: a.badResult,
+		Log: ResultLog(a.broker), Cursors: a.store, Sink: a.clickhouse, Logger: a.log, Bad: a.badResult,
 	})
 	if err != nil {
 		return fmt.Errorf("make the recorder: %w", err)
@@ -122,7 +122,9 @@ func (a *App) badResult(ctx context.Context, rec analytics.Record, why error) er
 	return a.broker.Bury(ctx, jetstream.StreamResults, rec.Sequence, rec.Payload, why.Error())
 }
 
-// resultLog is the stream RESULTS as the recorder reads it.
+// ResultLog is the stream RESULTS as the recorder reads it.
+func ResultLog(b *jetstream.Broker) analytics.Log { return resultLog{b} }
+
 type resultLog struct{ broker *jetstream.Broker }
 
 // Read returns the next messages, or none when wait is over.
