@@ -37,10 +37,11 @@ var ours = map[string][]string{
 	"pipeline/push/fcm":         {".", "pipeline/push", "pipeline/push/internal/h2"},
 	"pipeline/webhooks":         {"."},
 	"pipeline/jetstream":        {"."},
-	"pipeline":                  {".", "internal/store", "pipeline/jetstream", "pipeline/push", "pipeline/webhooks", "rules", "templates"},
+	"pipeline":                  {".", "internal/rowcodec", "internal/store", "pipeline/jetstream", "pipeline/push", "pipeline/webhooks", "rules", "templates"},
+	"internal/rowcodec":         {"."},
 	"internal/store":            {"."},
 	"internal/store/sqlite":     {".", "internal/store"},
-	"analytics":                 {".", "internal/store"},
+	"analytics":                 {".", "internal/rowcodec", "internal/store"},
 	"analytics/clickhouse":      {".", "analytics"},
 	"analytics/engine":          {}, // a part that other programs could use
 	"handlers/native":           {".", "internal/store", "pipeline/push"},

@@ -3,13 +3,13 @@ package chatbell
 // Results is what the senders hand to the recorder: finished rows, and nothing that
 // still has to be decided. It is the payload of the RESULTS stream.
 type Results struct {
-	Deliveries []Delivery      `json:"deliveries,omitempty"`
-	Attempts   []Attempt       `json:"attempts,omitempty"`
-	Events     []AcceptedEvent `json:"events,omitempty"`
+	Deliveries []Delivery
+	Attempts   []Attempt
+	Events     []AcceptedEvent
 	// MaybeRepeat marks rows that may have been recorded before, because the work
 	// behind them was handed out more than once. The recorder looks such rows up by
 	// delivery id, attempt number or event id before it inserts them.
-	MaybeRepeat bool `json:"maybe_repeat,omitempty"`
+	MaybeRepeat bool
 }
 
 // Empty reports whether there is nothing to record.

@@ -2,7 +2,6 @@ package analytics
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,13 +9,14 @@ import (
 	"time"
 
 	"chatbell"
+	"chatbell/internal/rowcodec"
 	"chatbell/internal/store"
 )
 
 // Record is one message of the log.
 type Record struct {
 	Sequence uint64
-	Payload  []byte // chatbell.Results as JSON
+	Payload  []byte // as internal/rowcodec writes it
 	Time     time.Time
 }
 
@@ -220,31 +220,26 @@ func (r *Recorder) collect(ctx context.Context, c store.Cursor) ([]Record, error
 	}
 }
 
-// bytesPerRow is what a row takes in the log, roughly: enough to end a block in time
-// without decoding it twice.
-const bytesPerRow = 400
-
-func countRows(payload []byte) int { return len(payload)/bytesPerRow + 1 }
+// countRows is how many rows a payload says it has: enough to end a block in time
+// without reading it twice.
+func countRows(payload []byte) int {
+	h, err := rowcodec.ReadHead(payload)
+	if err != nil {
+		return 1 // insert will say so
+	}
+	return h.Rows()
+}
 
 // insert makes the block of a range and inserts it.
 func (r *Recorder) insert(ctx context.Context, records []Record) error {
 	var fresh, doubtful chatbell.Results
 	for _, rec := range records {
-		rows, err := decode(rec.Payload)
-		if err != nil {
+		if err := take(&fresh, &doubtful, rec.Payload); err != nil {
 			r.log.Error("a result cannot be read and is left out", "sequence", rec.Sequence, "error", err)
 			if err := r.bad(ctx, rec, err); err != nil {
 				return err
 			}
-			continue
 		}
-		into := &fresh
-		if rows.MaybeRepeat {
-			into = &doubtful
-		}
-		into.Deliveries = append(into.Deliveries, rows.Deliveries...)
-		into.Attempts = append(into.Attempts, rows.Attempts...)
-		into.Events = append(into.Events, rows.Events...)
 	}
 	if !doubtful.Empty() {
 		known, err := r.cfg.Sink.Known(ctx, &doubtful)
@@ -273,23 +268,40 @@ func (r *Recorder) bad(ctx context.Context, rec Record, why error) error {
 	return nil
 }
 
-// decode reads a record's rows. A delivery id that is none makes the record bad here,
+// take reads a record's rows. A delivery id that is none makes the record bad here,
 // because the database would refuse the block that it is in, again and again.
-func decode(payload []byte) (rows chatbell.Results, err error) {
-	if err := json.Unmarshal(payload, &rows); err != nil {
-		return rows, err
+func take(fresh, doubtful *chatbell.Results, payload []byte) error {
+	h, err := rowcodec.ReadHead(payload)
+	if err != nil {
+		return err
 	}
-	for i := range rows.Deliveries {
-		if id := rows.Deliveries[i].DeliveryID; !isUUID(id) {
-			return rows, fmt.Errorf("delivery %d: the id %q is no UUID", i, id)
+	into := fresh
+	if h.MaybeRepeat {
+		into = doubtful
+	}
+	before := *into
+	if err := rowcodec.Append(into, payload); err != nil {
+		return err
+	}
+	if err := checkIDs(into.Deliveries[len(before.Deliveries):], into.Attempts[len(before.Attempts):]); err != nil {
+		*into = before
+		return err
+	}
+	return nil
+}
+
+func checkIDs(deliveries []chatbell.Delivery, attempts []chatbell.Attempt) error {
+	for i := range deliveries {
+		if id := deliveries[i].DeliveryID; !isUUID(id) {
+			return fmt.Errorf("delivery %d: the id %q is no UUID", i, id)
 		}
 	}
-	for i := range rows.Attempts {
-		if id := rows.Attempts[i].DeliveryID; !isUUID(id) {
-			return rows, fmt.Errorf("attempt %d: the delivery id %q is no UUID", i, id)
+	for i := range attempts {
+		if id := attempts[i].DeliveryID; !isUUID(id) {
+			return fmt.Errorf("attempt %d: the delivery id %q is no UUID", i, id)
 		}
 	}
-	return rows, nil
+	return nil
 }
 
 // isUUID tells the usual text form, in which ids are compared.

@@ -2,7 +2,6 @@ package analytics_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -16,6 +15,7 @@ import (
 	"chatbell/analytics"
 	"chatbell/analytics/clickhouse"
 	"chatbell/analytics/clickhouse/clickhousetest"
+	"chatbell/internal/rowcodec"
 	"chatbell/internal/store"
 )
 
@@ -44,11 +44,7 @@ func newMemory(t testing.TB) *memory {
 // put writes rows at a sequence.
 func (m *memory) put(seq uint64, rows *chatbell.Results) {
 	m.t.Helper()
-	data, err := json.Marshal(rows)
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	m.putRaw(seq, data)
+	m.putRaw(seq, rowcodec.Encode(rows))
 }
 
 func (m *memory) putRaw(seq uint64, payload []byte) {

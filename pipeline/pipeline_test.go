@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"chatbell"
+	"chatbell/internal/rowcodec"
 	"chatbell/internal/store/sqlite"
 	"chatbell/pipeline"
 	"chatbell/pipeline/jetstream"
@@ -208,11 +209,7 @@ func (s *stage) until(what string, ok func() bool) {
 			s.t.Fatalf("%s: %d deliveries and %d attempts have come: %v", what, len(s.results.Deliveries), len(s.results.Attempts), err)
 		}
 		for _, r := range records {
-			var got chatbell.Results
-			check(s.t, json.Unmarshal(r.Payload, &got))
-			s.results.Deliveries = append(s.results.Deliveries, got.Deliveries...)
-			s.results.Attempts = append(s.results.Attempts, got.Attempts...)
-			s.results.Events = append(s.results.Events, got.Events...)
+			check(s.t, rowcodec.Append(&s.results, r.Payload))
 			s.next = r.Sequence + 1
 		}
 	}

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -10,11 +9,12 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"chatbell"
+	"chatbell/internal/rowcodec"
 	"chatbell/pipeline/jetstream"
 )
 
-// maxResultRows bounds one RESULTS message: at some 400 bytes a row it stays near
-// 800 KiB, well below the broker's limit.
+// maxResultRows bounds one RESULTS message: at some 120 bytes a row, and 2 KiB for one
+// whose every text is as long as it may be, it stays below the broker's limit.
 const maxResultRows = 2000
 
 // ResultWriter makes finished rows durable. Rows that arrive while a message is
@@ -113,11 +113,7 @@ func (w *ResultWriter) flush(reqs []resultRequest) {
 
 func (w *ResultWriter) publish(rows *chatbell.Results) error {
 	for _, part := range split(rows, maxResultRows) {
-		data, err := json.Marshal(part)
-		if err != nil {
-			return fmt.Errorf("encode results: %w", err)
-		}
-		msg := message.NewMessage(watermill.NewUUID(), data)
+		msg := message.NewMessage(watermill.NewUUID(), rowcodec.Encode(part))
 		if err := w.publisher.Publish(jetstream.StreamResults, msg); err != nil {
 			return fmt.Errorf("write results to the broker: %w", err)
 		}
