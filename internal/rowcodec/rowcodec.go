@@ -228,7 +228,7 @@ func moment(c *coder, v, before *time.Time) {
 		return
 	}
 	u := c.uvarint()
-	*v = time.UnixMicro(int64(u>>1) ^ -int64(u&1)).UTC() //nolint:gosec // the zigzag of encoding/binary
+	*v = time.UnixMicro(int64(u>>1) ^ -int64(u&1)).UTC() // the zigzag of encoding/binary
 }
 
 func truth(c *coder, v *bool) {
