@@ -139,7 +139,7 @@ func (r *Recorder) after(ctx context.Context, err error, wait time.Duration) tim
 	if err == nil {
 		return retryFirst
 	}
-	r.log.Warn("results wait: ClickHouse does not take them", "error", err, "retry_in", wait)
+	r.log.Warn("results wait: they cannot be recorded now", "error", err, "retry_in", wait)
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {

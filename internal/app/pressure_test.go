@@ -15,7 +15,7 @@ import (
 // pauses, nobody is told twice, and when it is back everything accepted is sent and
 // recorded.
 func TestClickHouseAwayTooLong(t *testing.T) {
-	t.Setenv(resultsVariable, "4000000") // some 4,000 messages, and the 1,000 in hand
+	t.Setenv(resultsVariable, "3000000") // 300 bytes each: some 8,000, those in hand, and 100 ms more
 	w := newWorld(t, sandbox.Config{}, "", sandbox.Network{ID: "acme", Key: key})
 	config, err := os.ReadFile(w.config())
 	if err != nil {
@@ -29,22 +29,26 @@ func TestClickHouseAwayTooLong(t *testing.T) {
 	w.device("bob", "apns", hex(1), "en")
 	w.post(m{"id": "created", "type": "channel.created", "channel": m{"id": "c", "name": "C"}, "members": []m{{"id": "bob"}}})
 	accepted := 1
-	w.eventually("intake refuses", func() bool {
+	message := func() m {
+		id := fmt.Sprint(accepted)
+		accepted++
+		return m{"id": id, "type": "message.created", "channel": m{"id": "c"}, "message": m{"id": id, "type": "text", "text": "x"}}
+	}
+	for range 11 {
 		events := make([]m, 1000)
 		for i := range events {
-			id := fmt.Sprint(accepted + i)
-			events[i] = m{"id": id, "type": "message.created", "channel": m{"id": "c"}, "message": m{"id": id, "type": "text", "text": "x"}}
+			events[i] = message()
 		}
-		switch status, answer := w.call("POST", "/v1/events", events); status {
-		case http.StatusAccepted:
-			accepted += len(events)
-			return false
-		case http.StatusTooManyRequests:
-			return true
-		default:
+		w.post(events...)
+	}
+	w.eventually("intake refuses", func() bool {
+		status, answer := w.call("POST", "/v1/events", message())
+		if status == http.StatusTooManyRequests {
+			accepted--
+		} else if status != http.StatusAccepted {
 			t.Fatalf("status %d: %s", status, answer)
-			return true
 		}
+		return status == http.StatusTooManyRequests
 	})
 	w.eventually("sending pauses", func() bool {
 		_, metrics := w.call("GET", "/metrics", nil)
@@ -57,6 +61,7 @@ func TestClickHouseAwayTooLong(t *testing.T) {
 		}
 		return time.Since(since) > 2*time.Second
 	})
+	t.Logf("%d were sent of %d accepted", sent, accepted)
 	if sent >= accepted {
 		t.Fatalf("%d were sent of %d accepted: nothing has held them", sent, accepted)
 	}

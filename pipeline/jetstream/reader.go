@@ -32,25 +32,35 @@ const readerIdle = 5 * time.Minute
 // first one up to wait and returns none without an error when it does not come. Only
 // one goroutine may read a stream.
 func (b *Broker) Read(ctx context.Context, stream string, from uint64, limit int, wait time.Duration) ([]Record, error) {
+	out, err := b.read(ctx, stream, from, limit, wait)
+	if errors.Is(err, errGap) { // a new reader begins where the old one should have been
+		out, err = b.read(ctx, stream, from, limit, wait)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read stream %s from %d: %w", stream, from, asUnavailable(err))
+	}
+	return out, ctx.Err()
+}
+
+func (b *Broker) read(ctx context.Context, stream string, from uint64, limit int, wait time.Duration) ([]Record, error) {
 	r, err := b.reader(ctx, stream, from)
 	if err != nil {
 		return nil, err
 	}
 	out, err := r.fetch(ctx, limit, 0)
-	if err == nil && len(out) == 0 {
+	if err == nil && len(out) == 0 && wait > 0 {
 		if out, err = r.fetch(ctx, 1, wait); err == nil && len(out) == 1 && limit > 1 {
 			var more []Record
 			more, err = r.fetch(ctx, limit-1, 0)
 			out = append(out, more...)
 		}
 	}
-	if err != nil {
+	if err != nil || ctx.Err() != nil { // what is under way to this reader is lost
 		b.mu.Lock()
 		delete(b.readers, stream)
 		b.mu.Unlock()
-		return nil, fmt.Errorf("read stream %s from %d: %w", stream, from, asUnavailable(err))
 	}
-	return out, ctx.Err()
+	return out, err
 }
 
 func (b *Broker) reader(ctx context.Context, stream string, from uint64) (*reader, error) {
@@ -66,7 +76,7 @@ func (b *Broker) reader(ctx context.Context, stream string, from uint64) (*reade
 	}
 	c, err := b.js.CreateConsumer(ctx, stream, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("read stream %s from %d: %w", stream, from, asUnavailable(err))
+		return nil, err
 	}
 	r = &reader{consumer: c, next: max(from, 1)}
 	b.mu.Lock()
@@ -79,14 +89,14 @@ func (b *Broker) reader(ctx context.Context, stream string, from uint64) (*reade
 // the same place gets them.
 var errGap = errors.New("messages were skipped")
 
-// fetch reads up to limit messages; with no wait it takes only what is there.
+// fetch reads up to limit messages; with no wait it takes only what is there. The
+// broker ends the wait, and the client a second later: what was sent at the last moment
+// still arrives.
 func (r *reader) fetch(ctx context.Context, limit int, wait time.Duration) ([]Record, error) {
 	var batch jetstream.MessageBatch
 	var err error
 	if wait > 0 {
-		ctx, cancel := context.WithTimeout(ctx, wait)
-		defer cancel()
-		batch, err = r.consumer.Fetch(limit, jetstream.FetchContext(ctx))
+		batch, err = r.consumer.Fetch(limit, jetstream.FetchMaxWait(wait))
 	} else {
 		batch, err = r.consumer.FetchNoWait(limit)
 	}
@@ -94,7 +104,17 @@ func (r *reader) fetch(ctx context.Context, limit int, wait time.Duration) ([]Re
 		return nil, err
 	}
 	var out []Record
-	for m := range batch.Messages() {
+	for {
+		var m jetstream.Msg
+		var more bool
+		select {
+		case m, more = <-batch.Messages():
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if !more {
+			break
+		}
 		md, err := m.Metadata()
 		if err != nil {
 			return nil, err
@@ -105,7 +125,7 @@ func (r *reader) fetch(ctx context.Context, limit int, wait time.Duration) ([]Re
 		out = append(out, Record{Sequence: md.Sequence.Stream, Payload: m.Data(), Time: md.Timestamp})
 		r.next, r.started = md.Sequence.Stream+1, true
 	}
-	if err := batch.Error(); err != nil && !errors.Is(err, nats.ErrTimeout) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+	if err := batch.Error(); err != nil && !errors.Is(err, nats.ErrTimeout) {
 		return nil, err
 	}
 	return out, nil
