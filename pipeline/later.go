@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -43,6 +44,7 @@ const (
 func (l *later) put(ctx context.Context, b *Batch, due time.Time) error {
 	w := *b
 	w.Boot = l.boot
+	w.Waits++
 	if w.Call == nil { // a call keeps its id, which is the webhook-id of every retry
 		if err := w.seal(); err != nil {
 			return err
@@ -53,7 +55,7 @@ func (l *later) put(ctx context.Context, b *Batch, due time.Time) error {
 		return fmt.Errorf("encode batch for %s: %w", w.Destination, err)
 	}
 	row := store.Later{
-		ID: fmt.Sprintf("%s.%d", w.ID, w.Targets[0].Attempts), DueAt: due,
+		ID: fmt.Sprintf("%s.%d", w.ID, w.Waits), DueAt: due,
 		Destination: w.Destination.String(), Topic: w.subject(w.ID), Payload: data,
 	}
 	if err := l.waiting.PutLater(ctx, []store.Later{row}); err != nil {
@@ -64,6 +66,20 @@ func (l *later) put(ctx context.Context, b *Batch, due time.Time) error {
 	default:
 	}
 	return nil
+}
+
+// spillMax bounds the wait of what finds no place at its destination: that is how long
+// it may take to notice that the destination is back.
+const spillMax = time.Minute
+
+// spillWait is how long a batch waits that found no place at its destination: longer
+// each time, because all that waits comes back together.
+func (b *Batch) spillWait() time.Duration {
+	wait := spillMax
+	if b.Waits < 4 { // beyond that the limit holds
+		wait = min(wait, longWait<<b.Waits)
+	}
+	return wait + rand.N(wait/4)
 }
 
 // run gives back what is due until the context ends.

@@ -53,6 +53,9 @@ type Batch struct {
 	// Boot names the process that wrote a batch which waited in the store; another
 	// process cannot know whether it was already handed out.
 	Boot string `json:"boot,omitempty"`
+	// Waits counts how often the batch was put into the store to wait. Without it a
+	// second wait would be taken for a repeat of the first, and dropped.
+	Waits uint32 `json:"waits,omitempty"`
 }
 
 // Target is one device, or one person to be named in a webhook call.
