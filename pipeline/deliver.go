@@ -52,7 +52,7 @@ func (d *deliverer) handle(msg *message.Message) error {
 	if len(b.Targets) == 0 {
 		return d.sender.finish(ctx, nil, out)
 	}
-	h := d.sender.submit(ctx, net, b)
+	h := d.sender.submit(ctx, net, b, queueQuota)
 	jetstream.Release(msg)
 	return d.sender.finish(ctx, []*handed{h}, out)
 }

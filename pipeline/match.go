@@ -41,6 +41,7 @@ type matcher struct {
 	retry     Retry
 	now       func() time.Time
 	pageLimit int
+	share     int
 }
 
 // matched is one event with all that its triggers share.
@@ -266,7 +267,7 @@ func (m *matcher) sendDirect(ctx context.Context, msg *message.Message, ev *matc
 	}
 	handed := make([]*handed, 0, len(batches))
 	for _, b := range batches {
-		handed = append(handed, m.sender.submit(ctx, ev.net, b))
+		handed = append(handed, m.sender.submit(ctx, ev.net, b, m.share))
 	}
 	jetstream.Release(msg)
 	return m.sender.finish(ctx, handed, out)

@@ -17,7 +17,12 @@ type try struct {
 	receipt  push.Receipt
 	err      *chatbell.SendError // nil: accepted
 	handBack bool                // the process is stopping; nothing was decided
+	skipped  bool                // the destination hangs; it was not tried
 }
+
+// answered reports whether the destination did not keep silent. What is handed back, or
+// refused before it was sent, says nothing against it.
+func (t *try) answered() bool { return t.err == nil || !t.err.Retry || t.err.Status != 0 }
 
 // newTry reads a sender's answer. A cancelled context decides nothing: the work is
 // handed back instead of being recorded as a failure.

@@ -23,7 +23,7 @@ type Store interface {
 	Waiting
 }
 
-// Config is what a pipeline is made of. All fields but the last three are required.
+// Config is what a pipeline is made of. All fields but the last four are required.
 type Config struct {
 	Publisher message.Publisher
 	// Events, Push and Hook subscribe to the three streams, with the gate of [Key].
@@ -35,6 +35,10 @@ type Config struct {
 	Caller             Caller
 	Observer           Observer
 	Log                *slog.Logger
+
+	// EventsInFlight is how many events the subscriber hands out at once. One destination
+	// that says nothing may hold half of them.
+	EventsInFlight int
 
 	Retry Retry
 	// CloseTimeout bounds how long Close waits for work in hand. Default 30 s.
@@ -84,7 +88,7 @@ func New(c Config) (*Pipeline, error) {
 	seen := &repeats{recorded: c.Recorded}
 	m := &matcher{
 		state: c.Store, networks: c.Networks, sender: p.sender, results: p.results, repeats: seen, retry: c.Retry, now: c.Now,
-		pageLimit: audiencePage, fanout: &fanout{publisher: c.Publisher, checkpoints: c.Store, results: p.results},
+		pageLimit: audiencePage, share: max(c.EventsInFlight/2, probes), fanout: &fanout{publisher: c.Publisher, checkpoints: c.Store, results: p.results},
 	}
 	d := &deliverer{networks: c.Networks, rechecks: c.Store, sender: p.sender, repeats: seen, boot: boot, now: c.Now}
 	for _, stage := range []struct {

@@ -17,13 +17,24 @@ const (
 	maxParked = 128
 	// rateWindow is over how long a destination's speed is measured.
 	rateWindow = time.Second
+	// quietAfter is how long a busy destination may say nothing and still be given all
+	// that comes; one that is well answers something all the time.
+	quietAfter = 50 * time.Millisecond
+	// stallAfter is how long it may say nothing before it counts as hanging: making a
+	// connection takes less.
+	stallAfter = time.Second
+	// probes is how many tries a destination gets at once while it hangs: enough to see
+	// soon that it is back.
+	probes = 64
 )
 
 // task is one try. Tries of one lane, which is a phone, are made one after another:
 // side by side, the second of two messages could be shown first.
 type task struct {
 	lane string // empty for what needs no order
-	run  func()
+	// run makes the try, or with skip leaves it for later, and reports whether the
+	// destination said anything.
+	run func(skip bool) (answered bool)
 }
 
 // queue holds what waits for one destination, in order. Its workers are started
@@ -37,6 +48,7 @@ type queue struct {
 	lanes   map[string][]task // with a try under way, and what is parked behind it
 	parked  int
 	workers int
+	trying  int           // tries under way
 	space   chan struct{} // closed and replaced when tasks were taken
 	wg      *sync.WaitGroup
 
@@ -44,6 +56,10 @@ type queue struct {
 	windowStart time.Time
 	finished    int
 	rate        float64 // per second over the last full window; 0 unknown
+
+	// Whether the destination hangs.
+	heard  time.Time // when it last answered, or else was first given work
+	silent bool      // the last try that ended had no answer
 }
 
 func newQueue(limit int, wg *sync.WaitGroup) *queue {
@@ -52,17 +68,22 @@ func newQueue(limit int, wg *sync.WaitGroup) *queue {
 
 // put appends the tasks in order, or reports false where they would wait for long:
 // they have to wait in the store then. A destination that makes progress is worth
-// a short wait for a place.
-func (q *queue) put(ctx context.Context, tasks []task) bool {
+// a short wait for a place. One that says nothing gets a share, then less: whatever
+// waits for it holds a place that the other networks need.
+func (q *queue) put(ctx context.Context, tasks []task, share int) bool {
 	for {
 		q.mu.Lock()
-		waiting := len(q.tasks) - q.head + q.parked
+		waiting, now := len(q.tasks)-q.head+q.parked, time.Now()
+		if inHand := waiting + q.trying; inHand > 0 && inHand+len(tasks) > q.share(share, now) {
+			q.mu.Unlock()
+			return false
+		}
 		if waiting == 0 || waiting+len(tasks) <= queueQuota {
 			q.append(tasks)
 			q.mu.Unlock()
 			return true
 		}
-		estimate, space := q.estimate(waiting, time.Now()), q.space
+		estimate, space := q.estimate(waiting, now), q.space
 		q.mu.Unlock()
 		if estimate >= longWait {
 			return false
@@ -87,11 +108,39 @@ func (q *queue) append(tasks []task) {
 	q.tasks = append(q.tasks, tasks...)
 	if q.workers == 0 {
 		q.windowStart, q.finished, q.rate = time.Now(), 0, 0
+		if !q.silent {
+			q.heard = q.windowStart
+		}
 	}
 	for want := min(q.limit, len(q.tasks)-q.head); q.workers < want; q.workers++ {
 		q.wg.Add(1)
 		go q.work()
 	}
+}
+
+// share is how many tries may be in hand. The lock is held.
+func (q *queue) share(quiet int, now time.Time) int {
+	switch {
+	case q.hangs(now):
+		return probes
+	case now.Sub(q.heard) > quietAfter:
+		return quiet
+	}
+	return 2 * queueQuota // the quota is looked at below
+}
+
+// hangs reports whether the destination has had work for a while and said nothing. The
+// lock is held.
+func (q *queue) hangs(now time.Time) bool { return now.Sub(q.heard) > stallAfter }
+
+// begin reports whether a try is to be skipped: a destination that hangs, and has not
+// answered the try before, gets a few at once. The lock is held.
+func (q *queue) begin() (skip bool) {
+	if q.silent && q.trying >= probes && q.hangs(time.Now()) {
+		return true
+	}
+	q.trying++
+	return false
 }
 
 // work runs tasks until none are left.
@@ -105,10 +154,11 @@ func (q *queue) work() {
 			q.mu.Unlock()
 			return
 		}
+		skip := q.begin()
 		q.mu.Unlock()
 		for ok {
-			t.run()
-			t, ok = q.done(t, time.Now())
+			answered := t.run(skip)
+			t, skip, ok = q.done(t, skip, answered, time.Now())
 		}
 	}
 }
@@ -145,22 +195,28 @@ func (q *queue) next() (task, bool) {
 	return task{}, false
 }
 
-// done counts a finished try, and gives what was parked behind it.
-func (q *queue) done(t task, now time.Time) (task, bool) {
+// done counts a finished try, and begins what was parked behind it.
+func (q *queue) done(t task, skipped, answered bool, now time.Time) (next task, skip, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.finished++
+	if !skipped {
+		q.trying--
+		q.finished++
+		if q.silent = !answered; answered {
+			q.heard = now
+		}
+	}
 	if d := now.Sub(q.windowStart); d >= rateWindow {
 		q.rate, q.finished, q.windowStart = float64(q.finished)/d.Seconds(), 0, now
 	}
 	behind := q.lanes[t.lane]
 	if len(behind) == 0 {
 		delete(q.lanes, t.lane)
-		return task{}, false
+		return task{}, false, false
 	}
 	q.lanes[t.lane] = behind[1:]
 	q.parked--
-	return behind[0], true
+	return behind[0], q.begin(), true
 }
 
 // estimate is how long the last of n waiting targets will wait. The lock is held.

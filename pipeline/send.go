@@ -62,8 +62,9 @@ type prepared struct {
 	err     error
 }
 
-// submit queues a batch. When it returns, the order of its first tries is fixed.
-func (s *sender) submit(ctx context.Context, net *Network, b *Batch) *handed {
+// submit queues a batch. When it returns, the order of its first tries is fixed. The
+// share is how many tries a destination may have in hand while it says nothing.
+func (s *sender) submit(ctx context.Context, net *Network, b *Batch, share int) *handed {
 	h := &handed{s: s, batch: b, net: net, done: make(chan struct{}), prepared: make([]prepared, len(b.Texts))}
 	tasks, limit := h.tasks(ctx)
 	if len(tasks) == 0 {
@@ -72,7 +73,7 @@ func (s *sender) submit(ctx context.Context, net *Network, b *Batch) *handed {
 	}
 	h.tries = make([]try, len(tasks))
 	h.left.Store(int32(len(tasks))) //nolint:gosec // a batch is small
-	if !s.queue(b.Destination, limit).put(ctx, tasks) {
+	if !s.queue(b.Destination, limit).put(ctx, tasks, share) {
 		h.spilled = true
 		close(h.done)
 	}
@@ -106,7 +107,10 @@ func (h *handed) tasks(ctx context.Context) (tasks []task, limit int) {
 		if !ok {
 			return nil, 0
 		}
-		return []task{{run: func() { h.run(0, func() (push.Receipt, error) { return h.call(ctx, ep) }, ctx) }}}, hookStreams
+		run := func(skip bool) bool {
+			return h.run(0, skip, func() (push.Receipt, error) { return h.call(ctx, ep) }, ctx)
+		}
+		return []task{{run: run}}, hookStreams
 	}
 	n, ok := h.net.Pushers[Credential{d.Provider, d.App}]
 	if !ok {
@@ -115,7 +119,9 @@ func (h *handed) tasks(ctx context.Context) (tasks []task, limit int) {
 	ctx = push.WithTraceParent(ctx, h.batch.Notification.TraceParent)
 	tasks = make([]task, len(h.batch.Targets))
 	for i := range tasks {
-		run := func() { h.run(i, func() (push.Receipt, error) { return h.push(ctx, n, i) }, ctx) }
+		run := func(skip bool) bool {
+			return h.run(i, skip, func() (push.Receipt, error) { return h.push(ctx, n, i) }, ctx)
+		}
 		tasks[i] = task{h.batch.Targets[i].Token, run}
 	}
 	return tasks, streams(n)
@@ -129,22 +135,25 @@ func streams(n push.Notifier) int {
 	return 100 // what Google's front ends announce, the smallest number of the field
 }
 
-// run makes one try and notes what came of it.
-func (h *handed) run(i int, send func() (push.Receipt, error), ctx context.Context) { //nolint:revive // the closure reads better first
-	at := time.Now()
-	var receipt push.Receipt
-	var err error
-	if ctx.Err() == nil {
-		receipt, err = send()
-	} else {
-		err = ctx.Err()
+// run makes one try, or skips it, and notes what came of it. It reports whether the
+// destination said anything.
+func (h *handed) run(i int, skip bool, send func() (push.Receipt, error), ctx context.Context) bool { //nolint:revive // the closure reads better first
+	y := try{skipped: true}
+	if !skip {
+		at := time.Now()
+		var receipt push.Receipt
+		err := ctx.Err()
+		if err == nil {
+			receipt, err = send()
+		}
+		y = newTry(ctx, at, time.Since(at), receipt, err)
+		h.s.metrics.Tried(h.batch.Destination.Kind(), y.reason(), y.took)
 	}
-	took := time.Since(at)
-	h.tries[i] = newTry(ctx, at, took, receipt, err)
-	h.s.metrics.Tried(h.batch.Destination.Kind(), h.tries[i].reason(), took)
+	h.tries[i] = y
 	if h.left.Add(-1) == 0 {
 		close(h.done)
 	}
+	return y.answered()
 }
 
 // push sends to one device. The payload is encoded once for each language.
@@ -199,7 +208,7 @@ func (h *handed) wait(ctx context.Context, out *chatbell.Results) error {
 	defer cancel()
 	b := h.batch
 	if h.spilled {
-		return h.s.later.put(ctx, b, h.s.now().Add(longWait))
+		return h.s.later.put(ctx, b, h.s.now().Add(b.spillWait()))
 	}
 	if h.tries == nil {
 		h.unconfigured(out)
@@ -237,6 +246,10 @@ func (h *handed) settle(ctx context.Context, out *chatbell.Results) (again []Tar
 	for i := range b.Targets {
 		y := &h.tries[min(i, len(h.tries)-1)] // a call's one try is everybody's
 		t := b.Targets[i]
+		if y.skipped {
+			again, due = append(again, t), latest(due, h.s.now().Add(b.spillWait()))
+			continue
+		}
 		if y.handBack { // the process is stopping: the next one tries
 			t.Doubt = true
 			again, due = append(again, t), latest(due, h.s.now())
