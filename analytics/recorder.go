@@ -174,7 +174,7 @@ func (r *Recorder) step(ctx context.Context) error {
 		return err
 	}
 	r.advance(through)
-	if err := r.cfg.Log.Purge(ctx, through+1); err != nil {
+	if err := r.cfg.Log.Purge(ctx, through+1); err != nil && ctx.Err() == nil {
 		r.log.Warn("recorded results cannot be purged yet", "error", err)
 	}
 	return nil

@@ -69,9 +69,9 @@ type Supervisor struct {
 	pid     int
 }
 
-// Start starts the child and returns when it answers. The child's end, later, is not
-// an error: it is started again, and [Supervisor.Ready] waits for it. Ending ctx stops
-// the child, as Close does.
+// Start starts the child and returns when it answers; ctx bounds this start only. The
+// child's end, later, is not an error: it is started again, and [Supervisor.Ready] waits
+// for it. Close stops it.
 func Start(ctx context.Context, cfg Config) (*Supervisor, error) {
 	if len(cfg.Command) == 0 {
 		return nil, errors.New("start the ClickHouse engine: no command given")
@@ -94,14 +94,14 @@ func Start(ctx context.Context, cfg Config) (*Supervisor, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Supervisor{cfg: cfg, password: rand.Text(), addr: cfg.Listen, cancel: cancel, done: make(chan struct{}), ready: make(chan struct{})}
 	c, err := s.launch(ctx)
 	if err != nil {
 		cancel()
 		return nil, err
 	}
-	go s.supervise(ctx, c)
+	go s.supervise(life, c)
 	return s, nil
 }
 

@@ -117,6 +117,23 @@ func (a *App) mendCursor(ctx context.Context) error {
 	return a.store.PutRecorderCursor(ctx, store.Cursor{Done: done, Through: done})
 }
 
+// drainWait bounds how long a stop waits for the last results to be in ClickHouse. What
+// does not get there waits in the broker for the next start.
+const drainWait = 5 * time.Second
+
+// drain waits until the results of this process are recorded, unless ClickHouse is away.
+func (a *App) drain(ctx context.Context) {
+	if !a.recorder.Healthy() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, drainWait)
+	defer cancel()
+	err := recorded{a}.CatchUp(ctx, true)
+	if err != nil {
+		a.log.Warn("the last results are not in ClickHouse yet; the next start records them", "error", err)
+	}
+}
+
 // badResult keeps a result that nobody can read among the dead letters.
 func (a *App) badResult(ctx context.Context, rec analytics.Record, why error) error {
 	return a.broker.Bury(ctx, jetstream.StreamResults, rec.Sequence, rec.Payload, why.Error())

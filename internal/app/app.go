@@ -201,7 +201,7 @@ func (a *App) openPipeline(ctx context.Context) error {
 	}
 	a.pipeline, err = pipeline.New(pipeline.Config{
 		Publisher: a.broker.Publisher(), Events: events, Push: push, Hook: hook,
-		Store: a.store, Networks: networks, Recorded: recorded{a}, Records: a.intake, Caller: caller, Observer: a.metrics, Log: a.log,
+		Store: a.store, Networks: networks, Recorded: recorded{a}, Records: a.intake, EventsInFlight: eventsInFlight, Caller: caller, Observer: a.metrics, Log: a.log,
 		Retry: a.cfg.PipelineRetry(), CloseTimeout: a.cfg.ShutdownTimeout,
 	})
 	return err
@@ -238,10 +238,11 @@ func (a *App) makeDefaultNetwork(ctx context.Context) error {
 }
 
 // Bounds of what the stages have in hand. An event holds its place until its sends
-// are done: 1,024 of them hide a provider's 30 ms at 30,000 pushes/s. A batch is up
-// to 256 sends, so that 256 of them are four destinations' full queues.
+// are done: half of 2,048, which is what one destination may have, hide a provider's
+// 30 ms at 30,000 pushes/s. A batch is up to 256 sends, so that 256 of them are four
+// destinations' full queues.
 const (
-	eventsInFlight  = 1024
+	eventsInFlight  = 2048
 	batchesInFlight = 256
 )
 
@@ -275,7 +276,7 @@ func (a *App) openAPI(ctx context.Context) error {
 func (a *App) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, a.close()) }()
 	parts := newParts(ctx, a.cfg.ShutdownTimeout)
-	// The recorder outlives the pipeline, so that the last rows have a chance to land.
+	// The recorder outlives the pipeline, so that the last rows land.
 	parts.last("recorder", a.recorder.Run)
 	parts.last("purge", a.purge)
 	parts.run("pipeline", a.pipeline.Run)
@@ -285,7 +286,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	}
 	parts.run("http", a.serve)
 	a.log.Info("ready", "listen", a.Addr(), "clickhouse", a.ClickHouseURL(), "version", a.opts.Version)
-	return parts.wait()
+	return parts.wait(a.drain)
 }
 
 func (a *App) serve(ctx context.Context) error {
@@ -335,10 +336,14 @@ func (p *parts) guard(name string, f func(context.Context) error, ctx context.Co
 	}
 }
 
-// wait returns when all parts have stopped; the error is the first part's own.
-func (p *parts) wait() error {
+// wait returns when all parts have stopped; the error is the first part's own. Drain is
+// called before the last parts are stopped, with what is left of the time to stop.
+func (p *parts) wait(drain func(context.Context)) error {
 	<-p.ctx.Done()
+	ctx, cancel := context.WithTimeout(p.lastCtx, p.grace)
 	p.first.Wait()
+	drain(ctx)
+	cancel()
 	p.stopLast()
 	p.end.Wait()
 	if err := context.Cause(p.ctx); err != nil && !errors.Is(err, context.Canceled) {

@@ -94,13 +94,15 @@ type world struct {
 	box        *sandbox.Server
 	api        string
 	clickhouse string
+	key        string // of the network that calls
+	library    string
 	cmd        *exec.Cmd
 	exited     chan error
 }
 
 func newWorld(t *testing.T, box sandbox.Config, more string, networks ...sandbox.Network) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), api: free(t), clickhouse: free(t)}
+	w := &world{t: t, dir: t.TempDir(), api: free(t), clickhouse: free(t), key: key}
 	box.Dir = filepath.Join(w.dir, "sandbox")
 	var err error
 	if w.box, err = sandbox.Start(t.Context(), box); err != nil {
@@ -111,13 +113,12 @@ func newWorld(t *testing.T, box sandbox.Config, more string, networks ...sandbox
 			t.Error(err)
 		}
 	})
-	library, err := filepath.Abs("../../.cache/engine/libchdb.so")
-	if err != nil {
+	if w.library, err = filepath.Abs("../../.cache/engine/libchdb.so"); err != nil {
 		t.Fatal(err)
 	}
 	creds := w.box.Credentials()
 	text := fmt.Sprintf("data: %s/data\nlisten: %s\nclickhouse_listen: %s\nclickhouse_password: %s\nclickhouse_engine: %s\n%s\n%s",
-		w.dir, w.api, w.clickhouse, password, library, more, creds.YAML(networks...))
+		w.dir, w.api, w.clickhouse, password, w.library, more, creds.YAML(networks...))
 	if err := os.WriteFile(w.config(), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +214,7 @@ func (w *world) try(method, path string, body any) (int, string, error) {
 	if err != nil {
 		return 0, "", err
 	}
-	req.Header.Set("Authorization", "Bearer "+key)
+	req.Header.Set("Authorization", "Bearer "+w.key)
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -259,10 +260,23 @@ func (w *world) answers(sql, want string) {
 	}
 }
 
+// as calls for another network.
+func (w *world) as(key string, f func()) {
+	before := w.key
+	w.key = key
+	f()
+	w.key = before
+}
+
 func (w *world) device(user, provider, token, locale string) {
 	w.t.Helper()
+	w.deviceOf("com.acme.chat", user, provider, token, locale)
+}
+
+func (w *world) deviceOf(app, user, provider, token, locale string) {
+	w.t.Helper()
 	status, answer := w.call("POST", "/v1/devices", map[string]any{
-		"device_id": user + "-" + provider, "user": user, "provider": provider, "token": token, "app": "com.acme.chat", "locale": locale,
+		"device_id": user + "-" + provider, "user": user, "provider": provider, "token": token, "app": app, "locale": locale,
 	})
 	if status != http.StatusOK {
 		w.t.Fatalf("register: %d %s", status, answer)
