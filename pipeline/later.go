@@ -40,32 +40,45 @@ const (
 	laterPause = time.Second
 )
 
-// put stores a batch until it is due. It is durable when put returns.
-func (l *later) put(ctx context.Context, b *Batch, due time.Time) error {
-	w := *b
-	w.Boot = l.boot
-	w.Waits++
-	if w.Call == nil { // a call keeps its id, which is the webhook-id of every retry
-		if err := w.seal(); err != nil {
+// put stores work until it is due. All of it is durable when put returns.
+func (l *later) put(ctx context.Context, work []waiting) error {
+	if len(work) == 0 {
+		return nil
+	}
+	rows := make([]store.Later, len(work))
+	for i, w := range work {
+		row, err := l.row(*w.batch, w.due)
+		if err != nil {
 			return err
 		}
+		rows[i] = row
 	}
-	data, err := json.Marshal(&w)
-	if err != nil {
-		return fmt.Errorf("encode batch for %s: %w", w.Destination, err)
-	}
-	row := store.Later{
-		ID: fmt.Sprintf("%s.%d", w.ID, w.Waits), DueAt: due,
-		Destination: w.Destination.String(), Topic: w.subject(w.ID), Payload: data,
-	}
-	if err := l.waiting.PutLater(ctx, []store.Later{row}); err != nil {
-		return fmt.Errorf("store work for %s: %w", w.Destination, err)
+	if err := l.waiting.PutLater(ctx, rows); err != nil {
+		return fmt.Errorf("store work for %s: %w", work[0].batch.Destination, err)
 	}
 	select {
 	case l.wake <- struct{}{}:
 	default:
 	}
 	return nil
+}
+
+func (l *later) row(b Batch, due time.Time) (store.Later, error) {
+	b.Boot = l.boot
+	b.Waits++
+	if b.Call == nil { // a call keeps its id, which is the webhook-id of every retry
+		if err := b.seal(); err != nil {
+			return store.Later{}, err
+		}
+	}
+	data, err := json.Marshal(&b)
+	if err != nil {
+		return store.Later{}, fmt.Errorf("encode batch for %s: %w", b.Destination, err)
+	}
+	return store.Later{
+		ID: fmt.Sprintf("%s.%d", b.ID, b.Waits), DueAt: due,
+		Destination: b.Destination.String(), Topic: b.subject(b.ID), Payload: data,
+	}, nil
 }
 
 // spillMax bounds the wait of what finds no place at its destination: that is how long

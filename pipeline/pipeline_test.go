@@ -92,6 +92,7 @@ type stage struct {
 	t       *testing.T
 	broker  *jetstream.Broker
 	store   *sqlite.Store
+	watched *watched
 	net     *pipeline.Network
 	phone   *phone
 	hook    *hook
@@ -137,6 +138,7 @@ func start(t *testing.T, change func(*pipeline.Network)) *stage {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { check(t, s.store.Close()) })
+	s.watched = &watched{Store: s.store}
 	rs, err := rules.New()
 	check(t, err)
 	cat, err := templates.New(templates.Config{DefaultLocale: "en"})
@@ -154,7 +156,7 @@ func start(t *testing.T, change func(*pipeline.Network)) *stage {
 		return sub
 	}
 	p, err := pipeline.New(pipeline.Config{
-		Publisher: s.broker.Publisher(), Events: sub("match"), Push: sub("push"), Hook: sub("hook"), Store: s.store,
+		Publisher: s.broker.Publisher(), Events: sub("match"), Push: sub("push"), Hook: sub("hook"), Store: s.watched,
 		Networks: s, Recorded: s, Records: s, Caller: s.hook, Observer: noObserver{}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Retry:        pipeline.Retry{PushInitial: 10 * time.Millisecond, PushMax: 50 * time.Millisecond, PushExpire: time.Hour, Webhooks: []time.Duration{10 * time.Millisecond, 20 * time.Millisecond}},
 		CloseTimeout: time.Second,

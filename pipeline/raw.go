@@ -85,7 +85,7 @@ func (h *handed) tellDead(ctx context.Context, t *Target, why *chatbell.SendErro
 		return err
 	}
 	for _, b := range batches {
-		if err := h.s.later.put(ctx, b, now); err != nil {
+		if err := h.s.later.put(ctx, []waiting{{b, now}}); err != nil {
 			return err
 		}
 	}

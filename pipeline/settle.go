@@ -1,0 +1,175 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"chatbell"
+)
+
+// settleTime bounds the writes that settle finished work while the process stops.
+const settleTime = 10 * time.Second
+
+// finish waits for everything that was handed to the queues, makes the rows durable,
+// and puts what has to be tried again into the store. After that the message behind
+// them may be acknowledged. It finishes even when ctx ends: what a provider accepted has
+// to be recorded, and what was not tried waits in the store for the next process.
+func (s *sender) finish(ctx context.Context, work []*handed, out *chatbell.Results) error {
+	for _, h := range work {
+		<-h.done // the tries see the same context, so they end soon after it does
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	var again []waiting
+	var errs []error
+	for _, h := range work {
+		rest, err := h.settle(ctx, out)
+		again, errs = append(again, rest...), append(errs, err)
+	}
+	// Rows are written even where a batch could not be settled: what was accepted is
+	// accepted, and the repeat finds it in the records. They are written first: a try
+	// whose retry is known has its row.
+	if err := errors.Join(append(errs, s.results.Write(ctx, out))...); err != nil {
+		return err
+	}
+	return s.later.put(ctx, again)
+}
+
+// waiting is work that is tried again when it is due.
+type waiting struct {
+	batch *Batch
+	due   time.Time
+}
+
+// settle adds the finished rows to out and returns what has to be tried again.
+func (h *handed) settle(ctx context.Context, out *chatbell.Results) ([]waiting, error) {
+	switch {
+	case h.spilled:
+		return []waiting{{h.batch, h.s.now().Add(h.batch.spillWait())}}, nil
+	case h.tries == nil:
+		h.unconfigured(out)
+		return nil, nil
+	}
+	var again retries
+	for i := range h.batch.Targets {
+		y := &h.tries[min(i, len(h.tries)-1)] // a call's one try is everybody's
+		t := h.batch.Targets[i]
+		switch {
+		case y.skipped:
+			again.add(t, 0, h.s.now().Add(h.batch.spillWait()))
+		case y.handBack: // the process is stopping: the next one tries
+			t.Doubt = true
+			again.add(t, 0, h.s.now())
+		default:
+			if err := h.judge(ctx, t, y, out, &again); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return again.of(h.batch), nil
+}
+
+// judge decides what follows from a target's try.
+func (h *handed) judge(ctx context.Context, t Target, y *try, out *chatbell.Results, again *retries) error {
+	b := h.batch
+	t.Attempts++
+	var v verdict
+	if b.Call != nil {
+		v = h.s.retry.judgeHook(t.Attempts, y)
+	} else {
+		v = h.s.retry.judgePush(t.Attempts, b.Notification.ExpiresAt, y)
+	}
+	out.Attempts = append(out.Attempts, b.attempt(&t, y, v.outcome == ""))
+	if v.outcome == "" {
+		t.Doubt = t.Doubt || y.err.FateUnknown
+		again.add(t, y.err.RetryAfter, v.retryAt)
+		return nil
+	}
+	if !b.isRaw() {
+		out.Deliveries = append(out.Deliveries, b.delivery(&t, v, y, h.s.now()))
+	}
+	return h.learn(ctx, &t, y)
+}
+
+// retries are the targets of a batch that are tried again. Those that were asked to wait
+// equally long go together, when the last of them is due; nobody else waits for them.
+type retries struct{ groups []retryGroup }
+
+type retryGroup struct {
+	asked   time.Duration
+	due     time.Time
+	targets []Target
+}
+
+func (r *retries) add(t Target, asked time.Duration, due time.Time) {
+	for i := range r.groups {
+		g := &r.groups[i]
+		if g.asked == asked {
+			g.targets = append(g.targets, t)
+			if due.After(g.due) {
+				g.due = due
+			}
+			return
+		}
+	}
+	r.groups = append(r.groups, retryGroup{asked, due, []Target{t}})
+}
+
+// of makes each group a batch of its own.
+func (r *retries) of(b *Batch) []waiting {
+	out := make([]waiting, len(r.groups))
+	for i, g := range r.groups {
+		part := *b
+		part.Targets = g.targets
+		out[i] = waiting{&part, g.due}
+	}
+	return out
+}
+
+// unconfigured records targets whose credential or endpoint was taken out of the
+// configuration while they waited.
+func (h *handed) unconfigured(out *chatbell.Results) {
+	reason := chatbell.Auth
+	if h.batch.Call != nil {
+		reason = chatbell.EndpointDisabled
+	}
+	for i := range h.batch.Targets {
+		if h.batch.isRaw() {
+			break
+		}
+		row := h.batch.delivery(&h.batch.Targets[i], verdict{outcome: chatbell.Failed, reason: reason}, nil, h.s.now())
+		row.ProviderReason = "not configured any more"
+		out.Deliveries = append(out.Deliveries, row)
+	}
+}
+
+// learn applies what a refusal says about the token or the endpoint.
+func (h *handed) learn(ctx context.Context, t *Target, y *try) error {
+	if y.err == nil {
+		return nil
+	}
+	n := h.batch.Notification.Network
+	var err error
+	var acted bool
+	switch {
+	case h.batch.Call != nil:
+		if y.err.Reason == chatbell.EndpointDisabled {
+			err = h.s.devices.DisableEndpoint(ctx, n, h.batch.Destination.Endpoint, chatbell.EndpointDisabled)
+		}
+	case y.err.Reason == chatbell.Unregistered:
+		acted, err = h.s.devices.RemoveDeadDevice(ctx, n, t.Device, t.Token, y.err.DeadSince)
+	case y.err.Reason == chatbell.InvalidToken:
+		acted, err = h.s.devices.DisableDevice(ctx, n, t.Device, t.Token, chatbell.InvalidToken)
+	}
+	if err != nil {
+		return fmt.Errorf("store what %s said of a token: %w", h.batch.Destination, err)
+	}
+	if acted {
+		h.s.log.Info("push token is dead", "network", n, "user", t.User, "device", t.Device,
+			"reason", y.err.Reason, "provider_reason", y.err.ProviderReason)
+		return h.tellDead(ctx, t, y.err, h.s.now())
+	}
+	return nil
+}
