@@ -91,7 +91,7 @@ type Broker struct {
 	mu       sync.Mutex
 	atOpen   map[string]uint64
 	known    map[string]bool
-	backlogs map[string]cachedBacklog
+	backlogs map[string]*cachedBacklog
 	marks    map[string][]mark
 	readers  map[string]*reader
 	resumed  map[string]bool
@@ -102,7 +102,7 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	cfg.setDefaults()
 	b := &Broker{
 		cfg: cfg, log: cfg.Logger, atOpen: map[string]uint64{}, known: map[string]bool{},
-		backlogs: map[string]cachedBacklog{}, marks: map[string][]mark{}, readers: map[string]*reader{}, resumed: map[string]bool{},
+		backlogs: map[string]*cachedBacklog{}, marks: map[string][]mark{}, readers: map[string]*reader{}, resumed: map[string]bool{},
 	}
 	defer func() {
 		if err != nil {

@@ -22,7 +22,7 @@ type Record struct {
 type reader struct {
 	consumer jetstream.Consumer
 	next     uint64
-	started  bool // the first message may be later than asked for: what is older was purged
+	got      uint64 // the broker counts what it sends to this consumer: numbers may be missing in the stream, not there
 }
 
 // readerIdle is how long the broker keeps a reader that nobody uses.
@@ -119,11 +119,11 @@ func (r *reader) fetch(ctx context.Context, limit int, wait time.Duration) ([]Re
 		if err != nil {
 			return nil, err
 		}
-		if r.started && md.Sequence.Stream != r.next {
-			return nil, fmt.Errorf("%w: got %d, not %d", errGap, md.Sequence.Stream, r.next)
+		if md.Sequence.Consumer != r.got+1 {
+			return nil, fmt.Errorf("%w before %d", errGap, md.Sequence.Stream)
 		}
 		out = append(out, Record{Sequence: md.Sequence.Stream, Payload: m.Data(), Time: md.Timestamp})
-		r.next, r.started = md.Sequence.Stream+1, true
+		r.next, r.got = md.Sequence.Stream+1, md.Sequence.Consumer
 	}
 	if err := batch.Error(); err != nil && !errors.Is(err, nats.ErrTimeout) {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -120,6 +121,7 @@ type Backlog struct {
 const backlogAge = 100 * time.Millisecond
 
 type cachedBacklog struct {
+	mu      sync.Mutex // held while the broker is asked
 	at      time.Time
 	backlog Backlog
 	err     error
@@ -130,15 +132,22 @@ type cachedBacklog struct {
 func (b *Broker) Backlog(ctx context.Context, stream, durable string) (Backlog, error) {
 	key := stream + "/" + durable
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if c, ok := b.backlogs[key]; ok && time.Since(c.at) < backlogAge {
+	c := b.backlogs[key]
+	if c == nil {
+		c = new(cachedBacklog)
+		b.backlogs[key] = c
+	}
+	b.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.at) < backlogAge {
 		return c.backlog, c.err
 	}
 	at := time.Now()
 	got, err := b.backlog(ctx, stream, durable)
 	got.At = at
 	if ctx.Err() == nil {
-		b.backlogs[key] = cachedBacklog{time.Now(), got, err}
+		c.at, c.backlog, c.err = time.Now(), got, err
 	}
 	return got, err
 }

@@ -129,10 +129,24 @@ func (s *Subscriber) consumer(ctx context.Context, topic string) (jetstream.Cons
 		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, start
 	}
 	c, err := s.broker.js.CreateOrUpdateConsumer(ctx, stream, cfg)
+	if err == nil && start > 0 {
+		err = s.broker.dropConsumer(ctx, stream, s.cfg.Durable+rewinding)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("create consumer %s of %s: %w", s.cfg.Durable, topic, asUnavailable(err))
 	}
 	return c, nil
+}
+
+// rewinding is the suffix of the consumer that remembers the floor of another one while
+// that is made anew: a process that is killed in between must not begin at the beginning.
+const rewinding = "-rewinding"
+
+func (b *Broker) dropConsumer(ctx context.Context, stream, name string) error {
+	if err := b.js.DeleteConsumer(ctx, stream, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return err
+	}
+	return nil
 }
 
 // rewindFactor bounds, as a multiple of what is in flight, how much a rewound
@@ -148,7 +162,12 @@ func (b *Broker) resume(ctx context.Context, stream, durable string, limit uint6
 	c, err := b.js.Consumer(ctx, stream, durable)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		b.first(stream, durable)
-		return 0, nil
+		if c, err = b.js.Consumer(ctx, stream, durable+rewinding); err == nil {
+			return c.CachedInfo().Config.OptStartSeq, nil
+		}
+		if errors.Is(err, jetstream.ErrConsumerNotFound) {
+			return 0, nil
+		}
 	}
 	if err != nil {
 		return 0, fmt.Errorf("consumer %s of %s: %w", durable, stream, asUnavailable(err))
@@ -159,7 +178,16 @@ func (b *Broker) resume(ctx context.Context, stream, durable string, limit uint6
 	if !alone || info.NumAckPending == 0 || info.Delivered.Stream-floor > limit {
 		return info.Config.OptStartSeq, nil
 	}
-	if err := b.js.DeleteConsumer(ctx, stream, durable); err != nil {
+	err = b.dropConsumer(ctx, stream, durable+rewinding) // of a rewinding that was finished
+	if err == nil {
+		_, err = b.js.CreateConsumer(ctx, stream, jetstream.ConsumerConfig{
+			Durable: durable + rewinding, AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: floor + 1,
+		})
+	}
+	if err == nil {
+		err = b.js.DeleteConsumer(ctx, stream, durable)
+	}
+	if err != nil {
 		return 0, fmt.Errorf("rewind consumer %s of %s: %w", durable, stream, asUnavailable(err))
 	}
 	return floor + 1, nil
