@@ -190,28 +190,36 @@ func (s *Store) lookup(ctx context.Context, ids []string, query string, found fu
 	})
 }
 
-// pages asks for ids a page at a time.
+// pages asks for ids a page at a time. Each page has the time of a query: all together
+// may take longer in a large table.
 func (s *Store) pages(ctx context.Context, ids []string, query string, scan func(driver.Rows) error) error {
+	for len(ids) > 0 {
+		n := pageOf(ids)
+		if err := s.page(ctx, ids[:n], query, scan); err != nil {
+			return err
+		}
+		ids = ids[n:]
+	}
+	return nil
+}
+
+func (s *Store) page(ctx context.Context, ids []string, query string, scan func(driver.Rows) error) error {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}
-	for len(ids) > 0 {
-		n := pageOf(ids)
-		rows, err := s.conn.Query(ctx, s.name(query), ids[:n])
-		if err != nil {
-			return fmt.Errorf("look up rows: %w", err)
+	rows, err := s.conn.Query(ctx, s.name(query), ids)
+	if err != nil {
+		return fmt.Errorf("look up rows: %w", err)
+	}
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return errors.Join(fmt.Errorf("look up rows: %w", err), rows.Close())
 		}
-		for rows.Next() {
-			if err := scan(rows); err != nil {
-				return errors.Join(fmt.Errorf("look up rows: %w", err), rows.Close())
-			}
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			return fmt.Errorf("look up rows: %w", err)
-		}
-		ids = ids[n:]
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return fmt.Errorf("look up rows: %w", err)
 	}
 	return nil
 }
