@@ -55,7 +55,7 @@ func TestNotifier(t *testing.T) {
 	limited := chatbell.SendError{Reason: chatbell.RateLimited, Retry: true}
 	unavailable := chatbell.SendError{Reason: chatbell.Unavailable, Retry: true}
 	rejected := chatbell.SendError{Reason: chatbell.Rejected}
-	since := time.UnixMilli(1732098765000)
+	since := time.UnixMilli(1732098765432)
 	refusals := []pushtest.Refusal{
 		refusal(400, "BadCollapseId", rejected), refusal(400, "BadDeviceToken", invalid),
 		refusal(400, "BadExpirationDate", rejected), refusal(400, "BadMessageId", rejected),
@@ -77,7 +77,7 @@ func TestNotifier(t *testing.T) {
 		refusal(503, "Shutdown", unavailable), refusal(418, "SomethingNew", rejected),
 		{
 			Name:   "Unregistered with its time",
-			Answer: pushtest.Answer{Status: 410, Body: `{"reason":"Unregistered","timestamp":1732098765000}`},
+			Answer: pushtest.Answer{Status: 410, Body: `{"reason":"Unregistered","timestamp":1732098765432}`},
 			Want:   chatbell.SendError{Reason: chatbell.Unregistered, Status: 410, ProviderReason: "Unregistered", DeadSince: since},
 		},
 		{

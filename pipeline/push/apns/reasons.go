@@ -57,7 +57,7 @@ func (n *Notifier) refused(resp *apns2.Response, t *try, token string) error {
 		// Another try helps only with another provider token.
 		e.Retry = n.keys.expired(t.bearer, time.Now())
 	case v.Reason == chatbell.Unregistered:
-		e.DeadSince = resp.Timestamp.Time
+		e.DeadSince = t.deadSince
 	}
 	return e
 }

@@ -2,6 +2,7 @@ package apns
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"net/http"
 	"time"
@@ -17,6 +18,7 @@ type try struct {
 	body       []byte        // in: the encoded payload
 	status     int           // out: 0 when no answer came
 	retryAfter time.Duration // out
+	deadSince  time.Time     // out: the timestamp of a 410, to the millisecond
 }
 
 type tryKey struct{}
@@ -45,5 +47,30 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if resp.StatusCode != http.StatusOK {
 		try.retryAfter = h2.RetryAfter(resp.Header, time.Now())
 	}
+	if resp.StatusCode == http.StatusGone {
+		try.deadSince = deadSince(resp)
+	}
 	return resp, nil
+}
+
+// maxGone bounds what is read of a 410: Apple's has some 50 bytes.
+const maxGone = 4 << 10
+
+// deadSince reads the timestamp of a 410 and puts back what it has read. The library
+// keeps whole seconds only: a token that died in the second in which it was registered
+// would live for ever.
+func deadSince(resp *http.Response) time.Time {
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxGone))
+	rest := resp.Body
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(data), rest), rest}
+	var gone struct {
+		Timestamp int64 `json:"timestamp"`
+	}
+	if err != nil || json.Unmarshal(data, &gone) != nil || gone.Timestamp <= 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(gone.Timestamp).UTC()
 }
