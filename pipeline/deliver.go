@@ -42,7 +42,9 @@ func (d *deliverer) handle(msg *message.Message) error {
 	}
 	out := &chatbell.Results{MaybeRepeat: d.mayRepeat(msg, b)}
 	if out.MaybeRepeat {
-		if err := d.repeats.drop(ctx, []*Batch{b}, jetstream.HandledHere(msg) || msg.Metadata.Get(metaRepeat) != ""); err != nil {
+		// What waited in the store had an event behind it, which this process may have matched again.
+		ours := jetstream.HandledHere(msg) || msg.Metadata.Get(metaRepeat) != "" || b.Boot != ""
+		if err := d.repeats.drop(ctx, []*Batch{b}, ours); err != nil {
 			return err
 		}
 	}
@@ -59,7 +61,7 @@ func (d *deliverer) handle(msg *message.Message) error {
 
 // mayRepeat reports whether somebody may have worked on the batch before.
 func (d *deliverer) mayRepeat(msg *message.Message, b *Batch) bool {
-	return jetstream.MaybeRepeat(msg) || msg.Metadata.Get(metaRepeat) != "" || (b.Boot != "" && b.Boot != d.boot)
+	return jetstream.MaybeRepeat(msg) || msg.Metadata.Get(metaRepeat) != "" || b.Repeat || (b.Boot != "" && b.Boot != d.boot)
 }
 
 // recheck takes out who must not be told any more: a network that was switched off,

@@ -38,10 +38,24 @@ var errHeld = errors.New("handed back: there is no room for results")
 // process stops.
 func (h *hold) before(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) ([]*message.Message, error) {
-		if err := h.wait(msg.Context()); err != nil {
-			return nil, err
+		for {
+			if err := h.wait(msg.Context()); err != nil {
+				return nil, err
+			}
+			out, err := next(msg)
+			// Nothing was sent, and nothing is wrong with the message: it waits here, because
+			// what is handed back too often is given up.
+			if !errors.Is(err, errRecordsAway) {
+				return out, err
+			}
+			select {
+			case <-time.After(holdCheck):
+			case <-h.stopping:
+				return nil, errHeld
+			case <-msg.Context().Done():
+				return nil, errHeld
+			}
 		}
-		return next(msg)
 	}
 }
 

@@ -40,27 +40,28 @@ const (
 	laterPause = time.Second
 )
 
-// put stores work until it is due. All of it is durable when put returns.
-func (l *later) put(ctx context.Context, work []waiting) error {
+// put stores work until it is due, all of it or none, and returns the ids of the rows.
+// It is durable when put returns.
+func (l *later) put(ctx context.Context, work []waiting) ([]string, error) {
 	if len(work) == 0 {
-		return nil
+		return nil, nil
 	}
-	rows := make([]store.Later, len(work))
+	rows, ids := make([]store.Later, len(work)), make([]string, len(work))
 	for i, w := range work {
 		row, err := l.row(*w.batch, w.due)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		rows[i] = row
+		rows[i], ids[i] = row, row.ID
 	}
 	if err := l.waiting.PutLater(ctx, rows); err != nil {
-		return fmt.Errorf("store work for %s: %w", work[0].batch.Destination, err)
+		return nil, fmt.Errorf("store work for %s: %w", work[0].batch.Destination, err)
 	}
 	select {
 	case l.wake <- struct{}{}:
 	default:
 	}
-	return nil
+	return ids, nil
 }
 
 func (l *later) row(b Batch, due time.Time) (store.Later, error) {

@@ -90,9 +90,9 @@ func (noObserver) Tried(chatbell.TargetKind, chatbell.Reason, time.Duration) {}
 // from the stream.
 type stage struct {
 	t       *testing.T
+	dir     string
 	broker  *jetstream.Broker
 	store   *sqlite.Store
-	watched *watched
 	net     *pipeline.Network
 	phone   *phone
 	hook    *hook
@@ -127,18 +127,49 @@ func (s *stage) Touched(context.Context, time.Time, int) (map[pipeline.EventKey]
 
 func start(t *testing.T, change func(*pipeline.Network)) *stage {
 	t.Helper()
+	return startWith(t, change, nil)
+}
+
+// startWith also changes what the pipeline is made of.
+func startWith(t *testing.T, change func(*pipeline.Network), config func(*pipeline.Config, *stage)) *stage {
+	t.Helper()
+	s := newStage(t)
+	s.run(change, config)
+	return s
+}
+
+// newStage is a stage whose pipeline does not run yet.
+func newStage(t *testing.T) *stage {
+	t.Helper()
 	dir := t.TempDir()
-	s := &stage{t: t, phone: &phone{}, hook: &hook{}, next: 1}
-	var err error
-	if s.broker, err = jetstream.Open(t.Context(), jetstream.Config{Dir: filepath.Join(dir, "js")}); err != nil {
-		t.Fatal(err)
-	}
+	s := &stage{t: t, dir: dir, phone: &phone{}, hook: &hook{}, next: 1}
+	s.openBroker()
 	t.Cleanup(func() { check(t, s.broker.Close()) })
-	if s.store, err = sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(dir, "db")}); err != nil {
-		t.Fatal(err)
-	}
+	var err error
+	s.store, err = sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(dir, "db")})
+	check(t, err)
 	t.Cleanup(func() { check(t, s.store.Close()) })
-	s.watched = &watched{Store: s.store}
+	return s
+}
+
+func (s *stage) openBroker() {
+	s.t.Helper()
+	var err error
+	s.broker, err = jetstream.Open(s.t.Context(), jetstream.Config{Dir: filepath.Join(s.dir, "js")})
+	check(s.t, err)
+}
+
+// subscribe gives one of the pipeline's subscribers; 0 deliveries are the default.
+func (s *stage) subscribe(name string, maxDeliver int) message.Subscriber {
+	s.t.Helper()
+	sub, err := s.broker.Subscriber(jetstream.SubscriberConfig{Durable: name, Key: pipeline.Key, CloseTimeout: time.Second, MaxDeliver: maxDeliver})
+	check(s.t, err)
+	return sub
+}
+
+func (s *stage) run(change func(*pipeline.Network), config func(*pipeline.Config, *stage)) {
+	t := s.t
+	t.Helper()
 	rs, err := rules.New()
 	check(t, err)
 	cat, err := templates.New(templates.Config{DefaultLocale: "en"})
@@ -150,17 +181,16 @@ func start(t *testing.T, change func(*pipeline.Network)) *stage {
 	if change != nil {
 		change(s.net)
 	}
-	sub := func(name string) message.Subscriber {
-		sub, err := s.broker.Subscriber(jetstream.SubscriberConfig{Durable: name, Key: pipeline.Key, CloseTimeout: time.Second})
-		check(t, err)
-		return sub
-	}
-	p, err := pipeline.New(pipeline.Config{
-		Publisher: s.broker.Publisher(), Events: sub("match"), Push: sub("push"), Hook: sub("hook"), Store: s.watched,
+	cfg := pipeline.Config{
+		Publisher: s.broker.Publisher(), Events: s.subscribe("match", 0), Push: s.subscribe("push", 0), Hook: s.subscribe("hook", 0), Store: s.store,
 		Networks: s, Recorded: s, Records: s, Caller: s.hook, Observer: noObserver{}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Retry:        pipeline.Retry{PushInitial: 10 * time.Millisecond, PushMax: 50 * time.Millisecond, PushExpire: time.Hour, Webhooks: []time.Duration{10 * time.Millisecond, 20 * time.Millisecond}},
 		CloseTimeout: time.Second,
-	})
+	}
+	if config != nil {
+		config(&cfg, s)
+	}
+	p, err := pipeline.New(cfg)
 	check(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -168,7 +198,6 @@ func start(t *testing.T, change func(*pipeline.Network)) *stage {
 	<-p.Running()
 	s.paused = p.Paused
 	t.Cleanup(func() { cancel(); check(t, <-done) })
-	return s
 }
 
 func check(t *testing.T, err error) {

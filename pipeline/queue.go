@@ -112,7 +112,7 @@ func (q *queue) append(tasks []task) {
 			q.heard = q.windowStart
 		}
 	}
-	for want := min(q.limit, len(q.tasks)-q.head); q.workers < want; q.workers++ {
+	for want := min(q.limit, q.workers+len(tasks)); q.workers < want; q.workers++ { // those there are have their hands full
 		q.wg.Add(1)
 		go q.work()
 	}

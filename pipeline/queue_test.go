@@ -189,3 +189,23 @@ func TestQueueSkipsWhatWouldHang(t *testing.T) {
 		t.Error("a destination that had kept silent was not asked again")
 	}
 }
+
+// A destination gets as many tries at once as it may have, also where they come one by
+// one: a try that hangs holds up no other.
+func TestQueueRunsSideBySide(t *testing.T) {
+	var wg sync.WaitGroup
+	q := newQueue(8, &wg)
+	hang := make(chan struct{})
+	begun := make(chan int, 8)
+	for i := range 8 {
+		q.put(t.Context(), []task{{run: func(bool) bool { begun <- i; <-hang; return true }}}, queueQuota)
+		select {
+		case <-begun:
+		case <-time.After(5 * time.Second):
+			close(hang)
+			t.Fatalf("try %d waits for those before it, although 8 may be under way", i)
+		}
+	}
+	close(hang)
+	wg.Wait()
+}

@@ -68,26 +68,29 @@ func (m *matcher) loadDisabled(ctx context.Context, ev *matched) error {
 // that a provider has declared dead. Its data has device_id, provider, app and reason.
 const DeviceRemoved chatbell.EventType = "device.removed"
 
-// tellDead queues the news of a dead token for the customer's endpoints.
-func (h *handed) tellDead(ctx context.Context, t *Target, why *chatbell.SendError, now time.Time) error {
+// newsDelay is time enough to take the news back, where the device has another token.
+const newsDelay = time.Second
+
+// tellDead queues the news of a dead token for the customer's endpoints, and returns
+// what to delete from the store to take it back.
+func (h *handed) tellDead(ctx context.Context, t *Target, why *chatbell.SendError, now time.Time) ([]string, error) {
 	note := h.batch.Notification
 	d := h.batch.Destination
 	data, err := json.Marshal(map[string]string{
 		"device_id": string(t.Device), "provider": string(d.Provider), "app": d.App, "reason": string(why.Reason), "provider_reason": why.ProviderReason,
 	})
 	if err != nil {
-		return fmt.Errorf("tell of a dead token: %w", err)
+		return nil, fmt.Errorf("tell of a dead token: %w", err)
 	}
 	e := &chatbell.Event{Type: DeviceRemoved, Time: now, User: &chatbell.Person{ID: t.User}, Data: data}
 	note.EventType, note.SubjectID = DeviceRemoved, string(t.Device)
 	batches, err := rawBatches(h.net, &note, e, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, b := range batches {
-		if err := h.s.later.put(ctx, []waiting{{b, now}}); err != nil {
-			return err
-		}
+	news := make([]waiting, len(batches))
+	for i, b := range batches {
+		news[i] = waiting{b, now.Add(newsDelay)}
 	}
-	return nil
+	return h.s.later.put(ctx, news)
 }

@@ -9,6 +9,7 @@ import (
 	"chatbell"
 	"chatbell/internal/store"
 	"chatbell/internal/store/sqlite"
+	"chatbell/pipeline"
 	"chatbell/pipeline/jetstream"
 )
 
@@ -58,7 +59,11 @@ func (w *watched) PutLater(ctx context.Context, rows []store.Later) error {
 // A retry is known only after the row of the try before it: whatever is killed, a
 // delivery has as many rows of attempts as it says.
 func TestRowsBeforeRetries(t *testing.T) {
-	s := start(t, nil)
+	var store *watched
+	s := startWith(t, nil, func(c *pipeline.Config, s *stage) {
+		store = &watched{Store: s.store}
+		c.Store = store
+	})
 	s.device("b", "tb", "")
 	var tries atomic.Int32
 	s.phone.answer = func(string) error {
@@ -75,7 +80,7 @@ func TestRowsBeforeRetries(t *testing.T) {
 		}
 		results.Store(last)
 	}
-	s.watched.before.Store(&before)
+	store.before.Store(&before)
 	s.post(created("1", "a", "b"))
 	s.wait(1)
 	if results.Load() == 0 {

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,6 +48,7 @@ type handed struct {
 	batch   *Batch
 	net     *Network
 	spilled bool // no place in memory: it waits in the store
+	expired bool // it has waited for longer than it is worth a push
 	tries   []try
 	left    atomic.Int32
 	done    chan struct{}
@@ -114,6 +116,9 @@ func (h *handed) tasks(ctx context.Context) (tasks []task, limit int) {
 	if !ok {
 		return nil, 0
 	}
+	if h.expired = h.s.now().After(h.batch.Notification.ExpiresAt); h.expired {
+		return nil, 0
+	}
 	ctx = push.WithTraceParent(ctx, h.batch.Notification.TraceParent)
 	tasks = make([]task, len(h.batch.Targets))
 	for i := range tasks {
@@ -142,7 +147,7 @@ func (h *handed) run(i int, skip bool, send func() (push.Receipt, error), ctx co
 		var receipt push.Receipt
 		err := ctx.Err()
 		if err == nil {
-			receipt, err = send()
+			receipt, err = h.safely(send)
 		}
 		y = newTry(ctx, at, time.Since(at), receipt, err)
 		h.s.metrics.Tried(h.batch.Destination.Kind(), y.reason(), y.took)
@@ -152,6 +157,18 @@ func (h *handed) run(i int, skip bool, send func() (push.Receipt, error), ctx co
 		close(h.done)
 	}
 	return y.answered()
+}
+
+// safely turns a panic into a failed try: it must not take the process, and all other
+// networks, with it.
+func (h *handed) safely(send func() (push.Receipt, error)) (r push.Receipt, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			h.s.log.Error("a try panicked", "destination", h.batch.Destination, "error", panicError(v, debug.Stack()))
+			err = &chatbell.SendError{Reason: chatbell.Other, FateUnknown: true}
+		}
+	}()
+	return send()
 }
 
 // push sends to one device. The payload is encoded once for each language.

@@ -28,13 +28,17 @@ func (s *sender) finish(ctx context.Context, work []*handed, out *chatbell.Resul
 		rest, err := h.settle(ctx, out)
 		again, errs = append(again, rest...), append(errs, err)
 	}
+	for _, w := range again {
+		w.batch.Repeat = w.batch.Repeat || out.MaybeRepeat
+	}
 	// Rows are written even where a batch could not be settled: what was accepted is
 	// accepted, and the repeat finds it in the records. They are written first: a try
 	// whose retry is known has its row.
 	if err := errors.Join(append(errs, s.results.Write(ctx, out))...); err != nil {
-		return err
+		return err // all of it comes again; what waited in the store besides would be sent twice
 	}
-	return s.later.put(ctx, again)
+	_, err := s.later.put(ctx, again)
+	return err
 }
 
 // waiting is work that is tried again when it is due.
@@ -49,10 +53,11 @@ func (h *handed) settle(ctx context.Context, out *chatbell.Results) ([]waiting, 
 	case h.spilled:
 		return []waiting{{h.batch, h.s.now().Add(h.batch.spillWait())}}, nil
 	case h.tries == nil:
-		h.unconfigured(out)
+		h.untried(out)
 		return nil, nil
 	}
 	var again retries
+	var errs []error
 	for i := range h.batch.Targets {
 		y := &h.tries[min(i, len(h.tries)-1)] // a call's one try is everybody's
 		t := h.batch.Targets[i]
@@ -63,15 +68,14 @@ func (h *handed) settle(ctx context.Context, out *chatbell.Results) ([]waiting, 
 			t.Doubt = true
 			again.add(t, 0, h.s.now())
 		default:
-			if err := h.judge(ctx, t, y, out, &again); err != nil {
-				return nil, err
-			}
+			errs = append(errs, h.judge(ctx, t, y, out, &again))
 		}
 	}
-	return again.of(h.batch), nil
+	return again.of(h.batch), errors.Join(errs...)
 }
 
-// judge decides what follows from a target's try.
+// judge decides what follows from a target's try. After an error the target has no row:
+// the repeat of the message tries to learn the same again.
 func (h *handed) judge(ctx context.Context, t Target, y *try, out *chatbell.Results, again *retries) error {
 	b := h.batch
 	t.Attempts++
@@ -81,16 +85,20 @@ func (h *handed) judge(ctx context.Context, t Target, y *try, out *chatbell.Resu
 	} else {
 		v = h.s.retry.judgePush(t.Attempts, b.Notification.ExpiresAt, y)
 	}
-	out.Attempts = append(out.Attempts, b.attempt(&t, y, v.outcome == ""))
 	if v.outcome == "" {
+		out.Attempts = append(out.Attempts, b.attempt(&t, y, true))
 		t.Doubt = t.Doubt || y.err.FateUnknown
 		again.add(t, y.err.RetryAfter, v.retryAt)
 		return nil
 	}
+	if err := h.learn(ctx, &t, y); err != nil {
+		return err
+	}
+	out.Attempts = append(out.Attempts, b.attempt(&t, y, false))
 	if !b.isRaw() {
 		out.Deliveries = append(out.Deliveries, b.delivery(&t, v, y, h.s.now()))
 	}
-	return h.learn(ctx, &t, y)
+	return nil
 }
 
 // retries are the targets of a batch that are tried again. Those that were asked to wait
@@ -128,48 +136,66 @@ func (r *retries) of(b *Batch) []waiting {
 	return out
 }
 
-// unconfigured records targets whose credential or endpoint was taken out of the
-// configuration while they waited.
-func (h *handed) unconfigured(out *chatbell.Results) {
-	reason := chatbell.Auth
-	if h.batch.Call != nil {
-		reason = chatbell.EndpointDisabled
+// untried records targets that expired, or whose credential or endpoint was taken out of
+// the configuration, while they waited.
+func (h *handed) untried(out *chatbell.Results) {
+	v, why := verdict{outcome: chatbell.Failed, reason: chatbell.Auth}, "not configured any more"
+	switch {
+	case h.batch.isRaw():
+		return
+	case h.expired:
+		v, why = verdict{outcome: chatbell.Expired, reason: chatbell.ExpiredReason}, ""
+	case h.batch.Call != nil:
+		v.reason = chatbell.EndpointDisabled
 	}
 	for i := range h.batch.Targets {
-		if h.batch.isRaw() {
-			break
-		}
-		row := h.batch.delivery(&h.batch.Targets[i], verdict{outcome: chatbell.Failed, reason: reason}, nil, h.s.now())
-		row.ProviderReason = "not configured any more"
+		row := h.batch.delivery(&h.batch.Targets[i], v, nil, h.s.now())
+		row.ProviderReason = why
 		out.Deliveries = append(out.Deliveries, row)
 	}
 }
 
 // learn applies what a refusal says about the token or the endpoint.
-func (h *handed) learn(ctx context.Context, t *Target, y *try) error {
-	if y.err == nil {
-		return nil
-	}
-	n := h.batch.Notification.Network
-	var err error
-	var acted bool
+func (h *handed) learn(ctx context.Context, t *Target, y *try) (err error) {
 	switch {
+	case y.err == nil:
+		return nil
 	case h.batch.Call != nil:
 		if y.err.Reason == chatbell.EndpointDisabled {
-			err = h.s.devices.DisableEndpoint(ctx, n, h.batch.Destination.Endpoint, chatbell.EndpointDisabled)
+			err = h.s.devices.DisableEndpoint(ctx, h.batch.Notification.Network, h.batch.Destination.Endpoint, chatbell.EndpointDisabled)
 		}
-	case y.err.Reason == chatbell.Unregistered:
-		acted, err = h.s.devices.RemoveDeadDevice(ctx, n, t.Device, t.Token, y.err.DeadSince)
-	case y.err.Reason == chatbell.InvalidToken:
-		acted, err = h.s.devices.DisableDevice(ctx, n, t.Device, t.Token, chatbell.InvalidToken)
+	case y.err.Reason == chatbell.Unregistered, y.err.Reason == chatbell.InvalidToken:
+		err = h.bury(ctx, t, y.err)
 	}
 	if err != nil {
 		return fmt.Errorf("store what %s said of a token: %w", h.batch.Destination, err)
 	}
-	if acted {
+	return nil
+}
+
+// bury removes or disables a device and tells the customer. The news is stored first,
+// and taken back where the device has another token by now: of one that is gone nobody
+// would tell after a crash.
+func (h *handed) bury(ctx context.Context, t *Target, why *chatbell.SendError) error {
+	n := h.batch.Notification.Network
+	news, err := h.tellDead(ctx, t, why, h.s.now())
+	if err != nil {
+		return err
+	}
+	var acted bool
+	if why.Reason == chatbell.Unregistered {
+		acted, err = h.s.devices.RemoveDeadDevice(ctx, n, t.Device, t.Token, why.DeadSince)
+	} else {
+		acted, err = h.s.devices.DisableDevice(ctx, n, t.Device, t.Token, chatbell.InvalidToken)
+	}
+	switch {
+	case err != nil:
+		return err
+	case acted:
 		h.s.log.Info("push token is dead", "network", n, "user", t.User, "device", t.Device,
-			"reason", y.err.Reason, "provider_reason", y.err.ProviderReason)
-		return h.tellDead(ctx, t, y.err, h.s.now())
+			"reason", why.Reason, "provider_reason", why.ProviderReason)
+	case len(news) > 0:
+		return h.s.later.waiting.DeleteLater(ctx, news)
 	}
 	return nil
 }

@@ -56,6 +56,8 @@ type Batch struct {
 	// Waits counts how often the batch was put into the store to wait. Without it a
 	// second wait would be taken for a repeat of the first, and dropped.
 	Waits uint32 `json:"waits,omitempty"`
+	// Repeat says that the work behind the batch may have been handed out before.
+	Repeat bool `json:"repeat,omitempty"`
 }
 
 // Target is one device, or one person to be named in a webhook call.

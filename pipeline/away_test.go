@@ -1,0 +1,46 @@
+package pipeline_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"chatbell/pipeline"
+	"chatbell/pipeline/jetstream"
+)
+
+// recordsAway cannot say what was sent, at first.
+type recordsAway struct {
+	*stage
+	asked atomic.Int32
+}
+
+func (r *recordsAway) CatchUp(context.Context, bool) error {
+	if r.asked.Add(1) <= 4 {
+		return errors.New("ClickHouse is away")
+	}
+	return nil
+}
+
+// ClickHouse is away after a restart, for longer than a message is tried: the backlog
+// waits for it and is not given up.
+func TestBacklogWaitsForRecords(t *testing.T) {
+	s := newStage(t)
+	s.device("b", "tb", "")
+	s.post(created("1", "a", "b"))
+	check(t, s.broker.Close())
+	s.openBroker() // another process, which does not know who had the event
+	s.run(nil, func(c *pipeline.Config, s *stage) {
+		c.Recorded = &recordsAway{stage: s}
+		c.Events = s.subscribe("match", 2)
+	})
+	for deadline := time.Now().Add(30 * time.Second); len(s.phone.all()) == 0; <-time.After(10 * time.Millisecond) {
+		dead, err := s.broker.LastSequence(t.Context(), jetstream.StreamDead)
+		check(t, err)
+		if dead > 0 || time.Now().After(deadline) {
+			t.Fatalf("the event was given up: %d dead letters", dead)
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package pipeline_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"chatbell"
+	"chatbell/internal/store"
+	"chatbell/pipeline"
+	"chatbell/pipeline/push"
+)
+
+// onceFull is a store whose disk is full for a moment.
+type onceFull struct {
+	pipeline.Store
+	failed atomic.Bool
+}
+
+func (o *onceFull) PutLater(ctx context.Context, rows []store.Later) error {
+	if o.failed.CompareAndSwap(false, true) {
+		return errors.New("the disk is full")
+	}
+	return o.Store.PutLater(ctx, rows)
+}
+
+// The customer is told of a dead token also if that could not be written down at once
+// (or if the process was killed in between).
+func TestDeadTokenIsToldAfterAll(t *testing.T) {
+	s := startWith(t, func(n *pipeline.Network) {
+		n.Endpoints = []chatbell.Endpoint{{ID: "main", URL: "https://x", Events: []string{string(pipeline.DeviceRemoved)}}}
+	}, func(c *pipeline.Config, s *stage) {
+		b := &book{s: s}
+		c.Store, c.Recorded = &onceFull{Store: s.store}, b
+	})
+	s.phone.answer = func(string) error {
+		return &chatbell.SendError{Reason: chatbell.Unregistered, Status: 410, ProviderReason: "Unregistered"}
+	}
+	s.device("b", "tb", "")
+	s.post(created("1", "a", "b"))
+	for deadline := time.Now().Add(10 * time.Second); ; <-time.After(10 * time.Millisecond) {
+		s.hook.mu.Lock()
+		n := len(s.hook.calls)
+		s.hook.mu.Unlock()
+		if n > 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			left, _ := s.store.Devices(t.Context(), "acme", deviceFilter("b"))
+			t.Fatalf("the customer was never told; %d devices are left", len(left))
+		}
+	}
+}
+
+// panics is a provider's client with a mistake.
+type panics struct{ *phone }
+
+func (p panics) Send(ctx context.Context, pl push.Payload, t push.Target) (push.Receipt, error) {
+	if t.Token == "bad" {
+		panic("a mistake of ours, or of a library")
+	}
+	return p.phone.Send(ctx, pl, t)
+}
+
+// A panic while one push is sent costs this push, not the process.
+func TestPanicInSend(t *testing.T) {
+	s := startWith(t, func(n *pipeline.Network) {
+		c := pipeline.Credential{Provider: chatbell.ProviderAPNs, App: "chat"}
+		n.Pushers[c] = panics{n.Pushers[c].(*phone)}
+	}, nil)
+	s.device("b", "bad", "")
+	s.device("c", "good", "")
+	s.post(created("1", "a", "b", "c"))
+	s.wait(2)
+	if got := s.outcomes(); got["b apns failed /other"] != 1 || got["c apns accepted /"] != 1 {
+		t.Errorf("outcomes %v", got)
+	}
+}
+
+// onceDown is a store that cannot remove a device at first.
+type onceDown struct {
+	pipeline.Store
+	failed atomic.Bool
+}
+
+func (o *onceDown) RemoveDeadDevice(ctx context.Context, network chatbell.NetworkID, id chatbell.DeviceID, token string, since time.Time) (bool, error) {
+	if o.failed.CompareAndSwap(false, true) {
+		return false, errors.New("the store is away")
+	}
+	return o.Store.RemoveDeadDevice(ctx, network, id, token, since)
+}
+
+// What a provider said of one token cannot be stored at once: what it accepted for
+// another in the same batch is recorded all the same, and not sent again.
+func TestAcceptedBesideDeadToken(t *testing.T) {
+	s := startWith(t, nil, func(c *pipeline.Config, s *stage) {
+		c.Store, c.Recorded = &onceDown{Store: s.store}, &book{s: s}
+	})
+	s.phone.answer = func(token string) error {
+		if token == "dead" {
+			return &chatbell.SendError{Reason: chatbell.Unregistered, Status: 410}
+		}
+		return nil
+	}
+	s.device("b", "dead", "")
+	s.device("c", "good", "")
+	s.post(created("1", "a", "b", "c"))
+	for deadline := time.Now().Add(10 * time.Second); ; <-time.After(10 * time.Millisecond) {
+		if left, err := s.store.Devices(t.Context(), "acme", deviceFilter("b")); err != nil || len(left) == 0 {
+			check(t, err)
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Error("the dead token was never removed")
+			break
+		}
+	}
+	s.wait(2)
+	if n := len(s.phone.all()); n != 1 {
+		t.Errorf("the other phone accepted %d times, want once", n)
+	}
+}
