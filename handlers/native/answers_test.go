@@ -275,3 +275,24 @@ func TestNetworksAreApart(t *testing.T) {
 		t.Errorf("%v: %d members", err, len(members.Members))
 	}
 }
+
+// HEAD answers as GET does, without the body: load balancers ask that way.
+func TestHead(t *testing.T) {
+	r := start(t)
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/v1/users/nobody": 404, "/nowhere": 404} {
+		if a := r.do(request{method: "HEAD", path: path}); a.status != want || a.body != "" {
+			t.Errorf("%s: %d %q, want %d and no body", path, a.status, a.body, want)
+		}
+	}
+}
+
+// An APNs token is one phone's, in capitals or not.
+func TestTokenInCapitals(t *testing.T) {
+	r := start(t)
+	r.ok("POST", "/v1/devices", `{"device_id":"d","user":"a","provider":"apns","app":"x","token":"00AB"}`)
+	r.ok("POST", "/v1/devices", `{"device_id":"f","user":"a","provider":"fcm","app":"x","token":"AbC"}`)
+	devices := r.ok("GET", "/v1/devices", "").body
+	if !strings.Contains(devices, `"token":"00ab"`) || !strings.Contains(devices, `"token":"AbC"`) {
+		t.Errorf("the devices are %s", devices)
+	}
+}

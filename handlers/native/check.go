@@ -125,6 +125,12 @@ var needs = map[chatbell.EventType]struct{ channel, members, message, user bool 
 	chatbell.UserDeleted:    {user: true},
 }
 
+// The years of an event: what ClickHouse's DateTime64 and its clients keep.
+const (
+	minYear = 1970
+	maxYear = 2200
+)
+
 // checkEvent says everything that is wrong with an event.
 func checkEvent(e *chatbell.Event) []chatbell.FieldError {
 	k := &checker{}
@@ -134,8 +140,8 @@ func checkEvent(e *chatbell.Event) []chatbell.FieldError {
 	if !typePattern.MatchString(string(e.Type)) {
 		k.add("/type", "must be an event type: 1 to 64 characters of a-z, 0-9, dot, underscore and hyphen")
 	}
-	if y := e.Time.UTC().Year(); !e.Time.IsZero() && (y < 1 || y > 9999) {
-		k.add("/time", "must be within the years 1 to 9999 in UTC")
+	if y := e.Time.UTC().Year(); !e.Time.IsZero() && (y < minYear || y > maxYear) {
+		k.add("/time", "must be within the years %d to %d in UTC", minYear, maxYear)
 	}
 	need := needs[e.Type]
 	if !e.Actor.IsZero() {

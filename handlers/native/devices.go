@@ -111,6 +111,9 @@ func (a *api) postDevice(c echo.Context) error {
 	if err := checkDevice(&d); err != nil {
 		return err
 	}
+	if d.Provider == chatbell.ProviderAPNs {
+		d.Token = strings.ToLower(d.Token) // one phone, however its token is written
+	}
 	d, err := a.state.RegisterDevice(c.Request().Context(), who.network, d)
 	if err != nil {
 		return err

@@ -52,17 +52,23 @@ type eventsAnswer struct {
 	Events []eventResult `json:"events"`
 }
 
+var errTooLarge = problem(http.StatusRequestEntityTooLarge, "the body may have at most %d bytes", maxBody)
+
 // readBody reads a body up to the limit.
 func readBody(c echo.Context) ([]byte, error) {
 	r := c.Request()
 	if r.Header.Get("Content-Encoding") != "" && r.Header.Get("Content-Encoding") != "identity" {
 		return nil, problem(http.StatusUnsupportedMediaType, "a compressed body is not understood; send it without Content-Encoding")
 	}
+	if r.ContentLength > maxBody { // nobody has to wait for the end of it
+		c.Response().Header().Set("Connection", "close")
+		return nil, errTooLarge
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, problem(http.StatusRequestEntityTooLarge, "the body may have at most %d bytes", maxBody)
+		return nil, errTooLarge
 	case err != nil:
 		return nil, problem(http.StatusBadRequest, "the body could not be read to its end")
 	}

@@ -140,3 +140,24 @@ func TestHalfSentRequests(t *testing.T) {
 		t.Errorf("%d half-sent events were accepted", len(r.in.events))
 	}
 }
+
+// A body that says that it is too large is refused before it comes.
+func TestTooLargeAtOnce(t *testing.T) {
+	r := start(t)
+	conn, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	_, err = fmt.Fprintf(conn, "POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 99000000000\r\n\r\n[", serverKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil || !strings.Contains(line, "413") {
+		t.Errorf("the answer is %q, %v", line, err)
+	}
+}

@@ -78,7 +78,7 @@ func New(c Config) (http.Handler, error) {
 		}
 		e.Add(r.method, r.path, r.handle, guard...)
 	}
-	return e, nil
+	return head(e), nil
 }
 
 func (a *api) routes(metrics http.Handler) []route {
@@ -96,6 +96,17 @@ func (a *api) routes(metrics http.Handler) []route {
 	document := a.openAPI(list)
 	list[len(list)-1].handle = func(c echo.Context) error { return c.JSONBlob(http.StatusOK, document) }
 	return list
+}
+
+// head answers HEAD as GET; net/http leaves the body out. Probes of load balancers use it.
+func head(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			r = r.Clone(r.Context())
+			r.Method = http.MethodGet
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // recoverer answers a panic with a 500 and logs where it was; the request's content

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -65,6 +66,7 @@ func change[T any](c echo.Context, read func(context.Context) (T, error), check 
 		return err
 	}
 	k := &checker{}
+	checkKnown(body, new(T), k)
 	check(&next, k)
 	if err := k.result(); err != nil {
 		return err
@@ -73,6 +75,29 @@ func change[T any](c echo.Context, read func(context.Context) (T, error), check 
 		return err
 	}
 	return c.JSON(http.StatusOK, next)
+}
+
+// checkKnown refuses members that mean nothing here: a setting that was mistyped would
+// not only do nothing, it would erase what was set before.
+func checkKnown(body []byte, v any, k *checker) {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	if err == nil {
+		return
+	}
+	name, unknown := strings.CutPrefix(err.Error(), "json: unknown field ")
+	if !unknown {
+		return // decodeObject has looked at everything else
+	}
+	at := ""
+	walk(body, func(int, []level) bool { return true }, func(around []level) bool {
+		if string(around[len(around)-1].name) == name {
+			at = pointer(around)
+		}
+		return at == ""
+	})
+	k.add(at, "is not a setting of this level")
 }
 
 // merge lays a merge patch over a value: null removes, an object goes deeper,

@@ -82,7 +82,7 @@ func TestMergePatch(t *testing.T) {
 		{`{"enabled":true,"events":[{"name":"x","enabled":true}]}`, `{"enabled":true,"events":[{"name":"x","enabled":true}]}`},
 		{`{"quiet_hours":{"from":"22:00","to":"07:00","timezone":null}}`, `{"enabled":true,"events":[{"name":"x","enabled":true}],"quiet_hours":{"from":"22:00","to":"07:00"}}`},
 		{`{"events":[{"name":"y"}]}`, `{"enabled":true,"events":[{"name":"y","enabled":null}],"quiet_hours":{"from":"22:00","to":"07:00"}}`},
-		{`{"enabled":null,"events":null,"unknown":{"a":null}}`, `{"enabled":null,"quiet_hours":{"from":"22:00","to":"07:00"}}`},
+		{`{"enabled":null,"events":null}`, `{"enabled":null,"quiet_hours":{"from":"22:00","to":"07:00"}}`},
 		{`{"quiet_hours":null,"snooze_until":"2030-01-01T00:00:00+02:00"}`, `{"enabled":null,"snooze_until":"2030-01-01T00:00:00+02:00"}`},
 		{`{"snooze_until":null}`, `{"enabled":null}`},
 	} {
@@ -93,5 +93,32 @@ func TestMergePatch(t *testing.T) {
 	wrong := r.problem(r.do(request{method: "PATCH", path: path, body: `{"quiet_hours":{"from":"22:00"}}`}), 400)
 	if len(wrong) != 1 || wrong["/quiet_hours/to"] == "" {
 		t.Errorf("a patch that leaves half a window: %v", wrong)
+	}
+}
+
+// A setting that is mistyped, or of another level, is named, and erases nothing.
+func TestUnknownSettings(t *testing.T) {
+	r := start(t)
+	const network, user, channel = "/v1/settings/network", "/v1/settings/users/a", "/v1/settings/users/a/channels/c"
+	for _, path := range []string{network, user, channel} {
+		r.ok("PUT", path, `{"enabled":false}`)
+	}
+	for _, x := range []struct{ path, body, at string }{
+		{user, `{"enabledd":true}`, "/enabledd"},
+		{user, `{"mentions_only":true}`, "/mentions_only"},
+		{network, `{"snooze_until":"2026-11-21T10:00:00Z"}`, "/snooze_until"},
+		{channel, `{"modules":[{"name":"chat"},{"name":"chat","role":{}}]}`, "/modules/1/role"},
+		{channel, `{"quiet_hours":null}`, "/quiet_hours"},
+	} {
+		for _, method := range []string{"PUT", "PATCH"} {
+			if method == "PATCH" && strings.Contains(x.body, "null") {
+				continue // removes what is not there
+			}
+			wrong := r.problem(r.do(request{method: method, path: x.path, body: x.body}), 400)
+			if len(wrong) != 1 || !strings.Contains(wrong[x.at], "not a setting") {
+				t.Errorf("%s %s: %v, want %s", method, x.body, wrong, x.at)
+			}
+		}
+		same(t, "what was there", r.ok("GET", x.path, "").body, `{"enabled":false}`)
 	}
 }

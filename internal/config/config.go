@@ -31,8 +31,8 @@ const hidden = "***"
 
 // String hides the value.
 func (s Secret) String() string {
-	if s == "" {
-		return ""
+	if s == "" || s == Embedded { // which is a word, not a secret
+		return string(s)
 	}
 	return hidden
 }

@@ -106,12 +106,12 @@ func TestOrderOfSources(t *testing.T) {
 	c, err := config.Load(config.Options{
 		File: file, Flags: map[string]any{"listen": "127.0.0.1:3"},
 		Env: []string{"CHATBELL_LISTEN=127.0.0.1:4", "CHATBELL_CLICKHOUSE_LISTEN=127.0.0.1:5", "CHATBELL_RETRY__PUSH__INITIAL=3s",
-			"CHATBELL_RETRY__WEBHOOKS=[5s, 6s]", "CHATBELL_SERVER=http://elsewhere", "CHATBELL_KEY=not-ours"},
+			"CHATBELL_RETRY__WEBHOOKS=[5s, 6s]", "CHATBELL_ALLOW_PRIVATE_NETWORKS=10.0.0.0/8, 127.0.0.0/8", "CHATBELL_SERVER=http://elsewhere", "CHATBELL_KEY=not-ours"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Listen != "127.0.0.1:3" || c.ClickHouseListen != "127.0.0.1:5" || c.DedupWindow != time.Minute || c.Retry.Push.Initial != 3*time.Second || len(c.Retry.Webhooks) != 2 {
+	if c.Listen != "127.0.0.1:3" || c.ClickHouseListen != "127.0.0.1:5" || c.DedupWindow != time.Minute || c.Retry.Push.Initial != 3*time.Second || len(c.Retry.Webhooks) != 2 || len(c.AllowPrivateNetworks) != 2 {
 		t.Errorf("got %+v", c)
 	}
 }
@@ -200,6 +200,13 @@ func TestRedacted(t *testing.T) {
 		if strings.Contains(out, secret) {
 			t.Errorf("%q is shown:\n%s", secret, out)
 		}
+	}
+	plain, err := config.Load(config.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := plain.Redacted(); err != nil || !strings.Contains(out, "clickhouse: embedded") {
+		t.Errorf("the plain word is hidden, %v:\n%s", err, out)
 	}
 	if !strings.Contains(out, "com.acme.chat") {
 		t.Errorf("too much is hidden:\n%s", out)

@@ -71,7 +71,7 @@ func Load(o Options) (*Config, error) {
 }
 
 // fromEnv lays the environment over the file. A name may be that of a variable of
-// the contract in capitals; levels are joined by __; lists are given as YAML.
+// the contract in capitals; levels are joined by __; lists are a,b, or YAML.
 func fromEnv(p *problems, tree map[string]any, env []string) {
 	all := known()
 	for _, kv := range env {
@@ -150,7 +150,7 @@ func decode(tree map[string]any, base string, env []string) (*Config, error) {
 	conf := koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
 		Result: c, WeaklyTypedInput: true, ZeroFields: true, TagName: "koanf",
 		DecodeHook: mapstructure.ComposeDecodeHookFunc(
-			mapstructure.StringToTimeDurationHookFunc(), mapstructure.TextUnmarshallerHookFunc(), r.hook,
+			listHook, mapstructure.StringToTimeDurationHookFunc(), mapstructure.TextUnmarshallerHookFunc(), r.hook,
 		),
 	}}
 	if err := k.UnmarshalWithConf("", c, conf); err != nil {
@@ -159,6 +159,21 @@ func decode(tree map[string]any, base string, env []string) (*Config, error) {
 	c.paths(base)
 	c.check(&p)
 	return c, p.err()
+}
+
+// listHook takes a list in one string, as the environment has it: a,b.
+func listHook(from, to reflect.Type, v any) (any, error) {
+	s, ok := v.(string)
+	if !ok || from.Kind() != reflect.String || to.Kind() != reflect.Slice {
+		return v, nil
+	}
+	list := []string{}
+	for _, part := range strings.Split(s, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			list = append(list, part)
+		}
+	}
+	return list, nil
 }
 
 // resolver looks up the secrets that are given by name.
