@@ -12,6 +12,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"chatbell/pipeline/jetstream"
+	"chatbell/pipeline/webhooks"
 )
 
 // Store is everything that the stages keep.
@@ -60,8 +61,9 @@ type Pipeline struct {
 var quieter = map[slog.Level]slog.Level{slog.LevelInfo: slog.LevelDebug}
 
 // audiencePage is how many people are read, decided and written in one go: some
-// 1,024 rows are a millisecond or two of SQLite and about 120 KiB of work.
-const audiencePage = 1024
+// 1,000 rows are a millisecond or two of SQLite and about 120 KiB of work, and as many
+// as one webhook call names.
+const audiencePage = webhooks.MaxTargets
 
 // New wires the stages. Nothing runs yet.
 func New(c Config) (*Pipeline, error) {

@@ -161,7 +161,7 @@ func (h *handed) learn(ctx context.Context, t *Target, y *try) (err error) {
 	case y.err == nil:
 		return nil
 	case h.batch.Call != nil:
-		if y.err.Reason == chatbell.EndpointDisabled {
+		if y.err.Reason == chatbell.EndpointDisabled && t.User == h.batch.Targets[0].User { // once for all of them
 			err = h.s.devices.DisableEndpoint(ctx, h.batch.Notification.Network, h.batch.Destination.Endpoint, chatbell.EndpointDisabled)
 		}
 	case y.err.Reason == chatbell.Unregistered, y.err.Reason == chatbell.InvalidToken:

@@ -202,7 +202,7 @@ func (a *App) openPipeline(ctx context.Context) error {
 	a.pipeline, err = pipeline.New(pipeline.Config{
 		Publisher: a.broker.Publisher(), Events: events, Push: push, Hook: hook,
 		Store: a.store, Networks: networks, Recorded: recorded{a}, Records: a.intake, EventsInFlight: eventsInFlight, Caller: caller, Observer: a.metrics, Log: a.log,
-		Retry: a.cfg.PipelineRetry(), CloseTimeout: a.cfg.ShutdownTimeout,
+		Retry: a.cfg.PipelineRetry(), CloseTimeout: a.grace(),
 	})
 	return err
 }
@@ -248,7 +248,7 @@ const (
 
 func (a *App) subscribers() (events, push, hook *jetstream.Subscriber, err error) {
 	subscriber := func(durable string, inFlight int) *jetstream.Subscriber {
-		s, e := a.broker.Subscriber(jetstream.SubscriberConfig{Durable: durable, InFlight: inFlight, Key: pipeline.Key, CloseTimeout: a.cfg.ShutdownTimeout})
+		s, e := a.broker.Subscriber(jetstream.SubscriberConfig{Durable: durable, InFlight: inFlight, Key: pipeline.Key, CloseTimeout: a.grace()})
 		err = errors.Join(err, e)
 		return s
 	}
@@ -270,12 +270,17 @@ func (a *App) openAPI(ctx context.Context) error {
 	return nil
 }
 
+// grace is how long work in hand may take at a stop: what is left of shutdown_timeout
+// is for closing.
+func (a *App) grace() time.Duration {
+	return a.cfg.ShutdownTimeout - min(time.Second, a.cfg.ShutdownTimeout/10)
+}
+
 // Run works until the context ends, then drains: no new work is taken, work in hand
-// is finished or handed back to the queue. It returns within shutdown_timeout of
-// that, and a few seconds for closing.
+// is finished or handed back to the queue. It returns within shutdown_timeout of that.
 func (a *App) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, a.close()) }()
-	parts := newParts(ctx, a.cfg.ShutdownTimeout)
+	parts := newParts(ctx, a.grace())
 	// The recorder outlives the pipeline, so that the last rows land.
 	parts.last("recorder", a.recorder.Run)
 	parts.last("purge", a.purge)
@@ -297,7 +302,7 @@ func (a *App) serve(ctx context.Context) error {
 		return fmt.Errorf("serve HTTP: %w", err)
 	case <-ctx.Done():
 	}
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.ShutdownTimeout)
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.grace())
 	defer cancel()
 	err := a.server.Shutdown(stop)
 	<-done

@@ -75,6 +75,15 @@ func (g *gate) arrive(m *inHand, comesAgain time.Time) bool {
 	return true
 }
 
+// holds reports whether a message is here already: the broker hands it out again where
+// this process stood still for longer than it waits.
+func (g *gate) holds(key string, seq uint64) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l := g.keys[key]
+	return l != nil && slices.ContainsFunc(l.waiting, func(p *place) bool { return p.seq == seq && p.msg != nil })
+}
+
 // advance lets the first of the lane pass, if it is here. The lock is held.
 func (g *gate) advance(l *lane) {
 	if len(l.waiting) == 0 || l.waiting[0].msg == nil || l.waiting[0].passed {

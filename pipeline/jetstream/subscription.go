@@ -183,6 +183,9 @@ func (sub *subscription) take(lifetime context.Context, raw jetstream.Msg) {
 	if sub.s.cfg.Key != nil {
 		d.key = sub.s.cfg.Key(m.msg)
 	}
+	if d.key != "" && sub.gate.holds(d.key, d.sequence) {
+		return // the answer to what is here settles this one, too
+	}
 	var ctx context.Context
 	ctx, m.cancel = context.WithCancel(withDelivery(lifetime, d))
 	m.msg.SetContext(ctx)
