@@ -19,7 +19,7 @@ const (
 	rateWindow = time.Second
 	// quietAfter is how long a busy destination may say nothing and still be given all
 	// that comes; one that is well answers something all the time.
-	quietAfter = 50 * time.Millisecond
+	quietAfter = 250 * time.Millisecond
 	// stallAfter is how long it may say nothing before it counts as hanging: making a
 	// connection takes less.
 	stallAfter = time.Second
