@@ -51,8 +51,8 @@ func errorPolicy(stage string, log *slog.Logger) message.HandlerMiddleware {
 			switch {
 			case err == nil:
 				return out, nil
-			case errors.Is(err, errRecordsAway):
-				log.Warn("message waits", "stage", stage, "sequence", jetstream.Sequence(msg), "error", err)
+			case errors.Is(err, errRecordsAway): // the recorder has said so, once for all of them
+				log.Debug("message waits", "stage", stage, "sequence", jetstream.Sequence(msg), "error", err)
 			case isPermanent(err):
 				log.Error("message goes to the dead letters", "stage", stage, "sequence", jetstream.Sequence(msg), "error", err)
 				jetstream.SetDead(msg, err.Error())
