@@ -10,8 +10,8 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// Records tells how much room is left for results.
-type Records interface {
+// Room tells how much room is left for results.
+type Room interface {
 	// Full reports that only work in hand may still write results: nothing new may
 	// begin. It is asked for every message and must be cheap.
 	Full(ctx context.Context) (bool, error)
@@ -24,7 +24,7 @@ const holdCheck = 500 * time.Millisecond
 // hold keeps messages from their stages while there is no room for results. What was
 // sent and could not be written down would be sent again.
 type hold struct {
-	records Records
+	room    Room
 	log     *slog.Logger
 	holding atomic.Bool
 	// stopping is closed when the process stops: a message's own context lasts longer,
@@ -32,7 +32,7 @@ type hold struct {
 	stopping chan struct{}
 }
 
-var errHeld = errors.New("handed back: there is no room for results")
+var errHeld = errors.New("handed back: what comes of it could not be recorded now")
 
 // before is the middleware. What is held keeps its place, and is handed back when the
 // process stops.
@@ -48,21 +48,18 @@ func (h *hold) before(next message.HandlerFunc) message.HandlerFunc {
 			if !errors.Is(err, errRecordsAway) {
 				return out, err
 			}
-			select {
-			case <-time.After(holdCheck):
-			case <-h.stopping:
-				return nil, errHeld
-			case <-msg.Context().Done():
-				return nil, errHeld
+			if err := h.pause(msg.Context()); err != nil {
+				return nil, err
 			}
 		}
 	}
 }
 
+// wait returns when there is room for results.
 func (h *hold) wait(ctx context.Context) error {
 	for {
 		// A broker that does not answer is no reason to hold: the stage will hear of it.
-		full, err := h.records.Full(ctx)
+		full, err := h.room.Full(ctx)
 		if err != nil || !full {
 			if h.holding.Load() && h.holding.CompareAndSwap(true, false) {
 				h.log.Info("there is room for results again; sending goes on")
@@ -72,12 +69,20 @@ func (h *hold) wait(ctx context.Context) error {
 		if h.holding.CompareAndSwap(false, true) {
 			h.log.Warn("no room for more results: sending pauses until ClickHouse takes them; see what is wrong with it")
 		}
-		select {
-		case <-time.After(holdCheck):
-		case <-h.stopping:
-			return errHeld
-		case <-ctx.Done():
-			return errHeld
+		if err := h.pause(ctx); err != nil {
+			return err
 		}
+	}
+}
+
+// pause lets some time pass, or reports that the message has to be handed back.
+func (h *hold) pause(ctx context.Context) error {
+	select {
+	case <-time.After(holdCheck):
+		return nil
+	case <-h.stopping:
+		return errHeld
+	case <-ctx.Done():
+		return errHeld
 	}
 }

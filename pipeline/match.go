@@ -41,7 +41,7 @@ type matcher struct {
 	retry     Retry
 	now       func() time.Time
 	pageLimit int
-	share     int
+	share     int // of a destination that says nothing, see queue.put
 }
 
 // matched is one event with all that its triggers share.

@@ -32,7 +32,7 @@ type Config struct {
 	Store              Store
 	Networks           Networks
 	Recorded           Recorded
-	Records            Records
+	Room               Room
 	Caller             Caller
 	Observer           Observer
 	Log                *slog.Logger
@@ -81,7 +81,7 @@ func New(c Config) (*Pipeline, error) {
 		return nil, fmt.Errorf("make the router: %w", err)
 	}
 	boot := watermill.NewUUID()
-	p := &Pipeline{router: router, results: NewResultWriter(c.Publisher), hold: &hold{records: c.Records, log: c.Log, stopping: make(chan struct{})}}
+	p := &Pipeline{router: router, results: NewResultWriter(c.Publisher), hold: &hold{room: c.Room, log: c.Log, stopping: make(chan struct{})}}
 	p.later = &later{waiting: c.Store, publisher: c.Publisher, boot: boot, wake: make(chan struct{}, 1), log: c.Log}
 	p.sender = &sender{
 		devices: c.Store, caller: c.Caller, later: p.later, retry: c.Retry, now: c.Now, log: c.Log,

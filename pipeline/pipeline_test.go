@@ -111,7 +111,7 @@ func (s *stage) Network(id chatbell.NetworkID) (*pipeline.Network, bool) {
 // CatchUp, Recorded and Touched implement pipeline.Recorded for a first start.
 func (s *stage) CatchUp(context.Context, bool) error { return nil }
 
-// Full implements pipeline.Records.
+// Full implements pipeline.Room.
 func (s *stage) Full(context.Context) (bool, error) {
 	s.asked.Add(1)
 	return s.full.Load(), nil
@@ -183,7 +183,7 @@ func (s *stage) run(change func(*pipeline.Network), config func(*pipeline.Config
 	}
 	cfg := pipeline.Config{
 		Publisher: s.broker.Publisher(), Events: s.subscribe("match", 0), Push: s.subscribe("push", 0), Hook: s.subscribe("hook", 0), Store: s.store,
-		Networks: s, Recorded: s, Records: s, Caller: s.hook, Observer: noObserver{}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Networks: s, Recorded: s, Room: s, Caller: s.hook, Observer: noObserver{}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Retry:        pipeline.Retry{PushInitial: 10 * time.Millisecond, PushMax: 50 * time.Millisecond, PushExpire: time.Hour, Webhooks: []time.Duration{10 * time.Millisecond, 20 * time.Millisecond}},
 		CloseTimeout: time.Second,
 	}

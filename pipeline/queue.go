@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 )
@@ -69,12 +70,12 @@ func newQueue(limit int, wg *sync.WaitGroup) *queue {
 // put appends the tasks in order, or reports false where they would wait for long:
 // they have to wait in the store then. A destination that makes progress is worth
 // a short wait for a place. One that says nothing gets a share, then less: whatever
-// waits for it holds a place that the other networks need.
-func (q *queue) put(ctx context.Context, tasks []task, share int) bool {
+// waits for it holds a place that the other networks need. Quiet is that share.
+func (q *queue) put(ctx context.Context, tasks []task, quiet int) bool {
 	for {
 		q.mu.Lock()
 		waiting, now := len(q.tasks)-q.head+q.parked, time.Now()
-		if inHand := waiting + q.trying; inHand > 0 && inHand+len(tasks) > q.share(share, now) {
+		if inHand := waiting + q.trying; inHand > 0 && inHand+len(tasks) > q.share(quiet, now) {
 			q.mu.Unlock()
 			return false
 		}
@@ -126,7 +127,7 @@ func (q *queue) share(quiet int, now time.Time) int {
 	case now.Sub(q.heard) > quietAfter:
 		return quiet
 	}
-	return 2 * queueQuota // the quota is looked at below
+	return math.MaxInt // there is the quota besides
 }
 
 // hangs reports whether the destination has had work for a while and said nothing. The

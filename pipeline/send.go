@@ -108,7 +108,7 @@ func (h *handed) tasks(ctx context.Context) (tasks []task, limit int) {
 			return nil, 0
 		}
 		run := func(skip bool) bool {
-			return h.run(0, skip, func() (push.Receipt, error) { return h.call(ctx, ep) }, ctx)
+			return h.run(ctx, 0, skip, func() (push.Receipt, error) { return h.call(ctx, ep) })
 		}
 		return []task{{run: run}}, hookStreams
 	}
@@ -123,7 +123,7 @@ func (h *handed) tasks(ctx context.Context) (tasks []task, limit int) {
 	tasks = make([]task, len(h.batch.Targets))
 	for i := range tasks {
 		run := func(skip bool) bool {
-			return h.run(i, skip, func() (push.Receipt, error) { return h.push(ctx, n, i) }, ctx)
+			return h.run(ctx, i, skip, func() (push.Receipt, error) { return h.push(ctx, n, i) })
 		}
 		tasks[i] = task{h.batch.Targets[i].Token, run}
 	}
@@ -140,7 +140,7 @@ func streams(n push.Notifier) int {
 
 // run makes one try, or skips it, and notes what came of it. It reports whether the
 // destination said anything.
-func (h *handed) run(i int, skip bool, send func() (push.Receipt, error), ctx context.Context) bool { //nolint:revive // the closure reads better first
+func (h *handed) run(ctx context.Context, i int, skip bool, send func() (push.Receipt, error)) bool {
 	y := try{skipped: true}
 	if !skip {
 		at := time.Now()

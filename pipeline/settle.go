@@ -56,6 +56,9 @@ func (h *handed) settle(ctx context.Context, out *chatbell.Results) ([]waiting, 
 		h.untried(out)
 		return nil, nil
 	}
+	if err := h.learnEndpoint(ctx); err != nil {
+		return nil, err
+	}
 	var again retries
 	var errs []error
 	for i := range h.batch.Targets {
@@ -91,7 +94,7 @@ func (h *handed) judge(ctx context.Context, t Target, y *try, out *chatbell.Resu
 		again.add(t, y.err.RetryAfter, v.retryAt)
 		return nil
 	}
-	if err := h.learn(ctx, &t, y); err != nil {
+	if err := h.learnToken(ctx, &t, y); err != nil {
 		return err
 	}
 	out.Attempts = append(out.Attempts, b.attempt(&t, y, false))
@@ -155,19 +158,24 @@ func (h *handed) untried(out *chatbell.Results) {
 	}
 }
 
-// learn applies what a refusal says about the token or the endpoint.
-func (h *handed) learn(ctx context.Context, t *Target, y *try) (err error) {
-	switch {
-	case y.err == nil:
+// learnEndpoint disables an endpoint that wants no more calls.
+func (h *handed) learnEndpoint(ctx context.Context) error {
+	d, y := h.batch.Destination, &h.tries[0]
+	if h.batch.Call == nil || y.err == nil || y.err.Reason != chatbell.EndpointDisabled {
 		return nil
-	case h.batch.Call != nil:
-		if y.err.Reason == chatbell.EndpointDisabled && t.User == h.batch.Targets[0].User { // once for all of them
-			err = h.s.devices.DisableEndpoint(ctx, h.batch.Notification.Network, h.batch.Destination.Endpoint, chatbell.EndpointDisabled)
-		}
-	case y.err.Reason == chatbell.Unregistered, y.err.Reason == chatbell.InvalidToken:
-		err = h.bury(ctx, t, y.err)
 	}
-	if err != nil {
+	if err := h.s.devices.DisableEndpoint(ctx, d.Network, d.Endpoint, chatbell.EndpointDisabled); err != nil {
+		return fmt.Errorf("store that %s is disabled: %w", d, err)
+	}
+	return nil
+}
+
+// learnToken applies what a refusal says about a token.
+func (h *handed) learnToken(ctx context.Context, t *Target, y *try) error {
+	if h.batch.Call != nil || y.err == nil || y.err.Reason != chatbell.Unregistered && y.err.Reason != chatbell.InvalidToken {
+		return nil
+	}
+	if err := h.bury(ctx, t, y.err); err != nil {
 		return fmt.Errorf("store what %s said of a token: %w", h.batch.Destination, err)
 	}
 	return nil

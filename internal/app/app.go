@@ -201,7 +201,7 @@ func (a *App) openPipeline(ctx context.Context) error {
 	}
 	a.pipeline, err = pipeline.New(pipeline.Config{
 		Publisher: a.broker.Publisher(), Events: events, Push: push, Hook: hook,
-		Store: a.store, Networks: networks, Recorded: recorded{a}, Records: a.intake, EventsInFlight: eventsInFlight, Caller: caller, Observer: a.metrics, Log: a.log,
+		Store: a.store, Networks: networks, Recorded: recorded{a}, Room: a.intake, EventsInFlight: eventsInFlight, Caller: caller, Observer: a.metrics, Log: a.log,
 		Retry: a.cfg.PipelineRetry(), CloseTimeout: a.grace(),
 	})
 	return err

@@ -52,7 +52,7 @@ const gib = 1 << 30
 // defaultMaxBytes bounds each stream on disk. EVENTS also keeps what was consumed
 // within the deduplication window: 10 minutes of 10,000 events/s at 1 KiB are 6 GiB.
 // PUSH and HOOK hold a fan-out to a million devices (120 MiB) many times over.
-// RESULTS holds some 20 million rows, hours of an unreachable ClickHouse.
+// RESULTS holds some 70 million rows of 120 bytes, hours of an unreachable ClickHouse.
 func defaultMaxBytes(stream string) int64 {
 	switch stream {
 	case StreamEvents, StreamResults:
