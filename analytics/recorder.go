@@ -110,7 +110,7 @@ func New(c Config) (*Recorder, error) {
 }
 
 const (
-	// readPage bounds the records of one read; at 2,000 rows and 800 KiB each this is
+	// readPage bounds the records of one read; at 2,000 rows and some 240 KiB each this is
 	// far above MaxRows, which ends a block before.
 	readPage = 32
 	// pollWait is how long a read waits for the first record.

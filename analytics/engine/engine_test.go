@@ -6,32 +6,24 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"chatbell/analytics/clickhouse/clickhousetest"
 	"chatbell/analytics/engine"
 )
 
-// TestMain lets the test's binary be the engine's child.
+// TestMain lets the test's binary be the engine's child, and the child's parent.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "engine" {
-		if err := engine.Serve(context.Background(), engine.Inherited()); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
 	if len(os.Args) > 2 && os.Args[1] == "parent" {
 		fmt.Fprintln(os.Stderr, parent(os.Args[2]))
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	clickhousetest.Main(m)
 }
 
 const password = "tell nobody"
@@ -39,19 +31,10 @@ const password = "tell nobody"
 // config is a complete configuration on a folder of its own.
 func config(t *testing.T) engine.Config {
 	t.Helper()
-	lib, err := engine.FindLibrary(filepath.Join("..", "..", ".cache", "engine", engine.LibraryName), "")
-	if err != nil {
-		t.Fatalf("these tests need the real engine: run `make setup` first: %v", err)
-	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := clickhousetest.Config(t, t.TempDir())
 	sum := sha256.Sum256([]byte(password))
-	return engine.Config{
-		Library: lib, Dir: t.TempDir(), Listen: "127.0.0.1:0", Command: []string{exe, "engine"},
-		AnalystUser: "analyst", AnalystPasswordSHA256: hex.EncodeToString(sum[:]), Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
-	}
+	c.AnalystUser, c.AnalystPasswordSHA256 = "analyst", hex.EncodeToString(sum[:])
+	return c
 }
 
 func start(t *testing.T) *engine.Supervisor {

@@ -47,17 +47,7 @@ func Start(t testing.TB) *Engine {
 // another is started there.
 func StartIn(t testing.TB, dir string) *Engine {
 	t.Helper()
-	lib, err := library()
-	if err != nil {
-		t.Fatalf("these tests need the real engine: run `make setup` first: %v", err)
-	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := engine.Start(context.WithoutCancel(t.Context()), engine.Config{
-		Library: lib, Dir: dir, Listen: "127.0.0.1:0", Command: []string{exe, "engine"}, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
-	})
+	s, err := engine.Start(context.WithoutCancel(t.Context()), Config(t, dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,6 +57,22 @@ func StartIn(t testing.TB, dir string) *Engine {
 		}
 	})
 	return &Engine{s, t}
+}
+
+// Config is the configuration of an engine on a folder, run by the test's binary.
+func Config(t testing.TB, dir string) engine.Config {
+	t.Helper()
+	lib, err := library()
+	if err != nil {
+		t.Fatalf("these tests need the real engine: run `make setup` first: %v", err)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return engine.Config{
+		Library: lib, Dir: dir, Listen: "127.0.0.1:0", Command: []string{exe, "engine"}, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	}
 }
 
 // library finds the engine where make setup put it, seen from the module's root.
