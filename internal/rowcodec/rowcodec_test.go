@@ -57,11 +57,7 @@ func TestEveryField(t *testing.T) {
 	same(t, &chatbell.Results{})
 }
 
-func same(t interface {
-	Helper()
-	Fatalf(format string, args ...any)
-}, in *chatbell.Results,
-) {
+func same(t rapid.TB, in *chatbell.Results) {
 	t.Helper()
 	payload := rowcodec.Encode(in)
 	h, err := rowcodec.ReadHead(payload)
