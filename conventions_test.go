@@ -52,6 +52,7 @@ var ours = map[string][]string{
 	"internal/app":              {"*"},
 	"cmd/chatbell":              {"*"},
 	"bench":                     {"*"},
+	"test/e2e":                  {"*"},
 }
 
 // homes is where a third-party library may be imported, so that replacing one is the
