@@ -21,6 +21,9 @@ const asMain = "TEST_CHATBELL_MAIN"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asMain) != "" {
+		if len(os.Args) > 1 && os.Args[1] == "serve" { // whose children have what it gives them
+			syscall.Umask(0o022) // as on most machines, whatever this one's
+		}
 		main()
 	}
 	os.Exit(m.Run())

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"fmt"
 	"log/slog"
 	"os"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -43,6 +43,7 @@ func newServe() *cobra.Command {
 			"127.0.0.1:8080, makes the network \"default\" and prints its API key once.\n" +
 			"SIGTERM drains: no new work is taken, work in hand is finished or handed back.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			syscall.Umask(0o077) // what is written is nobody else's business, whatever the folder
 			cfg, err := flags.load()
 			if err != nil {
 				return err
@@ -61,29 +62,5 @@ func newServe() *cobra.Command {
 	}
 	flags.register(cmd)
 	cmd.Flags().BoolVar(&debug, "debug", false, "log more")
-	return cmd
-}
-
-func newCheckConfig() *cobra.Command {
-	var flags configFlags
-	cmd := &cobra.Command{
-		Use: "check-config", Short: "Say what is wrong with a configuration, or print what it comes to",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := flags.load()
-			if err != nil {
-				return err
-			}
-			if err := app.Check(cfg); err != nil {
-				return err
-			}
-			out, err := cfg.Redacted()
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\nThe configuration is good.\n", out)
-			return err
-		},
-	}
-	flags.register(cmd)
 	return cmd
 }

@@ -125,6 +125,7 @@ func (a *App) openData(context.Context) error {
 	if err := os.MkdirAll(a.cfg.Data, 0o700); err != nil {
 		return fmt.Errorf("make the data folder (configuration key data): %w", err)
 	}
+	a.privateData()
 	return nil
 }
 

@@ -1,0 +1,74 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+// others are the permissions of a file's group and of everybody.
+const others fs.FileMode = 0o077
+
+// makePrivate takes from others what they may do with the files of the data folder:
+// they hold push tokens, hashes of keys and texts that wait. New files are made private
+// by the command's umask; these are of earlier versions, or were copied in. The folder
+// itself is the operator's: it may be a mount or a package's. It returns how many files
+// it changed. Symbolic links are not followed, so that nobody who may write to the
+// folder can point it at files elsewhere.
+func makePrivate(dir string) (changed int, err error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return 0, err
+	}
+	if info.Mode()&others == 0 {
+		return 0, nil // nobody else gets in
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return 0, err
+	}
+	defer root.Close()
+	var errs []error
+	err = fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+			return nil
+		case path == "." || !d.IsDir() && !d.Type().IsRegular():
+			return nil
+		}
+		info, err := d.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // gone meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		if info.Mode()&others == 0 {
+			if d.IsDir() {
+				return fs.SkipDir // nobody else gets in here, whatever lies below
+			}
+			return nil
+		}
+		if err := root.Chmod(path, info.Mode().Perm()&^others); err != nil {
+			errs = append(errs, err)
+			return nil
+		}
+		changed++
+		return nil
+	})
+	return changed, errors.Join(append(errs, err)...)
+}
+
+// privateData makes the data folder's files private, and says so: somebody may have
+// relied on reading them.
+func (a *App) privateData() {
+	changed, err := makePrivate(a.cfg.Data)
+	if changed > 0 {
+		a.log.Warn("files of the data folder could be read by other users; that is mended", "data", a.cfg.Data, "files", changed)
+	}
+	if err != nil {
+		a.log.Warn("files of the data folder may be readable by other users; run: chmod -R go-rwx "+fmt.Sprintf("%q", a.cfg.Data), "error", err)
+	}
+}
