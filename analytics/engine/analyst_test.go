@@ -35,7 +35,9 @@ func TestAnalystOnlyReads(t *testing.T) {
 		"DETACH TABLE t", "ATTACH TABLE t", "SYSTEM SHUTDOWN", "SYSTEM STOP MERGES", "KILL QUERY WHERE 1", "USE system", "BACKUP DATABASE chatbell TO File('x')",
 		"GRANT ALL ON *.* TO default", "EXECUTE AS default SELECT 1", "EXECUTE AS default",
 		"SET readonly = 0", "SET max_threads = 64", "SELECT 1 SETTINGS readonly = 0", "SELECT 1 SETTINGS max_memory_usage = 0",
-		"SELECT 1; DROP TABLE t", "SELECT 1; SELECT 2", "SELECT 1;;SELECT file('" + secret + "')", "SELECT 1 PARALLEL WITH DROP TABLE t",
+		"SELECT 1; DROP TABLE t", "SELECT 1; SELECT 2", "SELECT 1; 'x", "SELECT 1; /*", "SELECT 1; SELEC",
+		// What does not parse behind a statement that does: the engine would run the first.
+		"SELECT file('" + secret + "');; ; 'x", "SELECT file('" + secret + "'); /*", "SELECT file('" + secret + "'); \\", "SELECT file('" + secret + "'); SELEC", "SELECT 1;;SELECT file('" + secret + "')", "SELECT 1 PARALLEL WITH DROP TABLE t",
 		"SELECT * FROM t INTO OUTFILE '" + out + "'", "SELECT * FROM t InTo /**/ OutFile '" + out + "' TRUNCATE FORMAT CSV",
 		"INSERT INTO FUNCTION file('" + out + "') SELECT 1", "INSERT INTO t FROM INFILE '" + secret + "' FORMAT CSV",
 		"SELECT file('" + secret + "')", "SELECT `file`('" + secret + "')", "SELECT /**/ file/**/('" + secret + "')", "SELECT arrayMap(x -> file(x), ['" + secret + "'])",

@@ -182,15 +182,16 @@ func (h *handler) statement(a *answer, req *request) error {
 	}
 	defer func() { c.close() }()
 	kind := c.analyse(req.text)
+	if req.who == analyst && kind.class == classUnknown {
+		return whatIsWrong(c, req.text)
+	}
 	var s statement
 	if kind.class == classReadOnly && kind.statements == 1 {
 		if s, err = parse(c, req.text, req.params); err != nil {
 			return err
 		}
 	}
-	// A text that does not parse goes to the engine, for its words about what is wrong:
-	// there is nothing in it that could run.
-	if req.who == analyst && kind.class != classUnknown {
+	if req.who == analyst {
 		if err := h.allow(kind, s); err != nil {
 			return err
 		}
@@ -238,6 +239,11 @@ var errNoBody = errors.New("read the request's body")
 // quoteName makes any name an identifier.
 func quoteName(s string) string {
 	return "`" + strings.NewReplacer(`\`, `\\`, "`", "\\`").Replace(s) + "`"
+}
+
+// quoteText makes any text a literal.
+func quoteText(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'"
 }
 
 // newMark is an id that nobody else can know or choose.

@@ -95,6 +95,15 @@ func parse(c *conn, text string, params []param) (statement, error) {
 	return s, nil
 }
 
+// whatIsWrong gives the parser's words about a text that is not to run: the engine runs
+// what parses in front of what does not.
+func whatIsWrong(c *conn, text string) error {
+	if err := c.run("SELECT formatQuery(" + quoteText(text) + ")"); err != nil {
+		return err
+	}
+	return refuse(codeSyntax, "SYNTAX_ERROR", "Syntax error: what follows the first statement cannot be read, and one request may hold one statement")
+}
+
 // allow decides whether an analyst may run a text. It must have passed the engine's
 // parser as one statement that leaves no trace.
 func (h *handler) allow(a analysis, s statement) error {
