@@ -43,8 +43,9 @@ var ours = map[string][]string{
 	"internal/store/sqlite":     {".", "internal/store"},
 	"analytics":                 {".", "internal/rowcodec", "internal/store"},
 	"analytics/clickhouse":      {".", "analytics"},
-	"analytics/engine":          {}, // a part that other programs could use
-	"handlers/native":           {".", "internal/store", "pipeline/push"},
+	"analytics/engine":          {"internal/listen"}, // a part that other programs could use
+	"handlers/native":           {".", "internal/listen", "internal/store", "pipeline/push"},
+	"internal/listen":           {},
 	"internal/metrics":          {"."},
 	"internal/config":           {".", "pipeline", "pipeline/webhooks", "templates"},
 	"internal/sandbox":          {".", "pipeline/webhooks"}, // checks what customers would check

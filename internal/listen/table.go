@@ -1,0 +1,100 @@
+package listen
+
+import (
+	"container/heap"
+	"container/list"
+	"net/netip"
+)
+
+// table holds connections by the address that they came from, in the order in which
+// something last began or ended on them. The zero value is empty.
+type table struct {
+	count  int
+	groups map[netip.Addr]*group
+	ranked ranking
+}
+
+// group is the connections of one address.
+type group struct {
+	from  netip.Addr
+	conns list.List // of *conn, the quietest first
+	index int       // in the ranking
+}
+
+func (g *group) oldest() *conn { return g.conns.Front().Value.(*conn) } //nolint:forcetypeassert // the list holds nothing else
+
+func (t *table) add(c *conn) {
+	g := t.groups[c.from]
+	if g == nil {
+		if t.groups == nil {
+			t.groups = map[netip.Addr]*group{}
+		}
+		g = &group{from: c.from}
+		t.groups[c.from] = g
+		c.at = g.conns.PushBack(c)
+		heap.Push(&t.ranked, g)
+	} else {
+		c.at = g.conns.PushBack(c)
+		heap.Fix(&t.ranked, g.index)
+	}
+	t.count++
+}
+
+func (t *table) remove(c *conn) {
+	g := t.groups[c.from]
+	g.conns.Remove(c.at)
+	t.count--
+	if g.conns.Len() > 0 {
+		heap.Fix(&t.ranked, g.index)
+		return
+	}
+	heap.Remove(&t.ranked, g.index)
+	delete(t.groups, c.from)
+}
+
+// oldest is the quietest connection of the address that has most of them; nil when
+// there is none.
+func (t *table) oldest() *conn {
+	if len(t.ranked) == 0 {
+		return nil
+	}
+	return t.ranked[0].oldest()
+}
+
+// ranking is a heap of addresses: who has most connections comes first, and of those
+// that have equally many the one with the quietest.
+type ranking []*group
+
+func (r ranking) Len() int { return len(r) }
+
+func (r ranking) Less(i, j int) bool {
+	if a, b := r[i].conns.Len(), r[j].conns.Len(); a != b {
+		return a > b
+	}
+	if r[i].conns.Len() == 0 { // on its way out
+		return false
+	}
+	return r[i].oldest().since.Before(r[j].oldest().since)
+}
+
+func (r ranking) Swap(i, j int) {
+	r[i], r[j] = r[j], r[i]
+	r[i].index = i
+	r[j].index = j
+}
+
+// Push is for the package heap.
+func (r *ranking) Push(x any) {
+	g := x.(*group) //nolint:forcetypeassert // add pushes nothing else
+	g.index = len(*r)
+	*r = append(*r, g)
+}
+
+// Pop is for the package heap.
+func (r *ranking) Pop() any {
+	old := *r
+	last := old[len(old)-1]
+	old[len(old)-1] = nil
+	*r = old[:len(old)-1]
+	return last
+}
