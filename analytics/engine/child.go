@@ -197,8 +197,15 @@ func (s *server) close() {
 
 // newHandler opens the data folder and prepares what requests need.
 func newHandler(lib *library, set *settings) (*handler, error) {
-	path := "--path=" + filepath.Join(set.Dir, "store")
-	keeper, err := lib.open(path)
+	// Paths are those of the data folder, so that no answer tells where it is.
+	if err := os.Chdir(set.Dir); err != nil {
+		return nil, fmt.Errorf("enter the ClickHouse data folder: %w", err)
+	}
+	if err := writeAccess(set.Dir); err != nil {
+		return nil, err
+	}
+	const path = "--path=store"
+	keeper, err := lib.open(path, "--config-file="+configFile)
 	if err != nil {
 		return nil, fmt.Errorf("open the ClickHouse data folder %s: %w", set.Dir, err)
 	}
@@ -221,7 +228,8 @@ func newHandler(lib *library, set *settings) (*handler, error) {
 	return h, nil
 }
 
-// learn asks the engine what it knows: its settings, its table functions, its version.
+// learn asks the engine what it knows: its settings, its functions, its version. Then it
+// takes away what nobody is to ask.
 func (h *handler) learn() error {
 	lines := func(q string) ([]string, error) {
 		out, err := h.keeper.text(q, "TSVRaw")
@@ -238,15 +246,14 @@ func (h *handler) learn() error {
 	for _, n := range names {
 		h.known[n] = true
 	}
-	functions, err := lines("SELECT name FROM system.table_functions")
-	if err != nil {
+	if h.forbidden, err = forbidden(h.keeper); err != nil {
 		return err
 	}
-	h.forbidden = forbidden(functions)
 	version, err := lines("SELECT version()")
 	if err != nil {
 		return err
 	}
 	h.version = version[0]
-	return nil
+	h.hidden, err = narrow(h.keeper)
+	return err
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -37,9 +38,11 @@ func config(t *testing.T) engine.Config {
 	return c
 }
 
-func start(t *testing.T) *engine.Supervisor {
+func start(t *testing.T) *engine.Supervisor { return startOn(t, config(t)) }
+
+func startOn(t *testing.T, cfg engine.Config) *engine.Supervisor {
 	t.Helper()
-	s, err := engine.Start(t.Context(), config(t))
+	s, err := engine.Start(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,6 +136,37 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 			t.Fatalf("waited in vain for %s", what)
 		}
 	}
+}
+
+// endless is a query that runs until it is stopped, at the latest by its time limit.
+const endless = "SELECT max(sipHash64(number)) FROM numbers(123456789012)"
+
+// running counts the endless queries under way. What the engine is asked about them
+// beforehand (EXPLAIN AST) has the same words in it.
+func running(w client) int {
+	w.t.Helper()
+	got := w.must("SELECT count() FROM system.processes WHERE startsWith(query, 'SELECT max(sipHash64(number))')")
+	n, err := strconv.Atoi(strings.TrimSpace(got))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return n
+}
+
+// askAndLeave asks as the analyst until ctx ends, and says whether an answer came.
+func askAndLeave(ctx context.Context, s *engine.Supervisor, query string) bool {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL()+"/", strings.NewReader(query))
+	if err != nil {
+		return false
+	}
+	r.SetBasicAuth("analyst", password)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return err == nil
 }
 
 func contextWithCancel(t *testing.T) (context.Context, context.CancelFunc) {

@@ -33,7 +33,8 @@ type handler struct {
 	keeper            *conn  // keeps the engine open; used while starting only
 	auth              auth
 	known             map[string]bool // ClickHouse's settings
-	forbidden         map[string]bool // what analysts may not call, in lower case
+	forbidden         map[string]bool // functions that analysts may not call, in lower case
+	hidden            []string        // tables of the database system that are closed
 	version           string
 	writers, analysts chan struct{} // one element for each statement under way
 }
@@ -167,7 +168,11 @@ func (h *handler) connect(req *request, more ...string) (*conn, error) {
 	if err != nil {
 		return nil, refuse(codeUnknownSetting, "BAD_ARGUMENTS", "a setting has a value that it cannot have")
 	}
-	if err := c.run("USE " + quoteName(req.database)); err != nil {
+	err = c.run("USE " + quoteName(req.database))
+	if err == nil && req.who == analyst {
+		err = c.run("SET ROLE " + analystRole)
+	}
+	if err != nil {
 		c.close()
 		return nil, err
 	}

@@ -33,36 +33,6 @@ func analystSettings(h *handler) []string {
 	}
 }
 
-// harmless are the table functions that only make up rows or look at tables. Every
-// other one is refused by name wherever it stands, because DESCRIBE asks a table
-// function for its columns before readonly mode is looked at.
-var harmless = map[string]bool{
-	"numbers": true, "numbers_mt": true, "zeros": true, "zeros_mt": true, "primes": true, "null": true,
-	"generateseries": true, "generate_series": true, "generaterandom": true, "values": true, "sqlstandardvalues": true,
-	"view": true, "viewifpermitted": true, "viewexplain": true, "merge": true, "format": true, "input": true,
-	"timeseriesdata": true, "timeseriestags": true, "timeseriesmetrics": true, "timeseriesselector": true,
-	"mergetreeindex": true, "mergetreeprojection": true, "loop": true,
-}
-
-// dangerous are ordinary functions that read files or run what is not ours.
-var dangerous = map[string]bool{
-	"file": true, "catboostevaluate": true, "eval": true, "fuzzquery": true, "getmacro": true, "showcertificate": true,
-}
-
-// forbidden names the functions that an analyst may not call, in lower case.
-func forbidden(tableFunctions []string) map[string]bool {
-	no := map[string]bool{}
-	for _, f := range tableFunctions {
-		if f = strings.ToLower(f); !harmless[f] {
-			no[f] = true
-		}
-	}
-	for f := range dangerous {
-		no[f] = true
-	}
-	return no
-}
-
 // statement is what the engine's parser says of a text.
 type statement struct {
 	root      string // the outermost node, for example SelectWithUnionQuery

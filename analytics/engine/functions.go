@@ -1,0 +1,77 @@
+package engine
+
+import (
+	"fmt"
+	"strings"
+)
+
+// openTables are the table functions that analysts may call: they make up rows, or look
+// at tables that the analyst may read. Every other one is refused by name wherever it
+// stands, because DESCRIBE asks a table function for its columns before grants and
+// readonly mode are looked at.
+var openTables = words(`numbers numbers_mt zeros zeros_mt primes null generateSeries generate_series generateRandom
+	values SQLStandardValues view viewIfPermitted viewExplain merge
+	format`) // format: also an ordinary function; as a table function it lacks the grant
+
+// closedCategories are ClickHouse's own categories of functions that hold more than plain
+// computing. Their members are refused unless openFunctions names them; so is what a later
+// version of the engine adds to them.
+var closedCategories = []string{"", "Other", "Introspection", "Internal", "AI"}
+
+// openFunctions are the members of closedCategories that analysts may call: they look at
+// nothing but their arguments, the query itself, and the tables that it may read.
+var openFunctions = words(`_CAST caseWithExpression nested validateNestedArraySizes
+	MACNumToString MACStringToNum MACStringToOUI bar blockNumber blockSerializedSize blockSize byteSize
+	colorOKLABToSRGB colorOKLCHToSRGB colorSRGBToOKLAB colorSRGBToOKLCH connectionId countDigits
+	currentDatabase currentProfiles currentQueryID currentRoles currentSchemas defaultProfiles defaultRoles
+	defaultValueOfArgumentType defaultValueOfTypeName digits dumpColumnStructure enabledProfiles enabledRoles errorCodeToName
+	finalizeAggregation flipCoordinates formatQuery formatQueryOrNull formatQuerySingleLine formatQuerySingleLineOrNull
+	formatReadableDecimalSize formatReadableQuantity formatReadableSize formatReadableTimeDelta generateRandomStructure
+	getSetting getSettingOrDefault getSizeOfEnumType getSubcolumn getTypeSerializationStreams globalVariable hasColumnInTable
+	highlightQuery icebergBucket icebergTruncate identity ignore indexHint initialQueryID initialQueryStartTime initializeAggregation
+	isConstant isDecimalOverflow joinGet joinGetOrNull lowCardinalityIndices lowCardinalityKeys materialize
+	minSampleSizeContinuous minSampleSizeConversion neighbor normalizeQuery normalizeQueryKeepNames
+	normalizedQueryHash normalizedQueryHashKeepNames obfuscateQuery obfuscateQueryWithSeed parseReadableSize
+	parseReadableSizeOrNull parseReadableSizeOrZero parseTimeDelta partitionId queryID revision rowNumberInAllBlocks rowNumberInBlock
+	runningAccumulate runningConcurrency runningDifference runningDifferenceStartingWithFirstValue shardCount shardNum
+	sleep sleepEachRow structureToCapnProtoSchema structureToProtobufSchema throwIf toColumnTypeName toTypeName
+	tokenizeQuery transform uptime variantElement variantType version visibleWidth`)
+
+// words is a set of names in lower case: some functions may be called in any case.
+func words(list string) map[string]bool {
+	set := map[string]bool{}
+	for word := range strings.FieldsSeq(list) {
+		set[strings.ToLower(word)] = true
+	}
+	return set
+}
+
+// forbidden asks the engine for all functions that it has, and gives those that analysts
+// may not call, in lower case. A function that it does not have fails by itself.
+func forbidden(c *conn) (map[string]bool, error) {
+	closed := words("")
+	ask := func(open map[string]bool, query string) error {
+		names, err := c.text(query, "TSVRaw")
+		if err != nil {
+			return fmt.Errorf("ask ClickHouse for its functions: %w", err)
+		}
+		for line := range strings.Lines(strings.ToLower(names)) {
+			// A function goes by its own name and by the one that it is an alias of.
+			name, original, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+			if !open[name] && !open[original] {
+				closed[name] = true
+			}
+		}
+		return nil
+	}
+	err := ask(openFunctions, `SELECT f.name, f.alias_to FROM system.functions AS f
+		LEFT JOIN system.functions AS o ON o.name = f.alias_to
+		WHERE NOT f.is_aggregate AND if(f.alias_to = '', f.categories, o.categories) IN ('`+strings.Join(closedCategories, "', '")+`')`)
+	if err != nil {
+		return nil, err
+	}
+	if err := ask(openTables, "SELECT name, '' FROM system.table_functions"); err != nil {
+		return nil, err
+	}
+	return closed, nil
+}
