@@ -36,18 +36,23 @@ var ours = map[string][]string{
 	"pipeline/push/apns":        {".", "pipeline/push", "pipeline/push/internal/h2"},
 	"pipeline/push/fcm":         {".", "pipeline/push", "pipeline/push/internal/h2"},
 	"pipeline/webhooks":         {"."},
-	"pipeline/jetstream":        {"."},
-	"pipeline":                  {".", "internal/rowcodec", "internal/store", "pipeline/jetstream", "pipeline/push", "pipeline/webhooks", "rules", "templates"},
-	"internal/rowcodec":         {"."},
+	"pipeline/jetstream":        {}, // knows nothing of the product
+	"pipeline/work":             {".", "pipeline/push", "pipeline/webhooks", "rules", "templates"},
+	"pipeline/ledger/rowcodec":  {"."},
+	"pipeline/ledger":           {".", "pipeline/ledger/rowcodec", "pipeline/work"},
+	"pipeline/deliver":          {".", "internal/store", "pipeline/jetstream", "pipeline/ledger", "pipeline/push", "pipeline/webhooks", "pipeline/work"},
+	"pipeline/plan":             {".", "pipeline/deliver", "pipeline/jetstream", "pipeline/ledger", "pipeline/webhooks", "pipeline/work"},
+	"pipeline/plan/chat":        {".", "pipeline/plan", "pipeline/work", "rules", "templates"},
+	"pipeline":                  {".", "pipeline/deliver", "pipeline/jetstream", "pipeline/ledger", "pipeline/plan", "pipeline/plan/chat", "pipeline/webhooks", "pipeline/work"},
 	"internal/store":            {"."},
 	"internal/store/sqlite":     {".", "internal/store"},
-	"analytics":                 {".", "internal/rowcodec", "internal/store"},
+	"analytics":                 {".", "pipeline/ledger/rowcodec", "internal/store"},
 	"analytics/clickhouse":      {".", "analytics"},
 	"analytics/engine":          {"internal/listen"}, // a part that other programs could use
 	"handlers/native":           {".", "internal/listen", "internal/store", "pipeline/push"},
 	"internal/listen":           {},
 	"internal/metrics":          {"."},
-	"internal/config":           {".", "pipeline", "pipeline/webhooks", "templates"},
+	"internal/config":           {".", "pipeline/deliver", "pipeline/webhooks", "templates"},
 	"internal/sandbox":          {".", "pipeline/webhooks"}, // checks what customers would check
 	"internal/demo":             {".", "internal/sandbox"},
 	"internal/app":              {"*"},
@@ -71,7 +76,7 @@ var homes = map[string][]string{
 	"golang.org/x/text":                      {"templates", "handlers/native", "internal/config"}, // language tags are data of the API, too
 	"github.com/nicksnyder/go-i18n/v2":       {"templates"},
 	"github.com/BurntSushi/toml":             {"templates"},
-	"github.com/ThreeDotsLabs/watermill":     {"pipeline", "pipeline/jetstream", "internal/app"}, // the stages, the adapter, the intake's messages
+	"github.com/ThreeDotsLabs/watermill":     {"pipeline", "pipeline/work", "pipeline/ledger", "pipeline/plan", "pipeline/deliver", "pipeline/jetstream", "internal/app"}, // the stages, the adapter, the intake's messages
 	"github.com/nats-io":                     {"pipeline/jetstream"},
 	"github.com/pressly/goose/v3":            {"internal/store/sqlite"},
 	"modernc.org/sqlite":                     {"internal/store/sqlite"},

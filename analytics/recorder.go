@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"chatbell"
-	"chatbell/internal/rowcodec"
 	"chatbell/internal/store"
+	"chatbell/pipeline/ledger/rowcodec"
 )
 
 // Record is one message of the log.

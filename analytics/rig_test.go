@@ -15,8 +15,8 @@ import (
 	"chatbell/analytics"
 	"chatbell/analytics/clickhouse"
 	"chatbell/analytics/clickhouse/clickhousetest"
-	"chatbell/internal/rowcodec"
 	"chatbell/internal/store"
+	"chatbell/pipeline/ledger/rowcodec"
 )
 
 func TestMain(m *testing.M) { clickhousetest.Main(m) }

@@ -19,6 +19,8 @@ import (
 	"chatbell/internal/store/sqlite"
 	"chatbell/pipeline"
 	"chatbell/pipeline/jetstream"
+	"chatbell/pipeline/ledger"
+	"chatbell/pipeline/work"
 )
 
 const recordRows = 300_000
@@ -57,7 +59,7 @@ func record(ctx context.Context, o *options) (_ []result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, sink.Close()) }()
-	broker, err := jetstream.Open(ctx, jetstream.Config{Dir: filepath.Join(dir, "jetstream")})
+	broker, err := jetstream.Open(ctx, jetstream.Config{Dir: filepath.Join(dir, "jetstream"), Streams: pipeline.Streams()})
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +146,7 @@ func appendRow(b driver.Batch, d *chatbell.Delivery) error {
 // recordRound fills RESULTS as the senders do, then lets a recorder empty it.
 func recordRound(ctx context.Context, broker *jetstream.Broker, state *sqlite.Store, sink *clickhouse.Store, round int) (float64, error) {
 	wctx, stop := context.WithCancel(ctx)
-	w := pipeline.NewResultWriter(broker.Publisher())
+	w := ledger.NewWriter(broker.Publisher())
 	done := make(chan struct{})
 	go func() { defer close(done); w.Run(wctx) }()
 	for from := 0; from < recordRows; from += 2_000 {
@@ -155,7 +157,7 @@ func recordRound(ctx context.Context, broker *jetstream.Broker, state *sqlite.St
 	}
 	stop()
 	<-done
-	last, err := broker.LastSequence(ctx, jetstream.StreamResults)
+	last, err := broker.LastSequence(ctx, work.StreamResults)
 	if err != nil {
 		return 0, err
 	}

@@ -34,10 +34,10 @@ func TestBacklogWaitsForRecords(t *testing.T) {
 	s.openBroker() // another process, which does not know who had the event
 	s.run(nil, func(c *pipeline.Config, s *stage) {
 		c.Recorded = &recordsAway{stage: s}
-		c.Events = s.subscribe("match", 2)
+		c.Subscribe = s.subscribe(2)
 	})
 	for deadline := time.Now().Add(30 * time.Second); len(s.phone.all()) == 0; <-time.After(10 * time.Millisecond) {
-		dead, err := s.broker.LastSequence(t.Context(), jetstream.StreamDead)
+		dead, err := s.broker.LastSequence(t.Context(), jetstream.DeadLetters)
 		check(t, err)
 		if dead > 0 || time.Now().After(deadline) {
 			t.Fatalf("the event was given up: %d dead letters", dead)

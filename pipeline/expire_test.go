@@ -8,8 +8,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"chatbell"
-	"chatbell/pipeline"
-	"chatbell/pipeline/jetstream"
+	"chatbell/pipeline/work"
 )
 
 // An event that waited (held while ClickHouse was away, or behind a process that was
@@ -21,8 +20,8 @@ func TestExpiredBeforeTheFirstTry(t *testing.T) {
 	data, err := json.Marshal(env)
 	check(t, err)
 	m := message.NewMessage("1", data)
-	pipeline.SetKey(m, env.Key())
-	check(t, s.broker.Publisher().Publish(jetstream.Subject(jetstream.StreamEvents, env.Key(), "acme"), m))
+	work.SetKey(m, env.Key())
+	check(t, s.broker.Publisher().Publish(work.Subject(work.StreamEvents, env.Key(), "acme"), m))
 	s.wait(1)
 	if got := s.outcomes(); got["b apns expired /expired"] != 1 || len(s.phone.all()) != 0 {
 		t.Errorf("outcomes %v, %d pushes", got, len(s.phone.all()))

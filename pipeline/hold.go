@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+
+	"chatbell/pipeline/ledger"
 )
 
 // Room tells how much room is left for results.
@@ -21,7 +23,8 @@ type Room interface {
 // nothing, often enough that nobody waits long for what ClickHouse has taken.
 const holdCheck = 500 * time.Millisecond
 
-// hold keeps messages from their stages while there is no room for results. What was
+// hold is the pipeline's backpressure: it keeps messages from their stages while there is
+// no room for results. What was
 // sent and could not be written down would be sent again.
 type hold struct {
 	room    Room
@@ -45,7 +48,7 @@ func (h *hold) before(next message.HandlerFunc) message.HandlerFunc {
 			out, err := next(msg)
 			// Nothing was sent, and nothing is wrong with the message: it waits here, because
 			// what is handed back too often is given up.
-			if !errors.Is(err, errRecordsAway) {
+			if !errors.Is(err, ledger.ErrUnavailable) {
 				return out, err
 			}
 			if err := h.pause(msg.Context()); err != nil {

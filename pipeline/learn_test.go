@@ -10,7 +10,9 @@ import (
 	"chatbell"
 	"chatbell/internal/store"
 	"chatbell/pipeline"
+	"chatbell/pipeline/deliver"
 	"chatbell/pipeline/push"
+	"chatbell/pipeline/work"
 )
 
 // onceFull is a store whose disk is full for a moment.
@@ -29,8 +31,8 @@ func (o *onceFull) PutLater(ctx context.Context, rows []store.Later) error {
 // The customer is told of a dead token also if that could not be written down at once
 // (or if the process was killed in between).
 func TestDeadTokenIsToldAfterAll(t *testing.T) {
-	s := startWith(t, func(n *pipeline.Network) {
-		n.Endpoints = []chatbell.Endpoint{{ID: "main", URL: "https://x", Events: []string{string(pipeline.DeviceRemoved)}}}
+	s := startWith(t, func(n *work.Network) {
+		n.Endpoints = []chatbell.Endpoint{{ID: "main", URL: "https://x", Events: []string{string(deliver.DeviceRemoved)}}}
 	}, func(c *pipeline.Config, s *stage) {
 		b := &book{s: s}
 		c.Store, c.Recorded = &onceFull{Store: s.store}, b
@@ -66,8 +68,8 @@ func (p panics) Send(ctx context.Context, pl push.Payload, t push.Target) (push.
 
 // A panic while one push is sent costs this push, not the process.
 func TestPanicInSend(t *testing.T) {
-	s := startWith(t, func(n *pipeline.Network) {
-		c := pipeline.Credential{Provider: chatbell.ProviderAPNs, App: "chat"}
+	s := startWith(t, func(n *work.Network) {
+		c := work.Credential{Provider: chatbell.ProviderAPNs, App: "chat"}
 		n.Pushers[c] = panics{n.Pushers[c].(*phone)}
 	}, nil)
 	s.device("b", "bad", "")

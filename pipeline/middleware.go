@@ -9,17 +9,12 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
-	"chatbell"
+	"chatbell/pipeline/deliver"
 	"chatbell/pipeline/jetstream"
+	"chatbell/pipeline/ledger"
+	"chatbell/pipeline/work"
 )
 
-// permanentError marks a message that no repetition can help.
-type permanentError struct{ err error }
-
-func permanent(err error) error            { return &permanentError{err} }
-func (e *permanentError) Error() string    { return e.err.Error() }
-func (e *permanentError) Unwrap() error    { return e.err }
-func isPermanent(err error) bool           { var p *permanentError; return errors.As(err, &p) }
 func panicError(v any, stack []byte) error { return fmt.Errorf("panic: %v\n%s", v, stack) }
 
 // recoverer turns a panic of a handler into an error of its message: one bad event
@@ -51,13 +46,13 @@ func errorPolicy(stage string, log *slog.Logger) message.HandlerMiddleware {
 			switch {
 			case err == nil:
 				return out, nil
-			case errors.Is(err, errRecordsAway): // the recorder has said so, once for all of them
+			case errors.Is(err, ledger.ErrUnavailable): // the recorder has said so, once for all of them
 				log.Debug("message waits", "stage", stage, "sequence", jetstream.Sequence(msg), "error", err)
-			case isPermanent(err):
+			case work.IsPermanent(err):
 				log.Error("message goes to the dead letters", "stage", stage, "sequence", jetstream.Sequence(msg), "error", err)
 				jetstream.SetDead(msg, err.Error())
 			default:
-				wait := backoff(nackFirst, nackMax, uint32(min(jetstream.Deliveries(msg), 31))) //nolint:gosec // bounded in this line
+				wait := deliver.Backoff(nackFirst, nackMax, uint32(min(jetstream.Deliveries(msg), 31))) //nolint:gosec // bounded in this line
 				log.Warn("message comes again", "stage", stage, "sequence", jetstream.Sequence(msg), "wait", wait, "error", err)
 				jetstream.SetNackDelay(msg, wait)
 			}
@@ -70,8 +65,7 @@ func errorPolicy(stage string, log *slog.Logger) message.HandlerMiddleware {
 type Observer interface {
 	// Handled counts one message of a stage.
 	Handled(stage string, took time.Duration, failed bool)
-	// Tried counts one try; reason is empty when it was accepted.
-	Tried(kind chatbell.TargetKind, reason chatbell.Reason, took time.Duration)
+	deliver.Observer
 }
 
 // observe counts handled messages and their time.

@@ -11,49 +11,63 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 
-	"chatbell/pipeline/jetstream"
+	"chatbell/pipeline/deliver"
+	"chatbell/pipeline/ledger"
+	"chatbell/pipeline/plan"
+	"chatbell/pipeline/plan/chat"
 	"chatbell/pipeline/webhooks"
+	"chatbell/pipeline/work"
 )
 
 // Store is everything that the stages keep.
 type Store interface {
-	State
-	Rechecks
-	Devices
-	Checkpoints
-	Waiting
+	chat.State
+	plan.Checkpoints
+	deliver.Rechecks
+	deliver.Devices
+	deliver.Waiting
 }
 
 // Config is what a pipeline is made of. All fields but the last four are required.
 type Config struct {
 	Publisher message.Publisher
-	// Events, Push and Hook subscribe to the three streams, with the gate of [Key].
-	Events, Push, Hook message.Subscriber
-	Store              Store
-	Networks           Networks
-	Recorded           Recorded
-	Room               Room
-	Caller             Caller
-	Observer           Observer
-	Log                *slog.Logger
+	// Subscribe opens the subscriber of a stage, with the gate of [work.Key].
+	Subscribe func(Consumer) (message.Subscriber, error)
+	Store     Store
+	Networks  work.Networks
+	Recorded  ledger.Recorded
+	Room      Room
+	Caller    deliver.Caller
+	Observer  Observer
+	Log       *slog.Logger
 
-	// EventsInFlight is how many events the subscriber hands out at once. One destination
-	// that says nothing may hold half of them.
-	EventsInFlight int
-
-	Retry Retry
+	// Planners are kinds of requests besides chat events.
+	Planners map[work.Kind]plan.Planner
+	Retry    deliver.Retry
 	// CloseTimeout bounds how long Close waits for work in hand. Default 30 s.
 	CloseTimeout time.Duration
 	Now          func() time.Time
 }
 
+func (c *Config) setDefaults() {
+	if c.CloseTimeout <= 0 {
+		c.CloseTimeout = 30 * time.Second
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Retry.PushInitial == 0 {
+		c.Retry = deliver.DefaultRetry()
+	}
+}
+
 // Pipeline is the running stages.
 type Pipeline struct {
-	router  *message.Router
-	results *ResultWriter
-	later   *later
-	sender  *sender
-	hold    *hold
+	router     *message.Router
+	results    *ledger.Writer
+	backlog    *deliver.Backlog
+	dispatcher *deliver.Dispatcher
+	hold       *hold
 }
 
 // quieter makes the router's news our debugging: an operator reads what concerns
@@ -67,68 +81,83 @@ const audiencePage = webhooks.MaxTargets
 
 // New wires the stages. Nothing runs yet.
 func New(c Config) (*Pipeline, error) {
-	if c.CloseTimeout <= 0 {
-		c.CloseTimeout = 30 * time.Second
-	}
-	if c.Now == nil {
-		c.Now = time.Now
-	}
-	if c.Retry.PushInitial == 0 {
-		c.Retry = DefaultRetry()
-	}
+	c.setDefaults()
 	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: c.CloseTimeout}, watermill.NewSlogLoggerWithLevelMapping(c.Log, quieter))
 	if err != nil {
 		return nil, fmt.Errorf("make the router: %w", err)
 	}
-	boot := watermill.NewUUID()
-	p := &Pipeline{router: router, results: NewResultWriter(c.Publisher), hold: &hold{room: c.Room, log: c.Log, stopping: make(chan struct{})}}
-	p.later = &later{waiting: c.Store, publisher: c.Publisher, boot: boot, wake: make(chan struct{}, 1), log: c.Log}
-	p.sender = &sender{
-		devices: c.Store, caller: c.Caller, later: p.later, retry: c.Retry, now: c.Now, log: c.Log,
-		metrics: c.Observer, results: p.results, queues: map[Destination]*queue{},
+	instance := watermill.NewUUID()
+	results := ledger.NewWriter(c.Publisher)
+	done := ledger.New(c.Recorded)
+	backlog := deliver.NewBacklog(c.Store, c.Publisher, instance, c.Log)
+	dispatcher := deliver.NewDispatcher(deliver.Config{
+		Devices: c.Store, Caller: c.Caller, Backlog: backlog, Results: results, Retry: c.Retry,
+		Observer: c.Observer, Log: c.Log, Now: c.Now,
+	})
+	planning := plan.NewStage(plan.StageConfig{
+		Planners: c.planners(), Publisher: c.Publisher, Checkpoints: c.Store, Results: results, Ledger: done,
+		Dispatcher: dispatcher, Degraded: stagePlan.InFlight / 2,
+	})
+	delivery := deliver.NewStage(deliver.StageConfig{
+		Networks: c.Networks, Rechecks: c.Store, Dispatcher: dispatcher, Ledger: done, Instance: instance, Now: c.Now,
+	})
+	p := &Pipeline{
+		router: router, results: results, backlog: backlog, dispatcher: dispatcher,
+		hold: &hold{room: c.Room, log: c.Log, stopping: make(chan struct{})},
 	}
-	seen := &repeats{recorded: c.Recorded}
-	m := &matcher{
-		state: c.Store, networks: c.Networks, sender: p.sender, results: p.results, repeats: seen, retry: c.Retry, now: c.Now,
-		pageLimit: audiencePage, share: max(c.EventsInFlight/2, probes), fanout: &fanout{publisher: c.Publisher, checkpoints: c.Store, results: p.results},
-	}
-	d := &deliverer{networks: c.Networks, rechecks: c.Store, sender: p.sender, repeats: seen, boot: boot, now: c.Now}
 	for _, stage := range []struct {
-		name, stream string
-		from         message.Subscriber
-		handle       message.NoPublishHandlerFunc
+		Consumer
+		handle message.NoPublishHandlerFunc
 	}{
-		{"match", jetstream.StreamEvents, c.Events, m.handle},
-		{"push", jetstream.StreamPush, c.Push, d.handle},
-		{"hook", jetstream.StreamHook, c.Hook, d.handle},
+		{stagePlan, planning.Handle},
+		{stagePush, delivery.Handle},
+		{stageHook, delivery.Handle},
 	} {
-		h := router.AddConsumerHandler(stage.name, stage.stream+".>", stage.from, stage.handle)
-		// The first is the outermost: a panic is an error for those outside of it.
-		h.AddMiddleware(p.hold.before, observe(stage.name, c.Observer), errorPolicy(stage.name, c.Log), recoverer)
+		if err := p.add(c, stage.Consumer, stage.handle); err != nil {
+			return nil, err
+		}
 	}
 	return p, nil
 }
 
-// Key is the ordering key of a message in any of the three streams; it is what the
-// subscribers' gates go by.
-func Key(m *message.Message) string { return m.Metadata.Get(metaKey) }
+// planners are the kinds of requests that this pipeline works off.
+func (c *Config) planners() map[work.Kind]plan.Planner {
+	all := map[work.Kind]plan.Planner{
+		work.KindEvent: chat.New(chat.Config{
+			State: c.Store, Networks: c.Networks, PageLimit: audiencePage, Expire: c.Retry.PushExpire, Now: c.Now,
+		}),
+	}
+	for kind, planner := range c.Planners {
+		all[kind] = planner
+	}
+	return all
+}
 
-// SetKey puts the ordering key on a message.
-func SetKey(m *message.Message, key string) { m.Metadata.Set(metaKey, key) }
+// add gives the router a stage.
+func (p *Pipeline) add(c Config, stage Consumer, handle message.NoPublishHandlerFunc) error {
+	from, err := c.Subscribe(stage)
+	if err != nil {
+		return fmt.Errorf("subscribe the stage %s: %w", stage.Name, err)
+	}
+	h := p.router.AddConsumerHandler(stage.Name, stage.Stream+".>", from, handle)
+	// The first is the outermost: a panic is an error for those outside of it.
+	h.AddMiddleware(p.hold.before, observe(stage.Name, c.Observer), errorPolicy(stage.Name, c.Log), recoverer)
+	return nil
+}
 
 // Run works until the context ends and the work in hand is finished or handed back.
 func (p *Pipeline) Run(ctx context.Context) error {
-	// The writer and the poller outlive the router: its handlers need them to finish.
+	// The writer and the backlog outlive the router: its handlers need them to finish.
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	wg.Go(func() { p.results.Run(inner) })
-	laterCtx, stopLater := context.WithCancel(ctx)
-	wg.Go(func() { p.later.run(laterCtx) })
+	backlogCtx, stopBacklog := context.WithCancel(ctx)
+	wg.Go(func() { p.backlog.Run(backlogCtx) })
 
 	defer context.AfterFunc(ctx, func() { close(p.hold.stopping) })()
 	err := p.router.Run(ctx)
-	stopLater()
-	p.sender.wg.Wait()
+	stopBacklog()
+	p.dispatcher.Wait()
 	stop()
 	wg.Wait()
 	if err != nil && !errors.Is(err, context.Canceled) {

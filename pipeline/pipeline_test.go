@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,12 +16,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"chatbell"
-	"chatbell/internal/rowcodec"
 	"chatbell/internal/store/sqlite"
 	"chatbell/pipeline"
+	"chatbell/pipeline/deliver"
 	"chatbell/pipeline/jetstream"
+	"chatbell/pipeline/ledger"
+	"chatbell/pipeline/ledger/rowcodec"
 	"chatbell/pipeline/push"
 	"chatbell/pipeline/webhooks"
+	"chatbell/pipeline/work"
 	"chatbell/rules"
 	"chatbell/templates"
 )
@@ -81,6 +85,13 @@ func (h *hook) Deliver(_ context.Context, _ chatbell.Endpoint, call webhooks.Cal
 	return 200, nil
 }
 
+// all are the calls so far.
+func (h *hook) all() []webhooks.Call {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.calls)
+}
+
 type noObserver struct{}
 
 func (noObserver) Handled(string, time.Duration, bool)                       {}
@@ -93,7 +104,7 @@ type stage struct {
 	dir     string
 	broker  *jetstream.Broker
 	store   *sqlite.Store
-	net     *pipeline.Network
+	net     *work.Network
 	phone   *phone
 	hook    *hook
 	results chatbell.Results
@@ -103,12 +114,12 @@ type stage struct {
 	paused  func() bool
 }
 
-// Network implements pipeline.Networks.
-func (s *stage) Network(id chatbell.NetworkID) (*pipeline.Network, bool) {
+// Network implements work.Networks
+func (s *stage) Network(id chatbell.NetworkID) (*work.Network, bool) {
 	return s.net, id == s.net.ID
 }
 
-// CatchUp, Recorded and Touched implement pipeline.Recorded for a first start.
+// CatchUp, Recorded and Touched implement ledger.Recorded for a first start.
 func (s *stage) CatchUp(context.Context, bool) error { return nil }
 
 // Full implements pipeline.Room.
@@ -121,17 +132,17 @@ func (s *stage) Recorded(context.Context, []chatbell.UUID) (map[chatbell.UUID]st
 	return nil, nil
 }
 
-func (s *stage) Touched(context.Context, time.Time, int) (map[pipeline.EventKey]struct{}, bool, error) {
-	return map[pipeline.EventKey]struct{}{}, true, nil
+func (s *stage) Touched(context.Context, time.Time, int) (map[ledger.EventKey]struct{}, bool, error) {
+	return map[ledger.EventKey]struct{}{}, true, nil
 }
 
-func start(t *testing.T, change func(*pipeline.Network)) *stage {
+func start(t *testing.T, change func(*work.Network)) *stage {
 	t.Helper()
 	return startWith(t, change, nil)
 }
 
 // startWith also changes what the pipeline is made of.
-func startWith(t *testing.T, change func(*pipeline.Network), config func(*pipeline.Config, *stage)) *stage {
+func startWith(t *testing.T, change func(*work.Network), config func(*pipeline.Config, *stage)) *stage {
 	t.Helper()
 	s := newStage(t)
 	s.run(change, config)
@@ -155,36 +166,35 @@ func newStage(t *testing.T) *stage {
 func (s *stage) openBroker() {
 	s.t.Helper()
 	var err error
-	s.broker, err = jetstream.Open(s.t.Context(), jetstream.Config{Dir: filepath.Join(s.dir, "js")})
+	s.broker, err = jetstream.Open(s.t.Context(), jetstream.Config{Dir: filepath.Join(s.dir, "js"), Streams: pipeline.Streams()})
 	check(s.t, err)
 }
 
-// subscribe gives one of the pipeline's subscribers; 0 deliveries are the default.
-func (s *stage) subscribe(name string, maxDeliver int) message.Subscriber {
-	s.t.Helper()
-	sub, err := s.broker.Subscriber(jetstream.SubscriberConfig{Durable: name, Key: pipeline.Key, CloseTimeout: time.Second, MaxDeliver: maxDeliver})
-	check(s.t, err)
-	return sub
+// subscribe opens the stages' subscribers; 0 deliveries are the default.
+func (s *stage) subscribe(maxDeliver int) func(pipeline.Consumer) (message.Subscriber, error) {
+	return func(c pipeline.Consumer) (message.Subscriber, error) {
+		return s.broker.Subscriber(jetstream.SubscriberConfig{Durable: c.Name, Key: work.Key, CloseTimeout: time.Second, MaxDeliver: maxDeliver})
+	}
 }
 
-func (s *stage) run(change func(*pipeline.Network), config func(*pipeline.Config, *stage)) {
+func (s *stage) run(change func(*work.Network), config func(*pipeline.Config, *stage)) {
 	t := s.t
 	t.Helper()
 	rs, err := rules.New()
 	check(t, err)
 	cat, err := templates.New(templates.Config{DefaultLocale: "en"})
 	check(t, err)
-	s.net = &pipeline.Network{
+	s.net = &work.Network{
 		ID: "acme", DefaultLocale: "en", Delivery: chatbell.DeliverDirect, Rules: rs, Catalogue: cat,
-		Pushers: map[pipeline.Credential]push.Notifier{{Provider: chatbell.ProviderAPNs, App: "chat"}: s.phone},
+		Pushers: map[work.Credential]push.Notifier{{Provider: chatbell.ProviderAPNs, App: "chat"}: s.phone},
 	}
 	if change != nil {
 		change(s.net)
 	}
 	cfg := pipeline.Config{
-		Publisher: s.broker.Publisher(), Events: s.subscribe("match", 0), Push: s.subscribe("push", 0), Hook: s.subscribe("hook", 0), Store: s.store,
+		Publisher: s.broker.Publisher(), Subscribe: s.subscribe(0), Store: s.store,
 		Networks: s, Recorded: s, Room: s, Caller: s.hook, Observer: noObserver{}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
-		Retry:        pipeline.Retry{PushInitial: 10 * time.Millisecond, PushMax: 50 * time.Millisecond, PushExpire: time.Hour, Webhooks: []time.Duration{10 * time.Millisecond, 20 * time.Millisecond}},
+		Retry:        deliver.Retry{PushInitial: 10 * time.Millisecond, PushMax: 50 * time.Millisecond, PushExpire: time.Hour, Webhooks: []time.Duration{10 * time.Millisecond, 20 * time.Millisecond}},
 		CloseTimeout: time.Second,
 	}
 	if config != nil {
@@ -215,8 +225,8 @@ func (s *stage) post(events ...chatbell.Event) {
 		data, err := json.Marshal(env)
 		check(s.t, err)
 		m := message.NewMessage(chatbell.EventKey("acme", e.ID), data)
-		pipeline.SetKey(m, env.Key())
-		check(s.t, s.broker.Publisher().Publish(jetstream.Subject(jetstream.StreamEvents, env.Key(), "acme"), m))
+		work.SetKey(m, env.Key())
+		check(s.t, s.broker.Publisher().Publish(work.Subject(work.StreamEvents, env.Key(), "acme"), m))
 	}
 }
 
@@ -235,7 +245,7 @@ func (s *stage) until(what string, ok func() bool) {
 	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
 	defer cancel()
 	for !ok() {
-		records, err := s.broker.Read(ctx, jetstream.StreamResults, s.next, 1000, time.Second)
+		records, err := s.broker.Read(ctx, work.StreamResults, s.next, 1000, time.Second)
 		if err != nil {
 			s.t.Fatalf("%s: %d deliveries and %d attempts have come: %v", what, len(s.results.Deliveries), len(s.results.Attempts), err)
 		}
@@ -397,7 +407,7 @@ func TestRetry(t *testing.T) {
 // TestWebhookMode calls the endpoint once for each language and keeps the webhook-id
 // over retries.
 func TestWebhookMode(t *testing.T) {
-	s := start(t, func(n *pipeline.Network) {
+	s := start(t, func(n *work.Network) {
 		n.Delivery = chatbell.DeliverWebhook
 		n.Endpoints = []chatbell.Endpoint{{ID: "main", URL: "https://x", Events: []string{webhooks.PushNotificationCreated}}}
 	})

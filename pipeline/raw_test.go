@@ -6,11 +6,11 @@ import (
 	"testing"
 
 	"chatbell"
-	"chatbell/pipeline"
+	"chatbell/pipeline/work"
 )
 
-func endpoints(list ...chatbell.Endpoint) func(*pipeline.Network) {
-	return func(n *pipeline.Network) { n.Endpoints = list }
+func endpoints(list ...chatbell.Endpoint) func(*work.Network) {
+	return func(n *work.Network) { n.Endpoints = list }
 }
 
 // bodies are the calls in the order they came.
@@ -99,7 +99,7 @@ func TestDeadTokenIsTold(t *testing.T) {
 
 // Once an endpoint has said that it is gone, what still waits for it is not sent.
 func TestGoneEndpointIsNotCalled(t *testing.T) {
-	s := start(t, func(n *pipeline.Network) {
+	s := start(t, func(n *work.Network) {
 		n.Delivery = chatbell.DeliverWebhook
 		n.Endpoints = []chatbell.Endpoint{{ID: "main", URL: "https://x", Events: []string{"push-notification.created"}}}
 	})

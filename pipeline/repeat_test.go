@@ -10,9 +10,11 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"chatbell"
-	"chatbell/internal/rowcodec"
 	"chatbell/pipeline"
 	"chatbell/pipeline/jetstream"
+	"chatbell/pipeline/ledger"
+	"chatbell/pipeline/ledger/rowcodec"
+	"chatbell/pipeline/work"
 )
 
 // book answers for ClickHouse: it has what was written to RESULTS.
@@ -26,7 +28,7 @@ type book struct {
 func (b *book) CatchUp(ctx context.Context, _ bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	records, err := b.s.broker.Read(ctx, jetstream.StreamResults, max(b.next, 1), 1000, 0)
+	records, err := b.s.broker.Read(ctx, work.StreamResults, max(b.next, 1), 1000, 0)
 	for _, r := range records {
 		if err := rowcodec.Append(&b.rows, r.Payload); err != nil {
 			return err
@@ -46,7 +48,7 @@ func (b *book) Recorded(context.Context, []chatbell.UUID) (map[chatbell.UUID]str
 	return out, nil
 }
 
-func (b *book) Touched(context.Context, time.Time, int) (map[pipeline.EventKey]struct{}, bool, error) {
+func (b *book) Touched(context.Context, time.Time, int) (map[ledger.EventKey]struct{}, bool, error) {
 	return nil, false, nil
 }
 
@@ -57,7 +59,7 @@ type flaky struct {
 }
 
 func (f *flaky) Publish(topic string, msgs ...*message.Message) error {
-	if topic == jetstream.StreamResults && f.failed.CompareAndSwap(false, true) {
+	if topic == work.StreamResults && f.failed.CompareAndSwap(false, true) {
 		return jetstream.ErrUnavailable
 	}
 	return f.Publisher.Publish(topic, msgs...)

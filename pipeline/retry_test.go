@@ -10,7 +10,7 @@ import (
 	"chatbell/internal/store"
 	"chatbell/internal/store/sqlite"
 	"chatbell/pipeline"
-	"chatbell/pipeline/jetstream"
+	"chatbell/pipeline/work"
 )
 
 // One phone's long wait is its own: the others of the same message are tried again when
@@ -75,7 +75,7 @@ func TestRowsBeforeRetries(t *testing.T) {
 	}
 	var results atomic.Uint64
 	before := func() {
-		last, err := s.broker.LastSequence(t.Context(), jetstream.StreamResults)
+		last, err := s.broker.LastSequence(t.Context(), work.StreamResults)
 		if err != nil {
 			t.Error(err)
 		}

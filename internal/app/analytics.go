@@ -13,8 +13,9 @@ import (
 	"chatbell/analytics/clickhouse"
 	"chatbell/analytics/engine"
 	"chatbell/internal/store"
-	"chatbell/pipeline"
 	"chatbell/pipeline/jetstream"
+	"chatbell/pipeline/ledger"
+	"chatbell/pipeline/work"
 )
 
 // metaAnalystPassword is where the hash of the generated password is kept.
@@ -105,7 +106,7 @@ func (a *App) mendCursor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	last, err := a.broker.LastSequence(ctx, jetstream.StreamResults)
+	last, err := a.broker.LastSequence(ctx, work.StreamResults)
 	if err != nil {
 		return err
 	}
@@ -136,7 +137,7 @@ func (a *App) drain(ctx context.Context) {
 
 // badResult keeps a result that nobody can read among the dead letters.
 func (a *App) badResult(ctx context.Context, rec analytics.Record, why error) error {
-	return a.broker.Bury(ctx, jetstream.StreamResults, rec.Sequence, rec.Payload, why.Error())
+	return a.broker.Bury(ctx, work.StreamResults, rec.Sequence, rec.Payload, why.Error())
 }
 
 // ResultLog is the stream RESULTS as the recorder reads it.
@@ -146,7 +147,7 @@ type resultLog struct{ broker *jetstream.Broker }
 
 // Read returns the next messages, or none when wait is over.
 func (l resultLog) Read(ctx context.Context, from uint64, limit int, wait time.Duration) ([]analytics.Record, error) {
-	records, err := l.broker.Read(ctx, jetstream.StreamResults, from, limit, wait)
+	records, err := l.broker.Read(ctx, work.StreamResults, from, limit, wait)
 	out := make([]analytics.Record, len(records))
 	for i, r := range records {
 		out[i] = analytics.Record{Sequence: r.Sequence, Payload: r.Payload, Time: r.Time}
@@ -156,7 +157,7 @@ func (l resultLog) Read(ctx context.Context, from uint64, limit int, wait time.D
 
 // Purge forgets what was recorded.
 func (l resultLog) Purge(ctx context.Context, before uint64) error {
-	return l.broker.Purge(ctx, jetstream.StreamResults, before)
+	return l.broker.Purge(ctx, work.StreamResults, before)
 }
 
 // recorded answers the senders' question whether work was finished before.
@@ -165,10 +166,10 @@ type recorded struct{ app *App }
 // CatchUp waits until what earlier processes wrote to RESULTS is in ClickHouse, and
 // with ours what this one did by now.
 func (r recorded) CatchUp(ctx context.Context, ours bool) error {
-	last := r.app.broker.SequenceAtOpen(jetstream.StreamResults)
+	last := r.app.broker.SequenceAtOpen(work.StreamResults)
 	if ours {
 		var err error
-		if last, err = r.app.broker.LastSequence(ctx, jetstream.StreamResults); err != nil {
+		if last, err = r.app.broker.LastSequence(ctx, work.StreamResults); err != nil {
 			return err
 		}
 	}
@@ -181,11 +182,11 @@ func (r recorded) Recorded(ctx context.Context, ids []chatbell.UUID) (map[chatbe
 }
 
 // Touched tells of which events anything is recorded.
-func (r recorded) Touched(ctx context.Context, since time.Time, limit int) (map[pipeline.EventKey]struct{}, bool, error) {
+func (r recorded) Touched(ctx context.Context, since time.Time, limit int) (map[ledger.EventKey]struct{}, bool, error) {
 	keys, err := r.app.clickhouse.Touched(ctx, since, limit+1)
-	out := make(map[pipeline.EventKey]struct{}, len(keys))
+	out := make(map[ledger.EventKey]struct{}, len(keys))
 	for _, k := range keys {
-		out[pipeline.EventKey{Network: k.Network, ID: k.ID}] = struct{}{}
+		out[ledger.EventKey{Network: k.Network, ID: k.ID}] = struct{}{}
 	}
 	return out, len(keys) <= limit, err
 }

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
+
 	"chatbell"
 	"chatbell/analytics"
 	"chatbell/analytics/clickhouse"
@@ -24,13 +26,7 @@ import (
 	"chatbell/pipeline"
 	"chatbell/pipeline/jetstream"
 	"chatbell/pipeline/webhooks"
-)
-
-// Names of the durable consumers.
-const (
-	durableMatch = "match"
-	durablePush  = "push"
-	durableHook  = "hook"
+	"chatbell/pipeline/work"
 )
 
 // Options are what is not configuration.
@@ -144,19 +140,21 @@ func (a *App) listen(ctx context.Context) (err error) {
 }
 
 func (a *App) openBroker(ctx context.Context) (err error) {
-	limits := map[string]int64{}
-	if a.opts.ResultBytes > 0 {
-		limits[jetstream.StreamResults] = a.opts.ResultBytes
+	streams := pipeline.Streams()
+	for i := range streams {
+		if streams[i].Name == work.StreamResults && a.opts.ResultBytes > 0 {
+			streams[i].MaxBytes = a.opts.ResultBytes
+		}
 	}
 	a.broker, err = jetstream.Open(ctx, jetstream.Config{
-		Dir: filepath.Join(a.cfg.Data, "jetstream"), URLs: a.cfg.BrokerURLs(), DedupWindow: a.cfg.DedupWindow, MaxBytes: limits, Logger: a.log,
+		Dir: filepath.Join(a.cfg.Data, "jetstream"), URLs: a.cfg.BrokerURLs(), DedupWindow: a.cfg.DedupWindow, Streams: streams, Logger: a.log,
 	})
 	if err != nil {
 		return fmt.Errorf("open the broker: %w", err)
 	}
 	a.own(a.broker.Close)
 	a.intake = &intake{broker: a.broker, metrics: a.metrics, limit: a.opts.Backlog}
-	last, err := a.broker.LastSequence(ctx, jetstream.StreamEvents)
+	last, err := a.broker.LastSequence(ctx, work.StreamEvents)
 	if err != nil {
 		return fmt.Errorf("read the newest event: %w", err)
 	}
@@ -196,13 +194,9 @@ func (a *App) openPipeline(ctx context.Context) error {
 		return fmt.Errorf("make the webhook client: %w", err)
 	}
 	a.own(caller.Close)
-	events, push, hook, err := a.subscribers()
-	if err != nil {
-		return err
-	}
 	a.pipeline, err = pipeline.New(pipeline.Config{
-		Publisher: a.broker.Publisher(), Events: events, Push: push, Hook: hook,
-		Store: a.store, Networks: networks, Recorded: recorded{a}, Room: a.intake, EventsInFlight: eventsInFlight, Caller: caller, Observer: a.metrics, Log: a.log,
+		Publisher: a.broker.Publisher(), Subscribe: a.subscribe,
+		Store: a.store, Networks: networks, Recorded: recorded{a}, Room: a.intake, Caller: caller, Observer: a.metrics, Log: a.log,
 		Retry: a.cfg.PipelineRetry(), CloseTimeout: a.grace(),
 	})
 	return err
@@ -238,22 +232,9 @@ func (a *App) makeDefaultNetwork(ctx context.Context) error {
 	return err
 }
 
-// Bounds of what the stages have in hand. An event holds its place until its sends
-// are done: half of 2,048, which is what one destination may have, hide a provider's
-// 30 ms at 30,000 pushes/s. A batch is up to 256 sends, so that 256 of them are four
-// destinations' full queues.
-const (
-	eventsInFlight  = 2048
-	batchesInFlight = 256
-)
-
-func (a *App) subscribers() (events, push, hook *jetstream.Subscriber, err error) {
-	subscriber := func(durable string, inFlight int) *jetstream.Subscriber {
-		s, e := a.broker.Subscriber(jetstream.SubscriberConfig{Durable: durable, InFlight: inFlight, Key: pipeline.Key, CloseTimeout: a.grace()})
-		err = errors.Join(err, e)
-		return s
-	}
-	return subscriber(durableMatch, eventsInFlight), subscriber(durablePush, batchesInFlight), subscriber(durableHook, batchesInFlight), err
+// subscribe opens the subscriber of a stage.
+func (a *App) subscribe(c pipeline.Consumer) (message.Subscriber, error) {
+	return a.broker.Subscriber(jetstream.SubscriberConfig{Durable: c.Name, InFlight: c.InFlight, Key: work.Key, CloseTimeout: a.grace()})
 }
 
 func (a *App) openAPI(ctx context.Context) error {

@@ -16,6 +16,7 @@ import (
 	"chatbell/internal/metrics"
 	"chatbell/pipeline"
 	"chatbell/pipeline/jetstream"
+	"chatbell/pipeline/work"
 )
 
 // intake makes events durable in the broker.
@@ -54,8 +55,8 @@ func (in *intake) Accept(ctx context.Context, envs []chatbell.Envelope) ([]nativ
 		}
 		key := e.Key()
 		msgs[i] = message.NewMessage(chatbell.EventKey(e.Network, e.Event.ID), data)
-		pipeline.SetKey(msgs[i], key)
-		topics[i] = jetstream.Subject(jetstream.StreamEvents, key, e.Network)
+		work.SetKey(msgs[i], key)
+		topics[i] = work.Subject(work.StreamEvents, key, e.Network)
 	}
 	acks, err := in.broker.Publisher().PublishAcked(ctx, func(i int) string { return topics[i] }, msgs)
 	if err != nil {
@@ -106,7 +107,7 @@ func (in *intake) Sequence() uint64 { return in.last.Load() }
 // room refuses n events that would not fit, before anything is stored, and keeps the
 // place of those that it is asked to reserve.
 func (in *intake) room(ctx context.Context, n, reserve uint64) error {
-	b, err := in.broker.Backlog(ctx, jetstream.StreamEvents, durableMatch)
+	b, err := in.broker.Backlog(ctx, work.StreamEvents, pipeline.Consumers()[0].Name)
 	if err != nil {
 		return intakeError(err)
 	}
@@ -125,7 +126,7 @@ func (in *intake) room(ctx context.Context, n, reserve uint64) error {
 
 // Full reports that there is room only for the results of work in hand.
 func (in *intake) Full(ctx context.Context) (bool, error) {
-	r, err := in.broker.Backlog(ctx, jetstream.StreamResults, "")
+	r, err := in.broker.Backlog(ctx, work.StreamResults, "")
 	return r.MaxBytes > 0 && float64(r.Bytes) > resultsFull*float64(r.MaxBytes), err
 }
 

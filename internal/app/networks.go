@@ -8,19 +8,19 @@ import (
 
 	"chatbell"
 	"chatbell/internal/config"
-	"chatbell/pipeline"
 	"chatbell/pipeline/push"
 	"chatbell/pipeline/push/apns"
 	"chatbell/pipeline/push/fcm"
+	"chatbell/pipeline/work"
 	"chatbell/rules"
 	"chatbell/templates"
 )
 
 // registry is all networks, by id. It is immutable once made.
-type registry map[chatbell.NetworkID]*pipeline.Network
+type registry map[chatbell.NetworkID]*work.Network
 
 // Network finds a network.
-func (r registry) Network(id chatbell.NetworkID) (*pipeline.Network, bool) {
+func (r registry) Network(id chatbell.NetworkID) (*work.Network, bool) {
 	n, ok := r[id]
 	return n, ok
 }
@@ -58,10 +58,10 @@ func newRegistry(cfg *config.Config, stored []chatbell.NetworkID, roots *x509.Ce
 	return r, open, nil
 }
 
-func newNetwork(c *config.Network, builtin *templates.Builtin, roots *x509.CertPool) (*pipeline.Network, []closer, error) {
-	n := &pipeline.Network{
+func newNetwork(c *config.Network, builtin *templates.Builtin, roots *x509.CertPool) (*work.Network, []closer, error) {
+	n := &work.Network{
 		ID: c.ID, DefaultLocale: c.DefaultLocale, Delivery: c.Delivery, Endpoints: c.Endpoints(),
-		Pushers: map[pipeline.Credential]push.Notifier{},
+		Pushers: map[work.Credential]push.Notifier{},
 	}
 	var err error
 	if n.Rules, err = rules.New(); err != nil {
@@ -75,7 +75,7 @@ func newNetwork(c *config.Network, builtin *templates.Builtin, roots *x509.CertP
 }
 
 // addPushers is the list of push providers: a new one gets an entry here.
-func addPushers(n *pipeline.Network, c *config.Network, roots *x509.CertPool) (open []closer, err error) {
+func addPushers(n *work.Network, c *config.Network, roots *x509.CertPool) (open []closer, err error) {
 	for i := range c.APNs {
 		a := &c.APNs[i]
 		key, err := os.ReadFile(a.KeyFile)
@@ -90,7 +90,7 @@ func addPushers(n *pipeline.Network, c *config.Network, roots *x509.CertPool) (o
 		if err != nil {
 			return open, fmt.Errorf("apns %s: %w", a.BundleID, err)
 		}
-		n.Pushers[pipeline.Credential{Provider: chatbell.ProviderAPNs, App: a.BundleID}] = p
+		n.Pushers[work.Credential{Provider: chatbell.ProviderAPNs, App: a.BundleID}] = p
 		open = append(open, p)
 	}
 	for i := range c.FCM {
@@ -107,7 +107,7 @@ func addPushers(n *pipeline.Network, c *config.Network, roots *x509.CertPool) (o
 		if err != nil {
 			return open, fmt.Errorf("fcm %s: %w", f.App, err)
 		}
-		n.Pushers[pipeline.Credential{Provider: chatbell.ProviderFCM, App: f.App}] = p
+		n.Pushers[work.Credential{Provider: chatbell.ProviderFCM, App: f.App}] = p
 		open = append(open, p)
 	}
 	return open, nil

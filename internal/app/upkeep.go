@@ -4,22 +4,16 @@ import (
 	"context"
 	"time"
 
-	"chatbell/pipeline/jetstream"
+	"chatbell/pipeline"
+	"chatbell/pipeline/work"
 )
 
 // purgeInterval is how often consumed messages are removed: often enough that a
 // stream is never much larger than what it has to remember.
 const purgeInterval = 30 * time.Second
 
-// consumers are the streams that are purged behind the floor of their consumer.
-// RESULTS is purged by the recorder.
-var consumers = [...]struct{ stream, durable string }{
-	{jetstream.StreamEvents, durableMatch},
-	{jetstream.StreamPush, durablePush},
-	{jetstream.StreamHook, durableHook},
-}
-
-// purge removes consumed messages until the context ends.
+// purge is the janitor: it removes consumed messages, behind the floor of their
+// consumer, until the context ends. RESULTS is purged by the recorder.
 func (a *App) purge(ctx context.Context) error {
 	t := time.NewTicker(purgeInterval)
 	defer t.Stop()
@@ -29,24 +23,24 @@ func (a *App) purge(ctx context.Context) error {
 			return nil
 		case <-t.C:
 		}
-		for _, c := range consumers {
-			if err := a.broker.PurgeAcknowledged(ctx, c.stream, c.durable); err != nil && ctx.Err() == nil {
-				a.log.Warn("cannot purge consumed messages; trying again", "stream", c.stream, "error", err)
+		for _, c := range pipeline.Consumers() {
+			if err := a.broker.PurgeAcknowledged(ctx, c.Stream, c.Name); err != nil && ctx.Err() == nil {
+				a.log.Warn("cannot purge consumed messages; trying again", "stream", c.Stream, "error", err)
 			}
 		}
 	}
 }
 
 func (a *App) registerGauges() {
-	for _, c := range consumers {
-		labels := map[string]string{"stream": c.stream}
+	for _, c := range pipeline.Consumers() {
+		labels := map[string]string{"stream": c.Stream}
 		a.metrics.Gauge("chatbell_stream_pending", "Messages that nobody has finished.", labels, func(ctx context.Context) (float64, error) {
-			b, err := a.broker.Backlog(ctx, c.stream, c.durable)
+			b, err := a.broker.Backlog(ctx, c.Stream, c.Name)
 			return float64(b.Pending + b.InFlight), err
 		})
 	}
 	a.metrics.Gauge("chatbell_results_bytes", "Bytes of results that ClickHouse does not have yet.", nil, func(ctx context.Context) (float64, error) {
-		b, err := a.broker.Backlog(ctx, jetstream.StreamResults, "")
+		b, err := a.broker.Backlog(ctx, work.StreamResults, "")
 		return float64(b.Bytes), err
 	})
 	a.metrics.Gauge("chatbell_sending_paused", "1 while nothing is sent because there is no room for more results.", nil, func(context.Context) (float64, error) {

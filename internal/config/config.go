@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"chatbell"
-	"chatbell/pipeline"
+	"chatbell/pipeline/deliver"
 	"chatbell/templates"
 )
 
@@ -134,7 +134,7 @@ type TextPatch struct {
 
 // defaults is the configuration of a start without any.
 func defaults() *Config {
-	r := pipeline.DefaultRetry()
+	r := deliver.DefaultRetry()
 	return &Config{
 		Data: "./data", Listen: "127.0.0.1:8080", Store: Embedded, Broker: Embedded, ClickHouse: Embedded,
 		ClickHouseListen: "127.0.0.1:8123", ClickHouseUser: "analyst", ShutdownTimeout: 30 * time.Second,
@@ -155,8 +155,8 @@ func (c *Config) BrokerURLs() []string {
 }
 
 // PipelineRetry is the schedule in the pipeline's words.
-func (c *Config) PipelineRetry() pipeline.Retry {
-	return pipeline.Retry{
+func (c *Config) PipelineRetry() deliver.Retry {
+	return deliver.Retry{
 		PushInitial: c.Retry.Push.Initial, PushMax: c.Retry.Push.Max, PushExpire: c.Retry.Push.Expire, Webhooks: c.Retry.Webhooks,
 	}
 }

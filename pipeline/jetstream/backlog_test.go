@@ -26,21 +26,21 @@ func (l leaderless) Stream(ctx context.Context, name string) (jetstream.Stream, 
 
 // A stream without a leader holds up those who ask for it, and nobody else.
 func TestBacklogHoldsUpNobody(t *testing.T) {
-	b, err := Open(t.Context(), Config{Dir: t.TempDir(), Streams: []string{StreamEvents, StreamResults}})
+	b, err := Open(t.Context(), Config{Dir: t.TempDir(), Streams: []Stream{{Name: "EVENTS"}, {Name: "RESULTS"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer b.Close()
 	asked := make(chan struct{})
-	b.js = leaderless{b.js, StreamResults, asked}
+	b.js = leaderless{b.js, "RESULTS", asked}
 	ctx, cancel := context.WithCancel(t.Context())
 	gaveUp := make(chan struct{})
-	go func() { _, _ = b.Backlog(ctx, StreamResults, ""); close(gaveUp) }()
+	go func() { _, _ = b.Backlog(ctx, "RESULTS", ""); close(gaveUp) }()
 	<-asked
 	ok := make(chan struct{})
 	go func() {
-		b.SequenceAtOpen(StreamEvents) // asked for each message that is handed out
-		_, _ = b.Backlog(t.Context(), StreamEvents, "")
+		b.SequenceAtOpen("EVENTS") // asked for each message that is handed out
+		_, _ = b.Backlog(t.Context(), "EVENTS", "")
 		close(ok)
 	}()
 	select {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -50,12 +51,10 @@ type Config struct {
 	SyncInterval time.Duration
 	// DedupWindow is how long message ids are remembered; default 10 min.
 	DedupWindow time.Duration
-	// MaxBytes replaces the default limit of a stream.
-	MaxBytes map[string]int64
 	// Replicas of each stream on an external cluster; default 1.
 	Replicas int
-	// Streams to create; default all of the pipeline's.
-	Streams []string
+	// Streams are made, or brought to these settings, when the broker is opened.
+	Streams []Stream
 	// AutoCreate makes a stream for a topic that has none when it is first used.
 	AutoCreate bool
 	Logger     *slog.Logger
@@ -70,9 +69,6 @@ func (c *Config) setDefaults() {
 	}
 	if c.Replicas <= 0 {
 		c.Replicas = 1
-	}
-	if c.Streams == nil {
-		c.Streams = []string{StreamEvents, StreamPush, StreamHook, StreamResults, StreamDead}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -123,8 +119,8 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 		jetstream.WithPublishAsyncTimeout(publishTimeout), jetstream.WithDefaultTimeout(publishTimeout)); err != nil {
 		return nil, fmt.Errorf("open jetstream: %w", err)
 	}
-	for _, name := range cfg.Streams {
-		if err := b.ensure(ctx, name); err != nil {
+	for _, s := range slices.Concat(cfg.Streams, []Stream{deadLetters}) {
+		if err := b.ensure(ctx, s.Name); err != nil {
 			return nil, err
 		}
 	}

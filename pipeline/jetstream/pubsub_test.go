@@ -13,7 +13,7 @@ import (
 // open opens a broker that makes streams for the suite's topics.
 func open(t testing.TB, dir string, change ...func(*jetstream.Config)) *jetstream.Broker {
 	t.Helper()
-	cfg := jetstream.Config{Dir: dir, Streams: []string{}, AutoCreate: true}
+	cfg := jetstream.Config{Dir: dir, AutoCreate: true}
 	for _, c := range change {
 		c(&cfg)
 	}

@@ -13,7 +13,7 @@ import (
 // A reader that waits for a moment only, again and again, while messages come, gets
 // each one in order and is never told that one is missing.
 func TestReadLosesNothing(t *testing.T) {
-	b := open(t, t.TempDir(), func(c *jetstream.Config) { c.Streams = []string{"READ"} })
+	b := open(t, t.TempDir(), func(c *jetstream.Config) { c.Streams = []jetstream.Stream{{Name: "READ"}} })
 	const n = 3000
 	published := make(chan error, 1)
 	go func() {

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 
 // publishForever says each id once it is stored.
 func publishForever(dir string) error {
-	b, err := jetstream.Open(context.Background(), jetstream.Config{Dir: dir, Streams: []string{"KILL"}})
+	b, err := jetstream.Open(context.Background(), jetstream.Config{Dir: dir, Streams: []jetstream.Stream{{Name: "KILL"}}})
 	if err != nil {
 		return err
 	}
@@ -192,7 +192,7 @@ func TestPurgeKeepsTheWindow(t *testing.T) {
 }
 
 func TestFullStream(t *testing.T) {
-	b := open(t, t.TempDir(), func(c *jetstream.Config) { c.MaxBytes = map[string]int64{"FULL": 10_000} })
+	b := open(t, t.TempDir(), func(c *jetstream.Config) { c.Streams = []jetstream.Stream{{Name: "FULL", MaxBytes: 10_000}} })
 	payload := []byte(strings.Repeat("x", 1_000))
 	p, n := b.Publisher(), 0
 	var err error

@@ -1,44 +1,48 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-
-	"chatbell"
 )
 
-// The streams of the pipeline.
-const (
-	StreamEvents  = "EVENTS"  // accepted events: EVENTS.<partition>.<network>
-	StreamPush    = "PUSH"    // batches for push providers: PUSH.<partition>.<network>
-	StreamHook    = "HOOK"    // batches for webhooks: HOOK.<partition>.<network>
-	StreamResults = "RESULTS" // finished rows for the recorder: RESULTS
-	StreamDead    = "DEAD"    // what was given up, and why: DEAD.<subject it had>
-)
+// DeadLetters is the stream of what was given up, and why: DEAD.<subject it had>. It is
+// the adapter's own: whoever subscribes may have messages that nobody can handle.
+const DeadLetters = "DEAD"
 
-// Partitions is how many subjects the channels are spread over, so that several
-// nodes can share the work. It is part of the stored subjects and must not change.
-const Partitions = 32
-
-// Partition is the partition of an ordering key.
-func Partition(key string) int {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(key)) // never fails
-	return int(h.Sum32() % Partitions)
+// Stream is what a stream is made with.
+type Stream struct {
+	// Name is also its first subject; the others begin with it and a dot.
+	Name string
+	// MaxBytes bounds it on disk, after which publishing fails with [ErrFull]; default 4 GiB.
+	MaxBytes int64
+	// Duplicates is how long ids are remembered; default is the broker's DedupWindow.
+	Duplicates time.Duration
+	// DiscardOld drops the oldest message of a full stream instead of refusing the newest.
+	DiscardOld bool
 }
 
-// Subject is where messages with an ordering key are published.
-func Subject(stream, key string, network chatbell.NetworkID) string {
-	return stream + "." + strconv.Itoa(Partition(key)) + "." + string(network)
+const gib = 1 << 30
+
+// deadLetters is the stream of dead letters. Nobody publishes the same id twice there, and
+// the newest failure says more than the oldest.
+var deadLetters = Stream{Name: DeadLetters, MaxBytes: gib, Duplicates: time.Minute, DiscardOld: true}
+
+// stream finds what a stream is to be made with. One that is made on demand has the defaults.
+func (c *Config) stream(name string) Stream {
+	for _, s := range slices.Concat(c.Streams, []Stream{deadLetters}) {
+		if s.Name == name {
+			return s
+		}
+	}
+	return Stream{Name: name}
 }
 
 // streamName is the stream behind a topic: its first token.
@@ -47,40 +51,17 @@ func streamName(topic string) string {
 	return name
 }
 
-const gib = 1 << 30
-
-// defaultMaxBytes bounds each stream on disk. EVENTS also keeps what was consumed
-// within the deduplication window: 10 minutes of 10,000 events/s at 1 KiB are 6 GiB.
-// PUSH and HOOK hold a fan-out to a million devices (120 MiB) many times over.
-// RESULTS holds some 70 million rows of 120 bytes, hours of an unreachable ClickHouse.
-func defaultMaxBytes(stream string) int64 {
-	switch stream {
-	case StreamEvents, StreamResults:
-		return 8 * gib
-	case StreamDead:
-		return gib
-	default:
-		return 4 * gib
-	}
-}
-
 // ensureStream creates the stream or brings it to today's settings.
 func (b *Broker) ensureStream(ctx context.Context, name string) error {
+	want := b.cfg.stream(name)
 	cfg := jetstream.StreamConfig{
 		Name: name, Subjects: []string{name, name + ".>"},
 		Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage,
-		Discard: jetstream.DiscardNew, MaxBytes: defaultMaxBytes(name), MaxMsgSize: maxPayload,
-		Duplicates: b.cfg.DedupWindow, Replicas: b.cfg.Replicas,
+		Discard: jetstream.DiscardNew, MaxBytes: cmp.Or(want.MaxBytes, 4*gib), MaxMsgSize: maxPayload,
+		Duplicates: cmp.Or(want.Duplicates, b.cfg.DedupWindow), Replicas: b.cfg.Replicas,
 	}
-	if n, ok := b.cfg.MaxBytes[name]; ok {
-		cfg.MaxBytes = n
-	}
-	switch name {
-	case StreamResults, StreamDead:
-		cfg.Duplicates = time.Minute // nobody publishes the same id twice here
-	}
-	if name == StreamDead {
-		cfg.Discard = jetstream.DiscardOld // the newest failure says more than the oldest
+	if want.DiscardOld {
+		cfg.Discard = jetstream.DiscardOld
 	}
 	if _, err := b.js.CreateOrUpdateStream(ctx, cfg); err != nil {
 		return fmt.Errorf("create stream %s: %w", name, err)

@@ -226,7 +226,7 @@ func (s *Subscriber) dead(m *inHand, reason string) {
 		_ = m.raw.NakWithDelay(s.cfg.NackDelay) // if this is lost too, AckWait brings the message back
 		return
 	}
-	_ = m.raw.TermWithReason("see the stream " + StreamDead)
+	_ = m.raw.TermWithReason("see the stream " + DeadLetters)
 }
 
 // Bury puts a message that somebody read and could not use among the dead letters.
@@ -244,10 +244,10 @@ func (b *Broker) bury(ctx context.Context, header nats.Header, subject, by strin
 	h.Set(headerDeadSequence, strconv.FormatUint(sequence, 10))
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
-	if err := b.topic(ctx, StreamDead); err != nil {
+	if err := b.topic(ctx, DeadLetters); err != nil {
 		return err
 	}
-	if _, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: StreamDead + "." + subject, Header: h, Data: payload}); err != nil {
+	if _, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: DeadLetters + "." + subject, Header: h, Data: payload}); err != nil {
 		return fmt.Errorf("write a dead letter: %w", asUnavailable(err))
 	}
 	return nil

@@ -12,7 +12,7 @@ import (
 // The first answer to a new reader is lost on its way (the broker took longer than the
 // second that the client waits): the next read begins where this one should have.
 func TestReadMissesNothingAtFirst(t *testing.T) {
-	b, err := Open(t.Context(), Config{Dir: t.TempDir(), Streams: []string{"READ"}})
+	b, err := Open(t.Context(), Config{Dir: t.TempDir(), Streams: []Stream{{Name: "READ"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestReadMissesNothingAtFirst(t *testing.T) {
 func TestKilledWhileRewinding(t *testing.T) {
 	dir := t.TempDir()
 	open := func() *Broker {
-		b, err := Open(t.Context(), Config{Dir: dir, Streams: []string{"WORK"}})
+		b, err := Open(t.Context(), Config{Dir: dir, Streams: []Stream{{Name: "WORK"}}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,211 @@
+package deliver
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// tries notes what ran.
+type tries struct {
+	mu   sync.Mutex
+	done []int
+}
+
+func (r *tries) run(n int) func(bool) bool {
+	return func(bool) bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.done = append(r.done, n)
+		return true
+	}
+}
+
+func (r *tries) all() []int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.done)
+}
+
+// A phone's tries are made one after another, in their order, also where the first
+// takes its time; other phones do not wait for it.
+func TestQueueKeepsLanesInOrder(t *testing.T) {
+	var wg sync.WaitGroup
+	var slow, other tries
+	q := newQueue(8, &wg)
+	release, otherDone := make(chan struct{}), make(chan struct{})
+	var tasks []task
+	var want []int
+	for i := range maxParked {
+		run := slow.run(i)
+		if i == 0 {
+			run = func(bool) bool { <-release; return slow.run(0)(false) }
+		}
+		tasks = append(tasks, task{"slow", run}, task{"other", other.run(i)})
+		want = append(want, i)
+	}
+	tasks = append(tasks, task{"other", func(bool) bool { close(otherDone); return true }})
+	if !q.put(t.Context(), tasks, queueQuota) {
+		t.Fatal("the queue took nothing")
+	}
+	<-otherDone
+	if got := slow.all(); len(got) != 0 {
+		t.Errorf("tries %v overtook the first of their phone", got)
+	}
+	close(release)
+	wg.Wait()
+	if got := slow.all(); !slices.Equal(got, want) {
+		t.Errorf("the slow phone's tries were made in the order %v", got)
+	}
+	if got := other.all(); !slices.Equal(got, want) {
+		t.Errorf("the other phone's tries were made in the order %v", got)
+	}
+	if len(q.lanes) != 0 || q.parked != 0 {
+		t.Errorf("%d lanes and %d parked tries are left", len(q.lanes), q.parked)
+	}
+}
+
+// What one phone holds up is bounded: the rest goes past it.
+func TestQueueBoundsLanes(t *testing.T) {
+	var wg sync.WaitGroup
+	var ran tries
+	q := newQueue(8, &wg)
+	release, past := make(chan struct{}), make(chan struct{})
+	tasks := []task{{"slow", func(bool) bool { <-release; return ran.run(0)(false) }}}
+	for i := range maxParked {
+		tasks = append(tasks, task{"slow", ran.run(i + 1)})
+	}
+	tasks = append(tasks, task{"slow", func(bool) bool { close(past); return true }})
+	if !q.put(t.Context(), tasks, queueQuota) {
+		t.Fatal("the queue took nothing")
+	}
+	<-past
+	if got := ran.all(); len(got) != 0 {
+		t.Errorf("tries %v did not wait for the first", got)
+	}
+	close(release)
+	wg.Wait()
+	if got := ran.all(); len(got) != maxParked+1 || !slices.IsSorted(got) {
+		t.Errorf("the parked tries were made in the order %v", got)
+	}
+}
+
+// What is parked has its place in the queue's quota: a phone that hangs cannot make
+// the queue longer than it may be.
+func TestQueueCountsParked(t *testing.T) {
+	var wg sync.WaitGroup
+	q := newQueue(2, &wg)
+	release := make(chan struct{})
+	var tasks []task
+	for range maxParked {
+		tasks = append(tasks, task{"slow", func(bool) bool { <-release; return true }})
+	}
+	q.put(t.Context(), tasks, queueQuota)
+	q.put(t.Context(), []task{{"other", func(bool) bool { close(release); return true }}}, queueQuota) // ran: all before it are parked
+	wg.Wait()
+	q.parked, q.workers = queueQuota, 1
+	q.meter.since = q.meter.since.Add(-2 * rateWindow)
+	if q.put(t.Context(), tasks, queueQuota) {
+		t.Error("a full queue took more")
+	}
+}
+
+// One that says nothing gets its share, and when it hangs a few tries at once; as soon
+// as it answers it gets all again.
+func TestQueueShares(t *testing.T) {
+	var wg sync.WaitGroup
+	q := newQueue(1, &wg)
+	release := make(chan struct{})
+	some := func(n int) []task {
+		return slices.Repeat([]task{{"", func(bool) bool { <-release; return true }}}, n)
+	}
+	silentFor := func(d time.Duration) {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.breaker.heard = time.Now().Add(-d)
+	}
+	for _, x := range []struct {
+		silent time.Duration
+		n      int
+		want   bool
+	}{
+		{2 * stallAfter, 100, true}, // an empty queue takes a whole batch
+		{quietAfter / 2, 100, true},
+		{2 * quietAfter, 50, true},
+		{2 * quietAfter, 51, false}, // 250 in hand and 51 are more than 300
+		{2 * stallAfter, 1, false},
+		{0, 51, true},
+	} {
+		silentFor(x.silent)
+		if got := q.put(t.Context(), some(x.n), 300); got != x.want {
+			t.Errorf("after %v of silence %d more: %v, want %v", x.silent, x.n, got, x.want)
+		}
+	}
+	close(release)
+	wg.Wait()
+}
+
+// While a destination hangs, what waits for it is not tried in vain, one after another:
+// it goes, and a few tries find out whether the destination is back.
+func TestQueueSkipsWhatWouldHang(t *testing.T) {
+	const limit, more = 2 * probes, 100
+	var wg sync.WaitGroup
+	var skipped atomic.Int32
+	q := newQueue(limit, &wg)
+	one, release, left := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	hang := func(bool) bool {
+		select {
+		case <-one:
+		case <-release:
+		}
+		return false
+	}
+	tasks := slices.Repeat([]task{{"", hang}}, limit)
+	for range more {
+		tasks = append(tasks, task{"", func(skip bool) bool {
+			if skip && skipped.Add(1) == more {
+				close(left)
+			}
+			return !skip
+		}})
+	}
+	q.put(t.Context(), tasks, queueQuota)
+	q.mu.Lock()
+	q.breaker.heard = q.breaker.heard.Add(-2 * stallAfter)
+	q.mu.Unlock()
+	one <- struct{}{} // the first try is given up
+	<-left
+	close(release)
+	wg.Wait()
+	if q.breaker.trying != 0 {
+		t.Errorf("%d tries are counted at the end", q.breaker.trying)
+	}
+	var ran tries
+	q.put(t.Context(), []task{{"", ran.run(1)}}, queueQuota) // it is asked again
+	wg.Wait()
+	if len(ran.all()) != 1 || q.breaker.silent {
+		t.Error("a destination that had kept silent was not asked again")
+	}
+}
+
+// A destination gets as many tries at once as it may have, also where they come one by
+// one: a try that hangs holds up no other.
+func TestQueueRunsSideBySide(t *testing.T) {
+	var wg sync.WaitGroup
+	q := newQueue(8, &wg)
+	hang := make(chan struct{})
+	begun := make(chan int, 8)
+	for i := range 8 {
+		q.put(t.Context(), []task{{run: func(bool) bool { begun <- i; <-hang; return true }}}, queueQuota)
+		select {
+		case <-begun:
+		case <-time.After(5 * time.Second):
+			close(hang)
+			t.Fatalf("try %d waits for those before it, although 8 may be under way", i)
+		}
+	}
+	close(hang)
+	wg.Wait()
+}

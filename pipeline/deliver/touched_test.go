@@ -1,0 +1,108 @@
+package deliver
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"chatbell"
+	"chatbell/internal/store/sqlite"
+	"chatbell/pipeline/ledger"
+	"chatbell/pipeline/push"
+	"chatbell/pipeline/work"
+)
+
+// book answers for ClickHouse.
+type book struct{ done map[chatbell.UUID]struct{} }
+
+func (*book) CatchUp(context.Context, bool) error { return nil }
+func (b *book) Recorded(context.Context, []chatbell.UUID) (map[chatbell.UUID]struct{}, error) {
+	return b.done, nil
+}
+
+func (b *book) Touched(context.Context, time.Time, int) (map[ledger.EventKey]struct{}, bool, error) {
+	out := map[ledger.EventKey]struct{}{}
+	if len(b.done) > 0 {
+		out[ledger.EventKey{Network: "acme", ID: "e"}] = struct{}{}
+	}
+	return out, true, nil
+}
+
+type oneNetwork struct{ n *work.Network }
+
+func (n oneNetwork) Network(chatbell.NetworkID) (*work.Network, bool) { return n.n, true }
+
+type countingPhone struct{ sent atomic.Int32 }
+
+func (*countingPhone) Prepare(*push.Notification) (push.Payload, error) { return nil, nil } //nolint:nilnil // a test
+func (p *countingPhone) Send(context.Context, push.Payload, push.Target) (push.Receipt, error) {
+	p.sent.Add(1)
+	return push.Receipt{Status: 200}, nil
+}
+
+type nothing struct{}
+
+func (nothing) Tried(chatbell.TargetKind, chatbell.Reason, time.Duration) {}
+func (nothing) Publish(string, ...*message.Message) error                 { return nil }
+func (nothing) Close() error                                              { return nil }
+
+// A process put a retry into the store and was killed before it acknowledged the event.
+// The next one matches the event again, sends, and has that recorded; then the retry is
+// due. Nobody is told twice.
+func TestRetryOfKilledProcess(t *testing.T) {
+	s, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(t.TempDir(), "db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.RegisterDevice(t.Context(), "acme", chatbell.Device{ID: "d", User: "u", Provider: chatbell.ProviderAPNs, App: "chat", Token: "t"}); err != nil {
+		t.Fatal(err)
+	}
+	phone := new(countingPhone)
+	net := oneNetwork{&work.Network{ID: "acme", Pushers: map[work.Credential]push.Notifier{{Provider: chatbell.ProviderAPNs, App: "chat"}: phone}}}
+	records := &book{}
+	writer := ledger.NewWriter(nothing{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go writer.Run(ctx)
+	done := ledger.New(records)
+	d := NewStage(StageConfig{
+		Networks: net, Rechecks: s, Ledger: done, Instance: "new", Now: time.Now,
+		Dispatcher: NewDispatcher(Config{
+			Devices: s, Results: writer, Retry: DefaultRetry(), Observer: nothing{}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+			Backlog: NewBacklog(s, nothing{}, "new", slog.New(slog.DiscardHandler)),
+		}),
+	})
+	batch := func() *work.Batch {
+		return &work.Batch{
+			Notification: chatbell.Notification{Network: "acme", EventID: "e", AcceptedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)},
+			Destination:  work.Destination{Network: "acme", Provider: chatbell.ProviderAPNs, App: "chat"},
+			Texts:        []chatbell.Text{{Locale: "en"}}, Targets: []work.Target{{User: "u", Device: "d", Token: "t"}},
+		}
+	}
+	// The event, again: nothing of it is recorded yet, so it is sent, and recorded.
+	b := batch()
+	if err := done.Drop(t.Context(), []*work.Batch{b}, false); err != nil || len(b.Targets) != 1 {
+		t.Fatalf("%d targets are left, want 1: %v", len(b.Targets), err)
+	}
+	records.done = map[chatbell.UUID]struct{}{b.DeliveryID(&b.Targets[0]): {}}
+	// The retry of the killed process.
+	b = batch()
+	b.Boot, b.Targets[0].Attempts = "old", 1
+	data, err := json.Marshal(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Handle(message.NewMessage("1", data)); err != nil {
+		t.Fatal(err)
+	}
+	if n := phone.sent.Load(); n != 0 {
+		t.Errorf("it was sent %d times although its acceptance is recorded", n)
+	}
+}

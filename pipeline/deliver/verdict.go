@@ -1,0 +1,101 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"chatbell"
+	"chatbell/pipeline/push"
+	"chatbell/pipeline/work"
+)
+
+// try is what came of one attempt.
+type try struct {
+	work.Try
+	handBack bool // the process is stopping; nothing was decided
+	skipped  bool // the destination hangs; it was not tried
+}
+
+// answered reports whether the destination did not keep silent. What is handed back, or
+// refused before it was sent, says nothing against it.
+func (t *try) answered() bool { return t.Err == nil || !t.Err.Retry || t.Err.Status != 0 }
+
+// newTry reads a sender's answer. A cancelled context decides nothing: the work is
+// handed back instead of being recorded as a failure.
+func newTry(ctx context.Context, at time.Time, took time.Duration, r push.Receipt, err error) try {
+	t := try{Try: work.Try{At: at, Took: took, Receipt: r}}
+	var se *chatbell.SendError
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		t.handBack = true
+	case errors.As(err, &se):
+		t.Err = se
+	default:
+		t.Err = &chatbell.SendError{Reason: chatbell.Other, Err: err}
+	}
+	return t
+}
+
+// reason is why the try was not accepted; empty if it was.
+func (t *try) reason() chatbell.Reason {
+	switch {
+	case t.handBack:
+		return chatbell.CancelledReason
+	case t.Err != nil:
+		return t.Err.Reason
+	}
+	return ""
+}
+
+// verdict is what follows from a try: a final row, or another try at a time.
+type verdict struct {
+	outcome chatbell.Outcome // empty: try again
+	reason  chatbell.Reason
+	retryAt time.Time
+}
+
+// judgePush decides about a push after its n-th try (n from 1). Pure but for the
+// jitter. The expiry of the event bounds the tries, not their number.
+func (r *Retry) judgePush(n uint32, expires time.Time, t *try) verdict {
+	if t.Err == nil {
+		return verdict{outcome: chatbell.Accepted}
+	}
+	if !t.Err.Retry {
+		return verdict{outcome: chatbell.Failed, reason: t.Err.Reason}
+	}
+	wait := max(Backoff(r.PushInitial, r.PushMax, n), t.Err.RetryAfter)
+	at := t.At.Add(t.Took).Add(wait)
+	if at.After(expires) {
+		return verdict{outcome: chatbell.Expired, reason: chatbell.ExpiredReason}
+	}
+	return verdict{retryAt: at}
+}
+
+// judgeHook decides about a webhook call after its n-th try (n from 1).
+func (r *Retry) judgeHook(n uint32, t *try) verdict {
+	if t.Err == nil {
+		return verdict{outcome: chatbell.Accepted}
+	}
+	if !t.Err.Retry || int(n) > len(r.Webhooks) {
+		return verdict{outcome: chatbell.Failed, reason: t.Err.Reason}
+	}
+	wait := r.Webhooks[n-1]
+	wait += time.Duration((rand.Float64()*0.2 - 0.1) * float64(wait))
+	return verdict{retryAt: t.At.Add(t.Took).Add(max(wait, t.Err.RetryAfter))}
+}
+
+// minWait keeps full jitter from drawing a wait that is no wait.
+const minWait = 50 * time.Millisecond
+
+// Backoff draws the wait after the n-th try, from 1: exponential, with full jitter below
+// a bound that doubles.
+func Backoff(initial, limit time.Duration, n uint32) time.Duration {
+	bound := limit
+	if n <= 30 { // beyond that the shift overflows, and the limit holds anyway
+		bound = min(limit, initial<<(n-1))
+	}
+	return max(minWait, rand.N(bound+1))
+}

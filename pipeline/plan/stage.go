@@ -1,0 +1,139 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"chatbell"
+	"chatbell/pipeline/deliver"
+	"chatbell/pipeline/jetstream"
+	"chatbell/pipeline/ledger"
+	"chatbell/pipeline/work"
+)
+
+// DirectTargets is how many targets a request may have and still be sent without
+// another durable hop: one batch.
+const DirectTargets = work.MaxBatch
+
+// maxDirectRows bounds the people, and the rows, of a request that is sent directly: even
+// if nobody among them is told, they have to fit into one message of results.
+const maxDirectRows = 4 * DirectTargets
+
+// StageConfig is what a stage is made of. All fields are required.
+type StageConfig struct {
+	// Planners are the kinds of requests that can be worked off.
+	Planners    map[work.Kind]Planner
+	Publisher   message.Publisher
+	Checkpoints Checkpoints
+	Results     *ledger.Writer
+	Ledger      *ledger.Ledger
+	Dispatcher  *deliver.Dispatcher
+	// Degraded is how many tries a destination that has become quiet may have in flight.
+	Degraded int
+}
+
+// Stage is the consumer of EVENTS: one message is one request.
+type Stage struct{ cfg StageConfig }
+
+// NewStage makes a stage.
+func NewStage(c StageConfig) *Stage { return &Stage{cfg: c} }
+
+// Handle is the watermill handler of the stage.
+func (s *Stage) Handle(msg *message.Message) error {
+	ctx := msg.Context()
+	kind := work.KindOf(msg)
+	planner, ok := s.cfg.Planners[kind]
+	if !ok {
+		return work.Permanent(fmt.Errorf("there is no planner for requests of kind %q", kind))
+	}
+	req := &Request{
+		ID:          msg.UUID,
+		Payload:     msg.Payload,
+		Sequence:    jetstream.Sequence(msg),
+		Redelivered: jetstream.MaybeRepeat(msg),
+	}
+	p, err := planner.Open(ctx, req)
+	if err != nil {
+		return err
+	}
+	f := &fanout{stage: s, req: req, plan: p}
+	resumed, err := f.resume(ctx)
+	if err != nil {
+		return err
+	}
+	if resumed {
+		return f.run(ctx)
+	}
+	pages, small, err := firstPages(ctx, p)
+	if err != nil {
+		return err
+	}
+	if small {
+		return s.direct(ctx, msg, req, p, pages)
+	}
+	for _, page := range pages {
+		if err := f.write(ctx, page); err != nil {
+			return err
+		}
+	}
+	return f.run(ctx)
+}
+
+// firstPages decides pages as long as the request is small, and reports whether it is.
+func firstPages(ctx context.Context, p Plan) ([]*Page, bool, error) {
+	var pages []*Page
+	var from Cursor
+	targets := 0
+	people := 0
+	rows := 0
+	for {
+		page, err := p.Page(ctx, from)
+		if err != nil {
+			return nil, false, err
+		}
+		pages = append(pages, page)
+		targets += page.targets()
+		people += int(page.People)
+		rows += len(page.Rows)
+		switch {
+		case targets > DirectTargets || max(people, rows) > maxDirectRows:
+			return pages, false, nil
+		case page.Last:
+			return pages, true, nil
+		}
+		from = page.Next
+	}
+}
+
+// direct sends what was planned and makes the results durable. The gate for the
+// channel's next request opens as soon as the targets are in their queues.
+func (s *Stage) direct(ctx context.Context, msg *message.Message, req *Request, p Plan, pages []*Page) error {
+	out := &chatbell.Results{MaybeRepeat: req.Redelivered}
+	var batches []*work.Batch
+	var people uint32
+	for _, page := range pages {
+		out.Deliveries = append(out.Deliveries, page.Rows...)
+		batches = append(batches, page.Batches...)
+		people += page.People
+	}
+	out.Events = []chatbell.AcceptedEvent{p.Row(people)}
+	batches = number(batches)
+	for _, b := range batches {
+		if err := b.Seal(); err != nil {
+			return err
+		}
+	}
+	if req.Redelivered {
+		if err := s.cfg.Ledger.Drop(ctx, batches, jetstream.HandledHere(msg)); err != nil {
+			return err
+		}
+	}
+	flights := make([]*deliver.Flight, 0, len(batches))
+	for _, b := range batches {
+		flights = append(flights, s.cfg.Dispatcher.Submit(ctx, p.Network(), b, s.cfg.Degraded))
+	}
+	jetstream.Release(msg)
+	return s.cfg.Dispatcher.Settle(ctx, flights, out)
+}

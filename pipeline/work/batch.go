@@ -1,0 +1,120 @@
+package work
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+
+	"chatbell"
+	"chatbell/pipeline/webhooks"
+)
+
+// MaxBatch bounds the targets of a push batch: one text per language and some 250
+// tokens are about 30 KiB, one database query at send, one page of work to repeat.
+const MaxBatch = 256
+
+// MaxCallTargets is how many people one webhook call names.
+const MaxCallTargets = webhooks.MaxTargets
+
+// Batch is work for one destination: one notification, its texts, and whom it goes
+// to. For a push each target is a try of its own; for a webhook the whole batch is
+// one call.
+type Batch struct {
+	// ID is the same however often the batch is handed out; it is also the webhook-id.
+	ID           string                `json:"id"`
+	Notification chatbell.Notification `json:"notification"`
+	Destination  Destination           `json:"destination"`
+	// Texts are the languages that the targets need, each once.
+	Texts   []chatbell.Text `json:"texts"`
+	Targets []Target        `json:"targets"`
+	// MessageID is the chat message that the notification is about, if any.
+	MessageID string `json:"message_id,omitempty"`
+	Badge     *int   `json:"badge,omitempty"`
+	// Call is what a webhook needs besides; nil for a push.
+	Call *Call `json:"call,omitempty"`
+	// Boot names the process that wrote a batch which waited in the store; another
+	// process cannot know whether it was already handed out.
+	Boot string `json:"boot,omitempty"`
+	// Waits counts how often the batch was put into the store to wait. Without it a
+	// second wait would be taken for a repeat of the first, and dropped.
+	Waits uint32 `json:"waits,omitempty"`
+	// Repeat says that the work behind the batch may have been handed out before.
+	Repeat bool `json:"repeat,omitempty"`
+}
+
+// Target is one device, or one person to be named in a webhook call.
+type Target struct {
+	User     chatbell.UserID   `json:"u"`
+	Device   chatbell.DeviceID `json:"d,omitempty"`
+	Token    string            `json:"t,omitempty"`
+	Platform chatbell.Platform `json:"p,omitempty"`
+	Sandbox  bool              `json:"s,omitempty"`
+	// Text is the index of the target's language in the batch's texts.
+	Text int `json:"l,omitempty"`
+	// Attempts counts the tries so far.
+	Attempts uint32 `json:"a,omitempty"`
+	// Doubt says that the fate of an earlier try is unknown.
+	Doubt bool `json:"q,omitempty"`
+}
+
+// Call is the part of a webhook's body that is not the text.
+type Call struct {
+	// Raw says that the call hands over the event itself and tells nobody's notification.
+	Raw bool `json:"raw,omitempty"`
+	// Event is the chat backend's event, for the entities of the body.
+	Event chatbell.Event `json:"event"`
+	// Page counts from 1 to Pages where one call cannot name everybody.
+	Page  int `json:"page"`
+	Pages int `json:"pages"`
+}
+
+// DeliveryID is the id of the batch's notification at one of its targets.
+func (b *Batch) DeliveryID(t *Target) chatbell.UUID {
+	kind := string(b.Destination.Kind())
+	name := string(t.Device)
+	if b.Destination.Endpoint != "" {
+		name = string(b.Destination.Endpoint)
+	}
+	n := &b.Notification
+	return chatbell.NewDeliveryID(n.Network, n.EventID, n.Rule, n.SubjectID, t.User, kind+":"+name)
+}
+
+// Seal gives the batch its id, which depends on all that it says: a repeat that
+// says the same has the same id, and the broker drops it.
+func (b *Batch) Seal() error {
+	b.ID = ""
+	data, err := b.Encode()
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(data)
+	b.ID = base64.RawURLEncoding.EncodeToString(sum[:16])
+	return nil
+}
+
+// Encode writes the batch for a stream or the store.
+func (b *Batch) Encode() ([]byte, error) {
+	data, err := json.Marshal(b)
+	if err != nil {
+		return nil, fmt.Errorf("encode batch for %s: %w", b.Destination, err)
+	}
+	return data, nil
+}
+
+// Decode reads a batch that was written to a stream or the store.
+func Decode(data []byte) (*Batch, error) {
+	b := new(Batch)
+	if err := json.Unmarshal(data, b); err != nil {
+		return nil, fmt.Errorf("decode batch: %w", err)
+	}
+	for i := range b.Targets {
+		if l := b.Targets[i].Text; l < 0 || l >= len(b.Texts) {
+			return nil, fmt.Errorf("decode batch: target %d names text %d of %d", i, l, len(b.Texts))
+		}
+	}
+	return b, nil
+}
+
+// IsRaw reports whether the batch hands over an event instead of notifying anybody.
+func (b *Batch) IsRaw() bool { return b.Call != nil && b.Call.Raw }

@@ -1,0 +1,63 @@
+package work
+
+import (
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+const (
+	// metaRepeat marks work of a request that may have been handed out before.
+	metaRepeat = "chatbell_maybe_repeat"
+	// metaKey carries the ordering key, so that the gate need not decode the message.
+	metaKey = "chatbell_key"
+	// metaKind names the kind of a request; a message without it is an event.
+	metaKind = "chatbell_kind"
+)
+
+// Kind is the kind of a request: which planner works it off.
+type Kind string
+
+// KindEvent is a chat event, as a [chatbell.Envelope] in JSON.
+const KindEvent Kind = "event"
+
+// KindOf is the kind of a request.
+func KindOf(m *message.Message) Kind {
+	if k := m.Metadata.Get(metaKind); k != "" {
+		return Kind(k)
+	}
+	return KindEvent
+}
+
+// SetKind says of what kind a request is.
+func SetKind(m *message.Message, k Kind) { m.Metadata.Set(metaKind, string(k)) }
+
+// Key is the ordering key of a message in any of the streams; it is what the
+// subscribers' gates go by.
+func Key(m *message.Message) string { return m.Metadata.Get(metaKey) }
+
+// SetKey puts the ordering key on a message.
+func SetKey(m *message.Message, key string) { m.Metadata.Set(metaKey, key) }
+
+// MarkRepeat says that the work in a message may have been handed out before.
+func MarkRepeat(m *message.Message) { m.Metadata.Set(metaRepeat, "1") }
+
+// MarkedRepeat reports whether MarkRepeat was called for the message.
+func MarkedRepeat(m *message.Message) bool { return m.Metadata.Get(metaRepeat) != "" }
+
+// Message is the batch on its way through a stream. Its id is the batch's, so that
+// the broker drops an identical repeat.
+func (b *Batch) Message() (*message.Message, error) {
+	data, err := b.Encode()
+	if err != nil {
+		return nil, err
+	}
+	return message.NewMessage(b.ID, data), nil
+}
+
+// Subject is where the batch is published.
+func (b *Batch) Subject(key string) string {
+	stream := StreamPush
+	if b.Call != nil {
+		stream = StreamHook
+	}
+	return Subject(stream, key, b.Notification.Network)
+}
