@@ -38,7 +38,8 @@ var ours = map[string][]string{
 	"pipeline/webhooks":         {"."},
 	"pipeline/jetstream":        {}, // knows nothing of the product
 	"pipeline/work":             {".", "pipeline/push", "pipeline/webhooks", "rules", "templates"},
-	"pipeline/ledger/rowcodec":  {"."},
+	"internal/row":              {}, // columns of any row type
+	"pipeline/ledger/rowcodec":  {".", "internal/row"},
 	"pipeline/ledger":           {".", "pipeline/ledger/rowcodec", "pipeline/work"},
 	"pipeline/deliver":          {".", "internal/store", "pipeline/jetstream", "pipeline/ledger", "pipeline/push", "pipeline/webhooks", "pipeline/work"},
 	"pipeline/plan":             {".", "pipeline/deliver", "pipeline/jetstream", "pipeline/ledger", "pipeline/webhooks", "pipeline/work"},
@@ -47,7 +48,7 @@ var ours = map[string][]string{
 	"internal/store":            {"."},
 	"internal/store/sqlite":     {".", "internal/store"},
 	"analytics":                 {".", "pipeline/ledger/rowcodec", "internal/store"},
-	"analytics/clickhouse":      {".", "analytics"},
+	"analytics/clickhouse":      {".", "analytics", "internal/row"},
 	"analytics/engine":          {"internal/listen"}, // a part that other programs could use
 	"handlers/native":           {".", "internal/listen", "internal/store", "pipeline/push"},
 	"internal/listen":           {},

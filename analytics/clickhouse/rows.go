@@ -11,6 +11,7 @@ import (
 
 	"chatbell"
 	"chatbell/analytics"
+	"chatbell/internal/row"
 )
 
 // Insert writes the rows of a block, one insert for each table. Each carries the
@@ -22,60 +23,63 @@ func (s *Store) Insert(ctx context.Context, token string, rows *chatbell.Results
 		return err
 	}
 	return errors.Join(
-		s.batch(ctx, "deliveries", token, deliveryColumns, len(rows.Deliveries), func(b driver.Batch, i int) error { return appendDelivery(b, &rows.Deliveries[i]) }),
-		s.batch(ctx, "attempts", token, attemptColumns, len(rows.Attempts), func(b driver.Batch, i int) error { return appendAttempt(b, &rows.Attempts[i]) }),
-		s.batch(ctx, "events", token, eventColumns, len(rows.Events), func(b driver.Batch, i int) error { return appendEvent(b, &rows.Events[i]) }),
+		insert(ctx, s, "deliveries", token, deliveries, rows.Deliveries),
+		insert(ctx, s, "attempts", token, attempts, rows.Attempts),
+		insert(ctx, s, "events", token, events, rows.Events),
 	)
 }
 
-func (s *Store) batch(ctx context.Context, table, token, columns string, n int, add func(driver.Batch, int) error) error {
-	if n == 0 {
+// The tables' columns, as the rows' structs declare them.
+var (
+	deliveries = row.Of[chatbell.Delivery]()
+	attempts   = row.Of[chatbell.Attempt]()
+	events     = row.Of[chatbell.AcceptedEvent]()
+)
+
+// insert writes the rows of one table.
+func insert[R any](ctx context.Context, s *Store, name, token string, table *row.Table[R], rows []R) error {
+	if len(rows) == 0 {
 		return nil
 	}
 	ctx = ch.Context(ctx, ch.WithSettings(ch.Settings{
-		"insert_deduplicate": 1, "insert_deduplication_token": table + "-" + token,
+		"insert_deduplicate": 1, "insert_deduplication_token": name + "-" + token,
 		"deduplicate_blocks_in_dependent_materialized_views": 1,
 	}))
-	b, err := s.conn.PrepareBatch(ctx, "INSERT INTO "+s.database+"."+table+" ("+columns+")")
+	b, err := s.conn.PrepareBatch(ctx, "INSERT INTO "+s.database+"."+name+" ("+table.Names()+")")
 	if err != nil {
-		return fmt.Errorf("insert into %s: %w", table, err)
+		return fmt.Errorf("insert into %s: %w", name, err)
 	}
-	for i := range n {
-		if err := add(b, i); err != nil {
-			return errors.Join(fmt.Errorf("insert into %s: row %d: %w", table, i, err), b.Abort())
+	columns := table.Columns()
+	values := make([]any, len(columns))
+	for i := range rows {
+		putValues(values, columns, row.At(&rows[i]))
+		if err := b.Append(values...); err != nil {
+			return errors.Join(fmt.Errorf("insert into %s: row %d: %w", name, i, err), b.Abort())
 		}
 	}
 	if err := b.Send(); err != nil {
-		return fmt.Errorf("insert %d rows into %s: %w", n, table, err)
+		return fmt.Errorf("insert %d rows into %s: %w", len(rows), name, err)
 	}
 	return nil
 }
 
-const deliveryColumns = `network, event_id, event_type, channel_id, user_id, device_id, delivery_id, target, platform, app, locale, template,
-	endpoint, subject_id, replay, outcome, level, reason, attempts, provider_id, provider_status, provider_reason,
-	event_time, accepted_at, finished_at, latency_ms, source`
-
-func appendDelivery(b driver.Batch, d *chatbell.Delivery) error {
-	return b.Append(string(d.Network), string(d.EventID), string(d.EventType), string(d.ChannelID), string(d.UserID), string(d.DeviceID),
-		string(d.DeliveryID), string(d.Target), string(d.Platform), d.App, d.Locale, d.Template,
-		string(d.Endpoint), d.SubjectID, d.Replay, string(d.Outcome), string(d.Level), string(d.Reason), d.Attempts,
-		d.ProviderID, d.ProviderStatus, d.ProviderReason, storable(d.EventTime), d.AcceptedAt, d.FinishedAt, d.LatencyMS, string(d.Source))
-}
-
-const attemptColumns = `network, event_id, delivery_id, user_id, device_id, target, endpoint, number, at, duration_ms,
-	outcome, reason, will_retry, maybe_repeat, provider_id, provider_status, provider_reason`
-
-func appendAttempt(b driver.Batch, a *chatbell.Attempt) error {
-	return b.Append(string(a.Network), string(a.EventID), string(a.DeliveryID), string(a.UserID), string(a.DeviceID), string(a.Target),
-		string(a.Endpoint), a.Number, a.At, a.DurationMS, string(a.Outcome), string(a.Reason), a.WillRetry, a.MaybeRepeat,
-		a.ProviderID, a.ProviderStatus, a.ProviderReason)
-}
-
-const eventColumns = `network, event_id, event_type, channel_id, actor_id, event_time, accepted_at, source, audience`
-
-func appendEvent(b driver.Batch, e *chatbell.AcceptedEvent) error {
-	return b.Append(string(e.Network), string(e.EventID), string(e.EventType), string(e.ChannelID), string(e.ActorID),
-		storable(e.EventTime), e.AcceptedAt, string(e.Source), e.Audience)
+// putValues puts a row's values in the order of its columns.
+func putValues(values []any, columns []row.Column, r row.Ref) {
+	for i := range columns {
+		c := &columns[i]
+		switch c.Kind {
+		case row.Text:
+			values[i] = *c.Text(r)
+		case row.Small:
+			values[i] = *c.Small(r)
+		case row.Number:
+			values[i] = *c.Number(r)
+		case row.Moment:
+			values[i] = storable(*c.Moment(r))
+		case row.Truth:
+			values[i] = *c.Truth(r)
+		}
+	}
 }
 
 // The bounds of a DateTime64 that clickhouse-go can write: it counts nanoseconds.

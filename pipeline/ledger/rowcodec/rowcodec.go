@@ -7,10 +7,10 @@
 //
 // A message is a version byte, a flags byte, the numbers of deliveries, attempts and
 // events, then those rows. A row is a bit mask of the fields that follow, and these
-// fields in the order of the tables below. A text is its length and bytes, a number and
+// fields in the order of the row's struct. A text is its length and bytes, a number and
 // a length are unsigned varints, a time is its microseconds since 1970 as a signed
-// varint, a truth is its bit alone. A new field goes to the end of its table; another
-// change of the form needs another version.
+// varint, a truth is its bit alone. A new field goes to the end of its struct;
+// another change of the form needs another version.
 package rowcodec
 
 import (
@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"chatbell"
+	"chatbell/internal/row"
 )
 
 const (
@@ -43,17 +44,19 @@ func Encode(r *chatbell.Results) []byte {
 	for _, n := range []int{len(r.Deliveries), len(r.Attempts), len(r.Events)} {
 		c.buf = binary.AppendUvarint(c.buf, uint64(n)) //nolint:gosec // a length
 	}
-	encodeRows(c, r.Deliveries, delivery)
-	encodeRows(c, r.Attempts, attempt)
-	encodeRows(c, r.Events, event)
+	encodeRows(c, r.Deliveries, deliveries)
+	encodeRows(c, r.Attempts, attempts)
+	encodeRows(c, r.Events, events)
 	return c.buf
 }
 
-func encodeRows[R any](c *coder, rows []R, fields func(c *coder, row, before *R)) {
+func encodeRows[R any](c *coder, rows []R, table *row.Table[R]) {
 	before := new(R)
 	for i := range rows {
-		c.mask, c.bit, c.row = 0, 1, c.row[:0]
-		fields(c, &rows[i], before)
+		c.mask = 0
+		c.bit = 1
+		c.row = c.row[:0]
+		c.fields(table.Columns(), row.At(&rows[i]), row.At(before))
 		c.buf = append(binary.AppendUvarint(c.buf, c.mask), c.row...)
 		before = &rows[i]
 	}
@@ -98,9 +101,9 @@ func Append(out *chatbell.Results, payload []byte) error {
 	}
 	c := &coder{in: string(rest), decoding: true}
 	before := *out
-	out.Deliveries = decodeRows(c, out.Deliveries, h.Deliveries, delivery)
-	out.Attempts = decodeRows(c, out.Attempts, h.Attempts, attempt)
-	out.Events = decodeRows(c, out.Events, h.Events, event)
+	out.Deliveries = decodeRows(c, out.Deliveries, h.Deliveries, deliveries)
+	out.Attempts = decodeRows(c, out.Attempts, h.Attempts, attempts)
+	out.Events = decodeRows(c, out.Events, h.Events, events)
 	switch {
 	case c.bad:
 		err = fmt.Errorf("%w: row %d of it cannot be read", ErrMalformed, c.read)
@@ -116,17 +119,18 @@ func Append(out *chatbell.Results, payload []byte) error {
 // growAtOnce bounds what is made on a message's word alone.
 const growAtOnce = 4096
 
-func decodeRows[R any](c *coder, rows []R, n int, fields func(c *coder, row, before *R)) []R {
+func decodeRows[R any](c *coder, rows []R, n int, table *row.Table[R]) []R {
 	rows = slices.Grow(rows, min(n, growAtOnce))
-	var row R
+	one := new(R)
 	for ; n > 0 && !c.bad; n-- {
 		c.read++
-		c.mask, c.bit = c.uvarint(), 1
-		fields(c, &row, &row)
+		c.mask = c.uvarint()
+		c.bit = 1
+		c.fields(table.Columns(), row.At(one), row.At(one))
 		if c.mask >= c.bit {
 			c.bad = true // it says more than we know
 		}
-		rows = append(rows, row)
+		rows = append(rows, *one)
 	}
 	return rows
 }
@@ -182,7 +186,7 @@ func uvarint(s string) (v uint64, size int) {
 	return 0, 0
 }
 
-func text[S ~string](c *coder, v, before *S) {
+func (c *coder) text(v, before *string) {
 	if !c.decoding {
 		if c.differs(*v != *before) {
 			c.row = append(binary.AppendUvarint(c.row, uint64(len(*v))), *v...)
@@ -197,7 +201,8 @@ func text[S ~string](c *coder, v, before *S) {
 		c.bad = true
 		return
 	}
-	*v, c.in = S(c.in[:n]), c.in[n:]
+	*v = c.in[:n]
+	c.in = c.in[n:]
 }
 
 func number[N ~uint16 | ~uint32](c *coder, v, before *N) {
@@ -218,7 +223,7 @@ func number[N ~uint16 | ~uint32](c *coder, v, before *N) {
 	*v = N(n)
 }
 
-func moment(c *coder, v, before *time.Time) {
+func (c *coder) moment(v, before *time.Time) {
 	if !c.decoding {
 		if c.differs(!v.Equal(*before)) {
 			c.row = binary.AppendVarint(c.row, v.UnixMicro())
@@ -232,7 +237,7 @@ func moment(c *coder, v, before *time.Time) {
 	*v = time.UnixMicro(int64(u>>1) ^ -int64(u&1)).UTC() // the zigzag of encoding/binary
 }
 
-func truth(c *coder, v *bool) {
+func (c *coder) truth(v *bool) {
 	if !c.decoding {
 		c.differs(*v)
 		return

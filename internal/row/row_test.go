@@ -1,0 +1,62 @@
+package row_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"chatbell/internal/row"
+)
+
+type color string
+
+// sample has a column of each kind, and one more: that is all there is to say to add it.
+type sample struct {
+	Name  string    `json:"name"`
+	Color color     `json:"color,omitempty"`
+	Port  uint16    `json:"port"`
+	Tries uint32    `json:"tries"`
+	At    time.Time `json:"at"`
+	Done  bool      `json:"done"`
+}
+
+// Every column reads and writes its own field, whatever named type it has.
+func TestColumns(t *testing.T) {
+	table := row.Of[sample]()
+	if got, want := table.Names(), "name, color, port, tries, at, done"; got != want {
+		t.Errorf("columns %s, want %s", got, want)
+	}
+	at := time.Unix(1, 2)
+	var s sample
+	ref := row.At(&s)
+	for i := range table.Columns() {
+		c := &table.Columns()[i]
+		switch c.Kind {
+		case row.Text:
+			*c.Text(ref) = c.Name
+		case row.Small:
+			*c.Small(ref) = 8080
+		case row.Number:
+			*c.Number(ref) = 7
+		case row.Moment:
+			*c.Moment(ref) = at
+		case row.Truth:
+			*c.Truth(ref) = true
+		}
+	}
+	if want := (sample{"name", "color", 8080, 7, at, true}); s != want {
+		t.Errorf("row %+v, want %+v", s, want)
+	}
+}
+
+// A field that no column can hold is found when the program starts.
+func TestWrongField(t *testing.T) {
+	defer func() {
+		if r := recover(); r == nil || !strings.Contains(r.(string), "Bad") {
+			t.Errorf("the mistake was not told: %v", r)
+		}
+	}()
+	row.Of[struct {
+		Bad float64 `json:"bad"`
+	}]()
+}
