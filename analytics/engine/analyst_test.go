@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // What an analyst must not do, in the ways that people try.
@@ -134,6 +136,28 @@ func TestLeavingEndsTheQuery(t *testing.T) {
 	leave()
 	<-done
 	waitFor(t, "the query to end", func() bool { return running(w) == 0 })
+}
+
+// Nor does it begin when its asker leaves before: a statement has phases, and this one's
+// asker leaves in each of them.
+func TestLeavingAtAnyTime(t *testing.T) {
+	t.Parallel()
+	s := filled(t)
+	w := asWriter(t, s)
+	const long = 80 // the statement runs by then, even on a slow machine
+	for after := range long {
+		ctx, leave := context.WithTimeout(t.Context(), time.Duration(after)*time.Millisecond/2)
+		askAndLeave(ctx, s, endless)
+		leave()
+	}
+	waitFor(t, "all queries to end", func() bool { return running(w) == 0 })
+	// Nothing waits for its turn either, so that nothing can begin now.
+	if got := asAnalyst(t, s).must("SELECT 1"); got != "1\n" {
+		t.Errorf("got %q", got)
+	}
+	if got := running(w); got != 0 {
+		t.Errorf("%d queries began after their askers had left", got)
+	}
 }
 
 // Big answers stream; those that cannot are bounded.

@@ -24,6 +24,9 @@ const (
 	// slotWait is how long a request waits for its turn. Dashboards send a dozen
 	// queries at a time; each is given the time of a slow one.
 	slotWait = 30 * time.Second
+	// killEvery is the pause between two tries to stop a statement whose asker is gone;
+	// one costs half a millisecond.
+	killEvery = 100 * time.Millisecond
 )
 
 // handler answers ClickHouse's HTTP interface.
@@ -113,13 +116,11 @@ func (h *handler) serve(a *answer, r *http.Request) error {
 	// A streamed answer is fetched in several calls; the engine keeps state by thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	defer h.killWhenGone(r.Context(), req)()
-	switch {
-	case req.data != nil:
+	defer h.killWhenGone(r.Context(), req.mark)()
+	if req.data != nil {
 		return h.insert(a, req)
-	default:
-		return h.statement(a, req)
 	}
+	return h.statement(r.Context(), a, req)
 }
 
 // slot waits for a turn among those of the same role.
@@ -141,24 +142,42 @@ func (h *handler) slot(ctx context.Context, who role) (release func(), err error
 }
 
 // killWhenGone stops the statement when its asker is gone. The function that it gives
-// ends the watch.
-func (h *handler) killWhenGone(ctx context.Context, req *request) func() {
+// ends the watch. A statement has phases (connecting, parsing, running), and there is
+// nothing to stop between them: so it is stopped again and again until it has returned.
+func (h *handler) killWhenGone(ctx context.Context, mark string) (end func()) {
+	ended := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Add(1)
 	stop := context.AfterFunc(ctx, func() {
 		defer wg.Done()
-		c, err := h.lib.open(h.path)
-		if err != nil {
-			return // it goes on to its end, which max_execution_time bounds
+		tick := time.NewTicker(killEvery)
+		defer tick.Stop()
+		for {
+			h.kill(mark)
+			select {
+			case <-ended:
+				return
+			case <-tick.C:
+			}
 		}
-		defer c.close()
-		_ = c.run("KILL QUERY WHERE Settings['log_comment'] = {mark:String} ASYNC", param{"mark", req.mark}) // as above
 	})
 	return func() {
+		close(ended)
 		if !stop() {
 			wg.Wait()
 		}
 	}
+}
+
+// kill stops what runs under a mark. What goes wrong is tried again: killWhenGone comes
+// back.
+func (h *handler) kill(mark string) {
+	c, err := h.lib.open(h.path)
+	if err != nil {
+		return
+	}
+	defer c.close()
+	_ = c.run("KILL QUERY WHERE Settings['log_comment'] = {mark:String} ASYNC", param{"mark", mark}) // as said above
 }
 
 // connect opens the request's own connection.
@@ -179,8 +198,9 @@ func (h *handler) connect(req *request, more ...string) (*conn, error) {
 	return c, nil
 }
 
-// statement runs whatever is not an insert with data.
-func (h *handler) statement(a *answer, req *request) error {
+// statement runs whatever is not an insert with data. What an asker who is gone set off
+// is not begun: the last thing before the engine is called is a look whether he is there.
+func (h *handler) statement(ctx context.Context, a *answer, req *request) error {
 	c, err := h.connect(req)
 	if err != nil {
 		return err
@@ -200,6 +220,9 @@ func (h *handler) statement(a *answer, req *request) error {
 		if err := h.allow(kind, s); err != nil {
 			return err
 		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	format := req.format
 	if s.format != "" {
