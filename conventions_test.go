@@ -32,10 +32,10 @@ var ours = map[string][]string{
 	"locales":                   {},
 	"templates":                 {".", "locales"},
 	"pipeline/push":             {"."},
-	"pipeline/push/internal/h2": {"."},
+	"pipeline/push/internal/h2": {".", "internal/neterror"},
 	"pipeline/push/apns":        {".", "pipeline/push", "pipeline/push/internal/h2"},
 	"pipeline/push/fcm":         {".", "pipeline/push", "pipeline/push/internal/h2"},
-	"pipeline/webhooks":         {"."},
+	"pipeline/webhooks":         {".", "internal/neterror"},
 	"pipeline/jetstream":        {}, // knows nothing of the product
 	"pipeline/work":             {".", "pipeline/push", "pipeline/webhooks", "rules", "templates"},
 	"internal/row":              {}, // columns of any row type
@@ -53,7 +53,12 @@ var ours = map[string][]string{
 	"handlers/native":           {".", "internal/listen", "internal/store", "pipeline/push"},
 	"internal/listen":           {},
 	"internal/metrics":          {"."},
+<<<<<<< HEAD
 	"internal/config":           {".", "pipeline/deliver", "pipeline/webhooks", "templates"},
+=======
+	"internal/neterror":         {},
+	"internal/config":           {".", "pipeline", "pipeline/webhooks", "templates"},
+>>>>>>> f34c987 (webhooks, push: say in one word why no answer came)
 	"internal/sandbox":          {".", "pipeline/webhooks"}, // checks what customers would check
 	"internal/demo":             {".", "internal/sandbox"},
 	"internal/app":              {"*"},

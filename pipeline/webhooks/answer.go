@@ -15,6 +15,7 @@ import (
 	"code.dny.dev/ssrf"
 
 	"chatbell"
+	"chatbell/internal/neterror"
 )
 
 // judge reads a status as the package comment tells; nil means accepted.
@@ -36,10 +37,21 @@ func judge(status int, retryAfter string, now time.Time) error {
 		e.Reason = chatbell.Unavailable
 		// A gateway that lost its backend does not know what the backend did.
 		e.FateUnknown = status == http.StatusBadGateway || status == http.StatusGatewayTimeout
-	case status >= 300 && status < 400:
-		e.ProviderReason = "redirect"
 	}
+	e.ProviderReason = statusWord(status)
 	return e
+}
+
+// redirectWord is the provider_reason of an answer that points elsewhere: calls do not
+// follow.
+const redirectWord = "redirect"
+
+// statusWord is the provider_reason of an answer that refuses.
+func statusWord(status int) string {
+	if status >= 300 && status < 400 {
+		return redirectWord
+	}
+	return "http_" + strconv.Itoa(status)
 }
 
 // failure reads a call that got no answer. Wrote says that the request, or a part
@@ -48,7 +60,7 @@ func (c *Client) failure(parent context.Context, err error, wrote bool) error {
 	if parent.Err() != nil {
 		return fmt.Errorf("call webhook: %w", parent.Err())
 	}
-	e := &chatbell.SendError{Reason: chatbell.Unavailable, Retry: true, FateUnknown: wrote}
+	e := &chatbell.SendError{Reason: chatbell.Unavailable, Retry: true, FateUnknown: wrote, ProviderReason: neterror.Word(err)}
 	var (
 		dial   *net.OpError
 		dns    *net.DNSError
@@ -57,7 +69,7 @@ func (c *Client) failure(parent context.Context, err error, wrote bool) error {
 	)
 	switch {
 	case isBlocked(err):
-		e.Reason, e.Retry = chatbell.BlockedAddress, false
+		e.Reason, e.Retry, e.ProviderReason = chatbell.BlockedAddress, false, blockedWord
 		e.Err = quiet{"the address is private or special, and allow_private_networks does not name it", err}
 	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err):
 		e.Reason, e.Err = chatbell.Timeout, quiet{fmt.Sprintf("no answer within %s", c.timeout), err}

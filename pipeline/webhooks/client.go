@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptrace"
 	"net/netip"
@@ -30,8 +29,6 @@ type Config struct {
 	// Timeout bounds one call from connecting to the end of the answer; 0 means 15 s,
 	// the short end of what the Standard Webhooks specification advises.
 	Timeout time.Duration
-	// Logger takes one line at debug level for each call; nil means none.
-	Logger *slog.Logger
 }
 
 const defaultTimeout = 15 * time.Second
@@ -41,7 +38,6 @@ type Client struct {
 	secure, plain *http.Client
 	timeout       time.Duration
 	allow         []netip.Prefix
-	log           *slog.Logger
 }
 
 // New makes a client. It connects to nothing yet.
@@ -52,9 +48,6 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = defaultTimeout
 	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
 	allow, err := normalize(cfg.AllowPrivate)
 	if err != nil {
 		return nil, err
@@ -64,7 +57,6 @@ func New(cfg Config) (*Client, error) {
 		plain:   newHTTPClient(guardAllowed(allow), nil),
 		timeout: cfg.Timeout,
 		allow:   allow,
-		log:     cfg.Logger,
 	}, nil
 }
 
@@ -96,13 +88,7 @@ var (
 // in the package comment; their texts hold no part of the URL but its host, no
 // secret, and nothing of the answer.
 func (c *Client) Deliver(ctx context.Context, ep chatbell.Endpoint, call Call) (status int, err error) {
-	start := time.Now()
-	status, err = c.deliver(ctx, &ep, &call, start)
-	if c.log.Enabled(ctx, slog.LevelDebug) {
-		c.log.DebugContext(ctx, "webhook called", "endpoint", ep.ID, "webhook_id", call.ID,
-			"attempt", call.Attempt, "status", status, "took", time.Since(start), "error", err)
-	}
-	return status, err
+	return c.deliver(ctx, &ep, &call, time.Now())
 }
 
 func (c *Client) deliver(parent context.Context, ep *chatbell.Endpoint, call *Call, now time.Time) (int, error) {
@@ -130,14 +116,23 @@ func (c *Client) deliver(parent context.Context, ep *chatbell.Endpoint, call *Ca
 	return resp.StatusCode, judge(resp.StatusCode, resp.Header.Get("Retry-After"), now)
 }
 
+// The provider_reason of calls that are not made.
+const (
+	blockedWord = "blocked_address" // the address is private or special
+	badURLWord  = "bad_url"
+	badKeyWord  = "bad_secret" // the endpoint's secret cannot sign
+)
+
 // refused is a call that was not made, because it cannot succeed as it is configured.
 func refused(err error) error {
 	e := &chatbell.SendError{Reason: chatbell.Other, Err: err}
 	switch {
 	case errors.Is(err, errNotAllowed):
-		e.Reason = chatbell.BlockedAddress
+		e.Reason, e.ProviderReason = chatbell.BlockedAddress, blockedWord
+	case errors.Is(err, errURLForm), errors.Is(err, errURLScheme), errors.Is(err, errURLHost), errors.Is(err, errURLPort):
+		e.ProviderReason = badURLWord
 	case errors.Is(err, errNoSecret), errors.Is(err, errSecretBase64), errors.Is(err, errSignature):
-		e.Reason = chatbell.Auth
+		e.Reason, e.ProviderReason = chatbell.Auth, badKeyWord
 	}
 	return e
 }

@@ -151,17 +151,17 @@ func TestDeliverJudgesAnswers(t *testing.T) {
 		{204, "", nil},
 		{301, "", &chatbell.SendError{Reason: chatbell.Rejected, Retry: true, ProviderReason: "redirect"}},
 		{307, "", &chatbell.SendError{Reason: chatbell.Rejected, Retry: true, ProviderReason: "redirect"}},
-		{400, "", &chatbell.SendError{Reason: chatbell.Rejected, Retry: true}},
-		{401, "", &chatbell.SendError{Reason: chatbell.Rejected, Retry: true}},
-		{404, "", &chatbell.SendError{Reason: chatbell.Rejected, Retry: true}},
-		{408, "", &chatbell.SendError{Reason: chatbell.Timeout, Retry: true}},
-		{410, "60", &chatbell.SendError{Reason: chatbell.EndpointDisabled}},
-		{413, "", &chatbell.SendError{Reason: chatbell.Rejected, Retry: true}},
-		{429, "7", &chatbell.SendError{Reason: chatbell.RateLimited, Retry: true, RetryAfter: 7 * time.Second}},
-		{500, "", &chatbell.SendError{Reason: chatbell.Unavailable, Retry: true}},
-		{502, "", &chatbell.SendError{Reason: chatbell.Unavailable, Retry: true, FateUnknown: true}},
-		{503, "120", &chatbell.SendError{Reason: chatbell.Unavailable, Retry: true, RetryAfter: 2 * time.Minute}},
-		{504, "", &chatbell.SendError{Reason: chatbell.Unavailable, Retry: true, FateUnknown: true}},
+		{400, "", &chatbell.SendError{Reason: chatbell.Rejected, Retry: true, ProviderReason: "http_400"}},
+		{401, "", &chatbell.SendError{Reason: chatbell.Rejected, Retry: true, ProviderReason: "http_401"}},
+		{404, "", &chatbell.SendError{Reason: chatbell.Rejected, Retry: true, ProviderReason: "http_404"}},
+		{408, "", &chatbell.SendError{Reason: chatbell.Timeout, Retry: true, ProviderReason: "http_408"}},
+		{410, "60", &chatbell.SendError{Reason: chatbell.EndpointDisabled, ProviderReason: "http_410"}},
+		{413, "", &chatbell.SendError{Reason: chatbell.Rejected, Retry: true, ProviderReason: "http_413"}},
+		{429, "7", &chatbell.SendError{Reason: chatbell.RateLimited, Retry: true, RetryAfter: 7 * time.Second, ProviderReason: "http_429"}},
+		{500, "", &chatbell.SendError{Reason: chatbell.Unavailable, Retry: true, ProviderReason: "http_500"}},
+		{502, "", &chatbell.SendError{Reason: chatbell.Unavailable, Retry: true, FateUnknown: true, ProviderReason: "http_502"}},
+		{503, "120", &chatbell.SendError{Reason: chatbell.Unavailable, Retry: true, RetryAfter: 2 * time.Minute, ProviderReason: "http_503"}},
+		{504, "", &chatbell.SendError{Reason: chatbell.Unavailable, Retry: true, FateUnknown: true, ProviderReason: "http_504"}},
 	}
 	c := newClient(t, webhooks.Config{AllowPrivate: loopback()})
 	for _, tt := range tests {
@@ -226,7 +226,7 @@ func TestDeliverRefusesPrivateAddresses(t *testing.T) {
 			c := newClient(t, webhooks.Config{AllowPrivate: tt.allow})
 			status, err := c.Deliver(t.Context(), endpoint(tt.url), call())
 			e := sendError(t, err)
-			if status != 0 || e.Reason != chatbell.BlockedAddress || e.Retry || e.FateUnknown {
+			if status != 0 || e.Reason != chatbell.BlockedAddress || e.ProviderReason != "blocked_address" || e.Retry || e.FateUnknown {
 				t.Errorf("Deliver = %d, %+v, want blocked_address without a retry", status, e)
 			}
 		})
@@ -257,7 +257,7 @@ func TestDeliverTimesOut(t *testing.T) {
 	c := newClient(t, webhooks.Config{AllowPrivate: loopback(), Timeout: 50 * time.Millisecond})
 	status, err := c.Deliver(t.Context(), endpoint(s.URL), call())
 	e := sendError(t, err)
-	if status != 0 || e.Reason != chatbell.Timeout || !e.Retry || !e.FateUnknown {
+	if status != 0 || e.Reason != chatbell.Timeout || e.ProviderReason != "no_answer" || !e.Retry || !e.FateUnknown {
 		t.Errorf("Deliver = %d, %+v, want a timeout of unknown fate", status, e)
 	}
 }
@@ -285,7 +285,7 @@ func TestDeliverKnowsWhetherItWasHeard(t *testing.T) {
 		}
 		_ = l.Close()
 		_, err = c.Deliver(t.Context(), endpoint("http://"+l.Addr().String()), call())
-		if e := sendError(t, err); e.Reason != chatbell.Unavailable || !e.Retry || e.FateUnknown {
+		if e := sendError(t, err); e.Reason != chatbell.Unavailable || e.ProviderReason != "connection_refused" || !e.Retry || e.FateUnknown {
 			t.Errorf("got %+v", e)
 		}
 	})
@@ -293,14 +293,14 @@ func TestDeliverKnowsWhetherItWasHeard(t *testing.T) {
 		s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 		defer s.Close()
 		_, err := c.Deliver(t.Context(), endpoint(s.URL), call())
-		if e := sendError(t, err); e.Reason != chatbell.Unavailable || !e.Retry || !e.FateUnknown {
+		if e := sendError(t, err); e.Reason != chatbell.Unavailable || e.ProviderReason != "connection_closed" || !e.Retry || !e.FateUnknown {
 			t.Errorf("got %+v", e)
 		}
 	})
 	t.Run("unknown authority", func(t *testing.T) {
 		s, got := receiver(t, secureServer(true))
 		_, err := c.Deliver(t.Context(), endpoint(s.URL), call())
-		if e := sendError(t, err); e.Reason != chatbell.Unavailable || !e.Retry || e.FateUnknown || !strings.Contains(e.Error(), "ca_files") {
+		if e := sendError(t, err); e.Reason != chatbell.Unavailable || e.ProviderReason != "tls_untrusted" || !e.Retry || e.FateUnknown || !strings.Contains(e.Error(), "ca_files") {
 			t.Errorf("got %v", e)
 		}
 		if len(got) != 0 {

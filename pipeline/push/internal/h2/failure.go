@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"chatbell"
+	"chatbell/internal/neterror"
 )
 
 // NotSentError says that nothing of a request reached the other side.
@@ -34,7 +35,7 @@ func Failure(caller context.Context, what string, err error) error {
 		return fmt.Errorf("%s: %w", what, context.Canceled)
 	}
 	var notSent *NotSentError
-	e := &chatbell.SendError{Reason: chatbell.Unavailable, Retry: true, FateUnknown: !errors.As(err, &notSent)}
+	e := &chatbell.SendError{Reason: chatbell.Unavailable, Retry: true, FateUnknown: !errors.As(err, &notSent), ProviderReason: neterror.Word(err)}
 	var timeout interface{ Timeout() bool }
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
