@@ -15,12 +15,24 @@ type Later struct {
 	ID string
 	// DueAt is when the work is given back.
 	DueAt time.Time
+	// Kind is what the work goes to.
+	Kind chatbell.TargetKind
+	// Since is when the event behind the work was accepted.
+	Since time.Time
 	// Destination names where the work goes, for people.
 	Destination string
 	// Topic is where the work is published when it is due.
 	Topic string
 	// Payload is the work.
 	Payload []byte
+}
+
+// Waiting sums up the work of one kind that waits.
+type Waiting struct {
+	Kind chatbell.TargetKind
+	Rows int64
+	// Oldest is when the oldest event behind the work was accepted.
+	Oldest time.Time
 }
 
 // Cursor is how far the recorder has come in its stream.

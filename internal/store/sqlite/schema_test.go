@@ -7,10 +7,12 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/pressly/goose/v3"
 
 	"chatbell"
+	"chatbell/internal/store"
 )
 
 // A file of the first schema is brought up to date: what it has stays, and still no
@@ -41,6 +43,13 @@ func TestOlderSchema(t *testing.T) {
 		}
 		if d, err := s.Device(ctx, "acme", "d"); err != nil || d.Token != "t" {
 			t.Errorf("the device is %+v, %v", d, err)
+		}
+		waiting, err := s.Waiting(ctx)
+		if want := []store.Waiting{
+			{Kind: chatbell.TargetFCM, Rows: 1, Oldest: time.UnixMilli(1_750_000_000_000)},
+			{Kind: chatbell.TargetWebhook, Rows: 2, Oldest: time.UnixMilli(1_700_000_000_000)},
+		}; err != nil || !reflect.DeepEqual(waiting, want) {
+			t.Errorf("there waits %+v, %v; want %+v", waiting, err, want)
 		}
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
@@ -77,6 +86,9 @@ func writeFirstSchema(t *testing.T, path string) {
 		`channels (network, id, name, seq) VALUES ('acme', 'c', 'General', 10)`,
 		`channels (network, id, seq, deleted) VALUES ('acme', 'closed', 10, 1)`,
 		`members (network, channel, user, joined_seq, seq) VALUES ('acme', 'c', 'a', 5, 5)`,
+		`later VALUES ('1', 1800000000000, 'acme/webhook/main', 'HOOK.1.acme', 'x')`,
+		`later VALUES ('2', 1700000000000, 'acme/webhook/main', 'HOOK.1.acme', 'x')`,
+		`later VALUES ('3', 1750000000000, 'acme/fcm/chat', 'PUSH.1.acme', 'x')`,
 		`devices VALUES ('acme', 'd', 'a', 'apns', 'ios', 't', 'chat', '', '', 0, '', 1, '', 5)`,
 	} {
 		if _, err := db.ExecContext(t.Context(), "INSERT INTO "+row); err != nil {

@@ -73,6 +73,7 @@ func (f *fixture) calls(ctx context.Context, n chatbell.NetworkID) []call {
 		{"PutLater", func() error { return f.PutLater(ctx, []store.Later{{ID: id, DueAt: due, Payload: []byte(id)}}) }},
 		{"DueLater", func() error { return second(f.DueLater(ctx, time.Now(), 10)) }},
 		{"NextLater", func() error { _, _, err := f.NextLater(ctx); return err }},
+		{"Waiting", func() error { return second(f.Waiting(ctx)) }},
 		{"DeleteLater", func() error { return f.DeleteLater(ctx, []string{id}) }},
 		{"PutCheckpoint", func() error { return f.PutCheckpoint(ctx, id, []byte(id)) }},
 		{"Checkpoint", func() error { return second(f.Checkpoint(ctx, id)) }},

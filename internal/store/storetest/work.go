@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"chatbell"
 	"chatbell/internal/store"
 )
 
@@ -16,7 +17,10 @@ func later(t *testing.T, f *fixture) {
 	}
 	now := time.UnixMilli(time.Now().UnixMilli())
 	row := func(id string, due time.Duration) store.Later {
-		return store.Later{ID: id, DueAt: now.Add(due), Destination: "acme/apns/chat", Topic: "PUSH.1.acme", Payload: []byte(id)}
+		return store.Later{
+			ID: id, DueAt: now.Add(due), Kind: chatbell.TargetAPNs, Since: now.Add(due - time.Hour),
+			Destination: "acme/apns/chat", Topic: "PUSH.1.acme", Payload: []byte(id),
+		}
 	}
 	f.must(f.PutLater(ctx, []store.Later{row("third", -time.Second), row("first", -time.Hour), row("second", -time.Minute), row("future", time.Hour)}))
 	changed := row("first", 0)
@@ -84,6 +88,31 @@ func takes(t *testing.T, f *fixture) {
 	if due, err := f.DueLater(ctx, now.Add(-time.Millisecond), 1); err != nil || len(due) != 0 {
 		t.Errorf("work that is not due yet: %v, %v", due, err)
 	}
+}
+
+// sums: what waits is counted by kind, whatever is put twice or taken twice.
+func sums(t *testing.T, f *fixture) {
+	ctx, since := t.Context(), time.UnixMilli(1_800_000_000_000)
+	waiting := func(what string, want ...store.Waiting) {
+		t.Helper()
+		got, err := f.Waiting(ctx)
+		f.must(err)
+		f.equal(what, got, want)
+	}
+	waiting("in a new store")
+	row := func(id string, kind chatbell.TargetKind, age time.Duration) store.Later {
+		return store.Later{ID: id, DueAt: since, Kind: kind, Since: since.Add(-age), Destination: "d", Topic: "t", Payload: []byte(id)}
+	}
+	hooks := []store.Later{row("1", chatbell.TargetWebhook, time.Minute), row("2", chatbell.TargetWebhook, time.Hour), row("3", chatbell.TargetWebhook, 0)}
+	f.must(f.PutLater(ctx, append(hooks, row("4", chatbell.TargetFCM, time.Second))))
+	f.must(f.PutLater(ctx, hooks)) // are there already
+	fcm := store.Waiting{Kind: chatbell.TargetFCM, Rows: 1, Oldest: since.Add(-time.Second)}
+	waiting("after putting", fcm, store.Waiting{Kind: chatbell.TargetWebhook, Rows: 3, Oldest: since.Add(-time.Hour)})
+	f.must(f.DeleteLater(ctx, []string{"2", "unknown"}))
+	f.must(f.DeleteLater(ctx, []string{"2"}))
+	waiting("without the oldest", fcm, store.Waiting{Kind: chatbell.TargetWebhook, Rows: 2, Oldest: since.Add(-time.Minute)})
+	f.must(f.DeleteLater(ctx, []string{"1", "3"}))
+	waiting("when a kind has none left", fcm)
 }
 
 func progress(t *testing.T, f *fixture) {
