@@ -53,12 +53,8 @@ var ours = map[string][]string{
 	"handlers/native":           {".", "internal/listen", "internal/store", "pipeline/push"},
 	"internal/listen":           {},
 	"internal/metrics":          {"."},
-<<<<<<< HEAD
-	"internal/config":           {".", "pipeline/deliver", "pipeline/webhooks", "templates"},
-=======
 	"internal/neterror":         {},
-	"internal/config":           {".", "pipeline", "pipeline/webhooks", "templates"},
->>>>>>> f34c987 (webhooks, push: say in one word why no answer came)
+	"internal/config":           {".", "pipeline/deliver", "pipeline/webhooks", "templates"},
 	"internal/sandbox":          {".", "pipeline/webhooks"}, // checks what customers would check
 	"internal/demo":             {".", "internal/sandbox"},
 	"internal/app":              {"*"},

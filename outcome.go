@@ -93,6 +93,9 @@ const (
 	TargetNone    TargetKind = "none"
 )
 
+// TargetKinds lists every kind of target.
+var TargetKinds = [...]TargetKind{TargetAPNs, TargetFCM, TargetWebPush, TargetHMS, TargetWebhook, TargetHTTP, TargetNone}
+
 // Source is where a delivery came from.
 type Source string
 

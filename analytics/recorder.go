@@ -79,6 +79,17 @@ type Config struct {
 	// Bad keeps a record that cannot be read, and why; the recorder goes on without it.
 	// If it cannot be kept the recorder tries again later. Nil only logs.
 	Bad func(context.Context, Record, error) error
+	// Observer is told what the recorder does; nil tells nobody.
+	Observer Observer
+}
+
+// Observer counts what the recorder does, for metrics. Its methods are called from one
+// goroutine.
+type Observer interface {
+	// Inserted is called after each insert; err says that it failed.
+	Inserted(rows *chatbell.Results, took time.Duration, err error)
+	// RecordingFailed is called whenever a block could not be recorded, for any cause.
+	RecordingFailed()
 }
 
 // Recorder is the one writer of the tables.
@@ -88,6 +99,7 @@ type Recorder struct {
 
 	mu      sync.Mutex
 	done    uint64
+	oldest  time.Time     // of the results in hand; zero when there are none
 	changed chan struct{} // closed when done or failing changes
 	failing error
 }
@@ -139,6 +151,9 @@ func (r *Recorder) after(ctx context.Context, err error, wait time.Duration) tim
 	if err == nil {
 		return retryFirst
 	}
+	if r.cfg.Observer != nil {
+		r.cfg.Observer.RecordingFailed()
+	}
 	r.log.Warn("results wait: they cannot be recorded now", "error", err, "retry_in", wait)
 	t := time.NewTimer(wait)
 	defer t.Stop()
@@ -160,6 +175,7 @@ func (r *Recorder) step(ctx context.Context) error {
 	if err != nil || len(records) == 0 {
 		return err
 	}
+	r.inHand(records[0].Time)
 	through := records[len(records)-1].Sequence
 	if cursor.Through <= cursor.Done {
 		cursor.Through = through
@@ -174,6 +190,7 @@ func (r *Recorder) step(ctx context.Context) error {
 		return err
 	}
 	r.advance(through)
+	r.inHand(time.Time{})
 	if err := r.cfg.Log.Purge(ctx, through+1); err != nil && ctx.Err() == nil {
 		r.log.Warn("recorded results cannot be purged yet", "error", err)
 	}
@@ -255,7 +272,12 @@ func (r *Recorder) insert(ctx context.Context, records []Record) error {
 	first, last := records[0], records[len(records)-1]
 	// The time keeps apart two streams that count from 1, should somebody delete one.
 	token := fmt.Sprintf("%d-%d-%d", first.Sequence, last.Sequence, first.Time.UnixNano())
-	return r.cfg.Sink.Insert(ctx, token, &fresh)
+	begin := time.Now()
+	err := r.cfg.Sink.Insert(ctx, token, &fresh)
+	if r.cfg.Observer != nil {
+		r.cfg.Observer.Inserted(&fresh, time.Since(begin), err)
+	}
+	return err
 }
 
 func (r *Recorder) bad(ctx context.Context, rec Record, why error) error {
@@ -366,6 +388,21 @@ func (r *Recorder) advance(done uint64) {
 		close(r.changed)
 		r.changed = make(chan struct{})
 	}
+}
+
+// inHand notes the age of what is being recorded.
+func (r *Recorder) inHand(oldest time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.oldest = oldest
+}
+
+// Progress is how far the recorder has come: the last sequence that is recorded, and
+// when the oldest of the results in hand was written; zero when it has none in hand.
+func (r *Recorder) Progress() (done uint64, oldest time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.done, r.oldest
 }
 
 func (r *Recorder) report(err error) {

@@ -60,22 +60,3 @@ func errorPolicy(stage string, log *slog.Logger) message.HandlerMiddleware {
 		}
 	}
 }
-
-// Observer counts what the stages do. Implementations must be safe for concurrent use.
-type Observer interface {
-	// Handled counts one message of a stage.
-	Handled(stage string, took time.Duration, failed bool)
-	deliver.Observer
-}
-
-// observe counts handled messages and their time.
-func observe(stage string, o Observer) message.HandlerMiddleware {
-	return func(next message.HandlerFunc) message.HandlerFunc {
-		return func(msg *message.Message) ([]*message.Message, error) {
-			start := time.Now()
-			out, err := next(msg)
-			o.Handled(stage, time.Since(start), err != nil)
-			return out, err
-		}
-	}
-}

@@ -11,6 +11,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"chatbell"
 	"chatbell/pipeline/deliver"
 	"chatbell/pipeline/ledger"
 	"chatbell/pipeline/plan"
@@ -88,15 +89,20 @@ func New(c Config) (*Pipeline, error) {
 	}
 	instance := watermill.NewUUID()
 	results := ledger.NewWriter(c.Publisher)
+	report := deliver.NewReport(c.Log, c.Now)
+	results.Finished = func(rows []chatbell.Delivery) {
+		c.Observer.Finished(rows)
+		report.Unreachable(rows)
+	}
 	done := ledger.New(c.Recorded)
 	backlog := deliver.NewBacklog(c.Store, c.Publisher, instance, c.Log)
 	dispatcher := deliver.NewDispatcher(deliver.Config{
 		Devices: c.Store, Caller: c.Caller, Backlog: backlog, Results: results, Retry: c.Retry,
-		Observer: c.Observer, Log: c.Log, Now: c.Now,
+		Observer: c.Observer, Report: report, Log: c.Log, Now: c.Now,
 	})
 	planning := plan.NewStage(plan.StageConfig{
 		Planners: c.planners(), Publisher: c.Publisher, Checkpoints: c.Store, Results: results, Ledger: done,
-		Dispatcher: dispatcher, Degraded: stagePlan.InFlight / 2,
+		Dispatcher: dispatcher, Observer: c.Observer, Degraded: stagePlan.InFlight / 2,
 	})
 	delivery := deliver.NewStage(deliver.StageConfig{
 		Networks: c.Networks, Rechecks: c.Store, Dispatcher: dispatcher, Ledger: done, Instance: instance, Now: c.Now,
@@ -141,7 +147,7 @@ func (p *Pipeline) add(c Config, stage Consumer, handle message.NoPublishHandler
 	}
 	h := p.router.AddConsumerHandler(stage.Name, stage.Stream+".>", from, handle)
 	// The first is the outermost: a panic is an error for those outside of it.
-	h.AddMiddleware(p.hold.before, observe(stage.Name, c.Observer), errorPolicy(stage.Name, c.Log), recoverer)
+	h.AddMiddleware(p.hold.before, observe(stage.Stream, c.Observer), errorPolicy(stage.Name, c.Log), recoverer)
 	return nil
 }
 

@@ -94,8 +94,10 @@ func (h *hook) all() []webhooks.Call {
 
 type noObserver struct{}
 
-func (noObserver) Handled(string, time.Duration, bool)                       {}
-func (noObserver) Tried(chatbell.TargetKind, chatbell.Reason, time.Duration) {}
+func (noObserver) Handled(string, string, time.Duration)                                       {}
+func (noObserver) Matched(time.Duration, uint32, bool)                                         {}
+func (noObserver) Tried(chatbell.TargetKind, chatbell.Outcome, chatbell.Reason, time.Duration) {}
+func (noObserver) Finished([]chatbell.Delivery)                                                {}
 
 // stage is a pipeline on a real broker and a real store, with its results read back
 // from the stream.

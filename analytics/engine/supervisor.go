@@ -67,6 +67,7 @@ type Supervisor struct {
 	version string
 	ready   chan struct{} // closed while the child answers; replaced when it ends
 	pid     int
+	ended   int // how often a child that had answered ended by itself
 }
 
 // Start starts the child and returns when it answers; ctx bounds this start only. The
@@ -134,6 +135,13 @@ func (s *Supervisor) PID() int {
 	return s.pid
 }
 
+// Restarts is how often the child has ended by itself, and was started again.
+func (s *Supervisor) Restarts() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended
+}
+
 // Ready waits until the engine answers.
 func (s *Supervisor) Ready(ctx context.Context) error {
 	s.mu.Lock()
@@ -179,6 +187,9 @@ func (s *Supervisor) supervise(ctx context.Context, c *child) {
 		case <-c.done:
 		}
 		s.gone()
+		s.mu.Lock()
+		s.ended++
+		s.mu.Unlock()
 		_ = c.pipe.Close()
 		if time.Since(c.started) > steady {
 			pause = backoffFirst

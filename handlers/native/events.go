@@ -100,6 +100,7 @@ func (a *api) postEvents(c echo.Context) error {
 		envs = append(envs, chatbell.Envelope{Network: callerOf(c).network, Event: e, AcceptedAt: now, Source: chatbell.SourceEvent, TraceParent: trace})
 		place = append(place, i)
 	}
+	a.rejected(len(raw) - len(envs))
 	if err := a.accept(c.Request().Context(), envs, place, results); err != nil {
 		return err
 	}

@@ -21,24 +21,35 @@ type Health interface {
 	Degraded(ctx context.Context) []string
 }
 
-// Config is what the API is made of. All fields but Now are required.
+// Observer counts what the API answers, for metrics. Safe for concurrent use.
+type Observer interface {
+	// Request is called for each answered request. The route is its pattern, empty where no
+	// route fits the path.
+	Request(method, route string, status int, took time.Duration)
+	// Event is called for events that never reach intake: the status is "rejected".
+	Event(status string, n int)
+}
+
+// Config is what the API is made of. All fields but Observer and Now are required.
 type Config struct {
-	Intake  Intake
-	State   State
-	Keys    Keys
-	Health  Health
-	Metrics http.Handler
-	Log     *slog.Logger
-	Version string
-	Now     func() time.Time
+	Intake   Intake
+	State    State
+	Keys     Keys
+	Health   Health
+	Metrics  http.Handler
+	Observer Observer
+	Log      *slog.Logger
+	Version  string
+	Now      func() time.Time
 }
 
 type api struct {
-	intake  Intake
-	state   State
-	health  Health
-	now     func() time.Time
-	version string
+	intake   Intake
+	state    State
+	health   Health
+	now      func() time.Time
+	version  string
+	rejected func(events int)
 }
 
 // route is one entry of the API: what is served, what is documented.
@@ -66,10 +77,14 @@ func New(c Config) (http.Handler, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	a := &api{intake: c.Intake, state: c.State, health: c.Health, now: c.Now, version: c.Version}
+	a := &api{intake: c.Intake, state: c.State, health: c.Health, now: c.Now, version: c.Version, rejected: func(int) {}}
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = handleError(c.Log)
+	if c.Observer != nil {
+		a.rejected = func(n int) { c.Observer.Event("rejected", n) }
+		e.Use(observe(c.Observer))
+	}
 	e.Use(recoverer(c.Log), wellFormed)
 	for _, r := range a.routes(c.Metrics) {
 		var guard []echo.MiddlewareFunc
@@ -107,6 +122,21 @@ func head(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// observe tells the observer of each answer. It is the outermost, so that the answer to
+// an error is one, too.
+func observe(o Observer) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			start := time.Now()
+			if err := next(c); err != nil {
+				c.Error(err)
+			}
+			o.Request(c.Request().Method, c.Path(), c.Response().Status, time.Since(start))
+			return nil
+		}
+	}
 }
 
 // recoverer answers a panic with a 500 and logs where it was; the request's content

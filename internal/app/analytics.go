@@ -40,7 +40,7 @@ func (a *App) openClickHouse(ctx context.Context) error {
 		return err
 	}
 	a.recorder, err = analytics.New(analytics.Config{
-		Log: ResultLog(a.broker), Cursors: a.store, Sink: a.clickhouse, Logger: a.log, Bad: a.badResult,
+		Log: ResultLog(a.broker), Cursors: a.store, Sink: a.clickhouse, Logger: a.log, Bad: a.badResult, Observer: a.metrics,
 	})
 	if err != nil {
 		return fmt.Errorf("make the recorder: %w", err)

@@ -189,7 +189,7 @@ func (a *App) openPipeline(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	caller, err := webhooks.New(webhooks.Config{AllowPrivate: a.cfg.AllowPrivateNetworks, RootCAs: roots, Logger: a.log})
+	caller, err := webhooks.New(webhooks.Config{AllowPrivate: a.cfg.AllowPrivateNetworks, RootCAs: roots})
 	if err != nil {
 		return fmt.Errorf("make the webhook client: %w", err)
 	}
@@ -243,7 +243,7 @@ func (a *App) openAPI(ctx context.Context) error {
 		return err
 	}
 	api, err := native.New(native.Config{
-		Intake: a.intake, State: a.store, Keys: keys, Metrics: a.metrics.Handler(), Health: health{a}, Log: a.log, Version: a.opts.Version,
+		Intake: a.intake, State: a.store, Keys: keys, Metrics: a.metrics.Handler(), Observer: a.metrics, Health: health{a}, Log: a.log, Version: a.opts.Version,
 	})
 	if err != nil {
 		return fmt.Errorf("make the API: %w", err)

@@ -43,7 +43,7 @@ const resultsFull = 0.8
 // durable. Nothing is stored when the backlog has no room for all of them.
 func (in *intake) Accept(ctx context.Context, envs []chatbell.Envelope) ([]native.AcceptStatus, error) {
 	if err := in.room(ctx, uint64(len(envs)), uint64(len(envs))); err != nil {
-		return nil, err
+		return nil, in.count(err, len(envs))
 	}
 	msgs := make([]*message.Message, len(envs))
 	topics := make([]string, len(envs))
@@ -60,9 +60,19 @@ func (in *intake) Accept(ctx context.Context, envs []chatbell.Envelope) ([]nativ
 	}
 	acks, err := in.broker.Publisher().PublishAcked(ctx, func(i int) string { return topics[i] }, msgs)
 	if err != nil {
-		return nil, intakeError(err)
+		return nil, in.count(intakeError(err), len(envs))
 	}
 	return in.answers(acks)
+}
+
+// count counts events that were not taken, and returns why.
+func (in *intake) count(err error, events int) error {
+	status := metrics.EventFailed
+	if errors.Is(err, native.ErrBacklogFull) {
+		status = metrics.EventRefused
+	}
+	in.metrics.Event(status, events)
+	return err
 }
 
 // answers reads the broker's acknowledgements. When it took nothing at all the whole
@@ -79,15 +89,18 @@ func (in *intake) answers(acks []jetstream.PubResult) ([]native.AcceptStatus, er
 			}
 		case a.Duplicate:
 			out[i] = native.Duplicate
-			in.metrics.Event("duplicate", 1)
+			in.metrics.Event(metrics.EventDuplicate, 1)
 		default:
 			out[i] = native.Accepted
-			in.metrics.Event("accepted", 1)
+			in.metrics.Event(metrics.EventAccepted, 1)
 			in.advance(a.Sequence)
 		}
 	}
 	if failed == len(acks) && failed > 0 {
-		return nil, intakeError(first)
+		return nil, in.count(intakeError(first), failed)
+	}
+	if failed > 0 {
+		_ = in.count(intakeError(first), failed)
 	}
 	return out, nil
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"chatbell/pipeline"
-	"chatbell/pipeline/work"
 )
 
 // purgeInterval is how often consumed messages are removed: often enough that a
@@ -29,26 +28,6 @@ func (a *App) purge(ctx context.Context) error {
 			}
 		}
 	}
-}
-
-func (a *App) registerGauges() {
-	for _, c := range pipeline.Consumers() {
-		labels := map[string]string{"stream": c.Stream}
-		a.metrics.Gauge("chatbell_stream_pending", "Messages that nobody has finished.", labels, func(ctx context.Context) (float64, error) {
-			b, err := a.broker.Backlog(ctx, c.Stream, c.Name)
-			return float64(b.Pending + b.InFlight), err
-		})
-	}
-	a.metrics.Gauge("chatbell_results_bytes", "Bytes of results that ClickHouse does not have yet.", nil, func(ctx context.Context) (float64, error) {
-		b, err := a.broker.Backlog(ctx, work.StreamResults, "")
-		return float64(b.Bytes), err
-	})
-	a.metrics.Gauge("chatbell_sending_paused", "1 while nothing is sent because there is no room for more results.", nil, func(context.Context) (float64, error) {
-		if a.pipeline.Paused() {
-			return 1, nil
-		}
-		return 0, nil
-	})
 }
 
 // health answers /readyz.

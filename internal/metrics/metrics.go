@@ -1,17 +1,17 @@
 // Package metrics is the home of Prometheus: it counts what the other packages
-// report through interfaces of their own, and serves it as /metrics. Names follow
-// Prometheus' conventions: base units, _total for counters. No label carries an id
-// of a user, a channel or an endpoint, so that their number stays small.
+// report through interfaces of their own, reads what they tell when they are asked, and
+// serves both as /metrics. Names follow Prometheus' conventions: base units, _total for
+// counters. Each label takes its values from a closed list, and no value is empty; none
+// carries an id of a network, a user, a channel or an endpoint, so that the number of
+// series does not grow with the number of customers.
 //
-// All methods are safe for concurrent use.
+// docs/metrics.md tells what each one means. All methods are safe for concurrent use.
 package metrics
 
 import (
-	"context"
-	"math"
 	"net/http"
-	"sync/atomic"
-	"time"
+	"runtime"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -22,81 +22,106 @@ import (
 
 // Registry holds chatbell's metrics.
 type Registry struct {
-	reg      *prometheus.Registry
-	events   *prometheus.CounterVec
-	handled  *prometheus.HistogramVec
-	failures *prometheus.CounterVec
-	tries    *prometheus.CounterVec
-	tryTime  *prometheus.HistogramVec
+	reg *prometheus.Registry
+
+	events        *prometheus.CounterVec
+	requests      *prometheus.CounterVec
+	requestTime   *prometheus.HistogramVec
+	messages      *prometheus.CounterVec
+	messageTime   *prometheus.HistogramVec
+	matchTime     *prometheus.HistogramVec
+	people        prometheus.Counter
+	attempts      *prometheus.CounterVec
+	attemptTime   *prometheus.HistogramVec
+	deliveries    *prometheus.CounterVec
+	latency       *prometheus.HistogramVec
+	noCredential  *prometheus.CounterVec
+	inserts       *prometheus.CounterVec
+	insertTime    prometheus.Histogram
+	rows          *prometheus.CounterVec
+	recorderFails prometheus.Counter
+	unread        *prometheus.CounterVec
 }
+
+// Buckets of the histograms, in seconds.
+var (
+	fastBuckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
+	// A delivery may wait through a retry schedule of days.
+	longBuckets = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400}
+)
 
 // New makes a registry of its own, so that several servers in one process do not
 // meet in a global one.
 func New(version string) *Registry {
-	r := &Registry{
-		reg: prometheus.NewRegistry(),
-		events: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "chatbell_events_total", Help: "Events by what became of them at intake.",
-		}, []string{"status"}),
-		handled: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "chatbell_stage_duration_seconds", Help: "Time a stage worked on one message.",
-			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
-		}, []string{"stage"}),
-		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "chatbell_stage_failures_total", Help: "Messages that a stage handed back or gave to the dead letters.",
-		}, []string{"stage"}),
-		tries: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "chatbell_attempts_total", Help: "Tries to deliver, by kind of target and reason; an empty reason is an acceptance.",
-		}, []string{"target", "reason"}),
-		tryTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "chatbell_attempt_duration_seconds", Help: "Time one try took.",
-			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
-		}, []string{"target"}),
-	}
+	r := &Registry{reg: prometheus.NewRegistry()}
+	r.intakeMetrics()
+	r.pipelineMetrics()
+	r.recordMetrics()
+	r.unread = r.counters("chatbell_unread_gauges_total", "Scrapes in which a part could not tell its state; its gauges are left out of such a scrape.", "part")
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "chatbell_build_info", Help: "Always 1; the version is a label.", ConstLabels: prometheus.Labels{"version": version},
+		Name: "chatbell_build_info", Help: "Always 1; what was built is in the labels.",
+		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	info.Set(1)
-	r.reg.MustRegister(r.events, r.handled, r.failures, r.tries, r.tryTime, info,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.reg.MustRegister(info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
 }
 
-// Handler serves the metrics in Prometheus' text formats.
+func (r *Registry) counters(name, help string, labels ...string) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	r.reg.MustRegister(c)
+	return c
+}
+
+func (r *Registry) counter(name, help string) prometheus.Counter {
+	c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+	r.reg.MustRegister(c)
+	return c
+}
+
+func (r *Registry) histograms(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
+	r.reg.MustRegister(h)
+	return h
+}
+
+// maxScrapes bounds the scrapes at once: anybody may ask, and one of 1,000 series takes
+// a millisecond.
+const maxScrapes = 8
+
+// Handler serves the metrics in Prometheus' text format, or as OpenMetrics where that is
+// asked for.
 func (r *Registry) Handler() http.Handler {
-	return promhttp.HandlerFor(r.reg, promhttp.HandlerOpts{Registry: r.reg})
+	return promhttp.HandlerFor(r.reg, promhttp.HandlerOpts{Registry: r.reg, EnableOpenMetrics: true, MaxRequestsInFlight: maxScrapes})
 }
 
-// Event counts n events with the same status.
-func (r *Registry) Event(status string, n int) { r.events.WithLabelValues(status).Add(float64(n)) }
+// none is the value of a label where there is nothing to say: an empty one would be the
+// same as no label at all.
+const none = "none"
 
-// Handled counts one message of a stage.
-func (r *Registry) Handled(stage string, took time.Duration, failed bool) {
-	r.handled.WithLabelValues(stage).Observe(took.Seconds())
-	if failed {
-		r.failures.WithLabelValues(stage).Inc()
+// other is the value of a label that is in no list; it is a mistake of ours to see it.
+const other = "other"
+
+func targetLabel(k chatbell.TargetKind) string {
+	if !slices.Contains(chatbell.TargetKinds[:], k) {
+		return other
 	}
+	return string(k)
 }
 
-// Tried counts one try; reason is empty when it was accepted.
-func (r *Registry) Tried(kind chatbell.TargetKind, reason chatbell.Reason, took time.Duration) {
-	r.tries.WithLabelValues(string(kind), string(reason)).Inc()
-	r.tryTime.WithLabelValues(string(kind)).Observe(took.Seconds())
+func outcomeLabel(o chatbell.Outcome) string {
+	if !slices.Contains(chatbell.Outcomes[:], o) {
+		return other
+	}
+	return string(o)
 }
 
-// gaugeTimeout bounds what one gauge may take of a scrape.
-const gaugeTimeout = time.Second
-
-// Gauge registers a value that is read at each scrape. A read that fails leaves the
-// gauge at its last value.
-func (r *Registry) Gauge(name, help string, labels map[string]string, read func(context.Context) (float64, error)) {
-	var last atomic.Uint64 // the bits of a float64: scrapes may run side by side
-	r.reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, func() float64 {
-		ctx, cancel := context.WithTimeout(context.Background(), gaugeTimeout)
-		defer cancel()
-		if v, err := read(ctx); err == nil {
-			last.Store(math.Float64bits(v))
-		}
-		return math.Float64frombits(last.Load())
-	}))
+func reasonLabel(r chatbell.Reason) string {
+	switch {
+	case r == "":
+		return none
+	case !slices.Contains(chatbell.Reasons[:], r):
+		return other
+	}
+	return string(r)
 }

@@ -54,7 +54,9 @@ func TestWord(t *testing.T) {
 		change(tr)
 		return &http.Client{Transport: tr}
 	}
-	trust := client(func(tr *http.Transport) { tr.TLSClientConfig = &tls.Config{RootCAs: trusting, MinVersion: tls.VersionTLS12} })
+	trust := client(func(tr *http.Transport) {
+		tr.TLSClientConfig = &tls.Config{RootCAs: trusting, MinVersion: tls.VersionTLS12}
+	})
 	wrongName := client(func(tr *http.Transport) {
 		tr.TLSClientConfig = &tls.Config{RootCAs: trusting, ServerName: "elsewhere.example", MinVersion: tls.VersionTLS12}
 	})

@@ -90,7 +90,7 @@ func (l *Backlog) row(b work.Batch, due time.Time) (store.Later, error) {
 		return store.Later{}, err
 	}
 	return store.Later{
-		ID: fmt.Sprintf("%s.%d", b.ID, b.Waits), DueAt: due,
+		ID: fmt.Sprintf("%s.%d", b.ID, b.Waits), DueAt: due, Kind: b.Destination.Kind(), Since: b.Notification.AcceptedAt,
 		Destination: b.Destination.String(), Topic: b.Subject(b.ID), Payload: data,
 	}, nil
 }

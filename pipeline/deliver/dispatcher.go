@@ -27,8 +27,9 @@ type Caller interface {
 
 // Observer counts what is sent. Implementations must be safe for concurrent use.
 type Observer interface {
-	// Tried counts one try; reason is empty when it was accepted.
-	Tried(kind chatbell.TargetKind, reason chatbell.Reason, took time.Duration)
+	// Tried is called for each attempt. The outcome is Accepted, Failed, or Cancelled where
+	// the process stopped before the answer; the reason is empty when it was accepted.
+	Tried(kind chatbell.TargetKind, outcome chatbell.Outcome, reason chatbell.Reason, took time.Duration)
 }
 
 // Config is what a dispatcher is made of. All fields are required.
@@ -39,6 +40,7 @@ type Config struct {
 	Results  *ledger.Writer
 	Retry    Retry
 	Observer Observer
+	Report   *Report
 	Log      *slog.Logger
 	Now      func() time.Time
 }

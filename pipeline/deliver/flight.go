@@ -22,6 +22,7 @@ type Flight struct {
 	spilled    bool // no place in memory: it waits in the store
 	expired    bool // it has waited for longer than it is worth a push
 	tries      []try
+	told       bool // that the call failed: once for all whom it names
 	left       atomic.Int32
 	done       chan struct{}
 
@@ -98,7 +99,7 @@ func (f *Flight) run(ctx context.Context, i int, skip bool, send func() (push.Re
 			receipt, err = f.safely(send)
 		}
 		y = newTry(ctx, at, time.Since(at), receipt, err)
-		f.dispatcher.cfg.Observer.Tried(f.batch.Destination.Kind(), y.reason(), y.Took)
+		f.dispatcher.cfg.Observer.Tried(f.batch.Destination.Kind(), y.outcome(), y.reason(), y.Took)
 	}
 	f.tries[i] = y
 	if f.left.Add(-1) == 0 {

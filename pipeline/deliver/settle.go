@@ -91,8 +91,10 @@ func (f *Flight) judge(ctx context.Context, t work.Target, y *try, out *chatbell
 	} else {
 		v = retry.judgePush(t.Attempts, b.Notification.ExpiresAt, y)
 	}
+	a := b.Attempt(&t, &y.Try, v.outcome == "")
+	f.report(&t, &a, v, y)
 	if v.outcome == "" {
-		out.Attempts = append(out.Attempts, b.Attempt(&t, &y.Try, true))
+		out.Attempts = append(out.Attempts, a)
 		t.Doubt = t.Doubt || y.Err.FateUnknown
 		again.add(t, y.Err.RetryAfter, v.retryAt)
 		return nil
@@ -100,11 +102,23 @@ func (f *Flight) judge(ctx context.Context, t work.Target, y *try, out *chatbell
 	if err := f.applyTokenFeedback(ctx, &t, y); err != nil {
 		return err
 	}
-	out.Attempts = append(out.Attempts, b.Attempt(&t, &y.Try, false))
+	out.Attempts = append(out.Attempts, a)
 	if !b.IsRaw() {
 		out.Deliveries = append(out.Deliveries, b.Delivery(&t, v.outcome, v.reason, &y.Try, f.dispatcher.cfg.Now()))
 	}
 	return nil
+}
+
+// report logs a try, and what ended with it. A call is one try of all whom it names.
+func (f *Flight) report(t *work.Target, a *chatbell.Attempt, v verdict, y *try) {
+	if f.batch.Call != nil && f.told {
+		return
+	}
+	f.told = true
+	f.dispatcher.cfg.Report.attempt(f.batch, a, y, v.retryAt)
+	if v.outcome != "" {
+		f.dispatcher.cfg.Report.failed(f.batch, t, v, y)
+	}
 }
 
 // untried records targets that expired, or whose credential or endpoint was taken out of
@@ -126,6 +140,9 @@ func (f *Flight) untried(out *chatbell.Results) {
 	for i := range f.batch.Targets {
 		row := f.batch.Delivery(&f.batch.Targets[i], outcome, reason, nil, f.dispatcher.cfg.Now())
 		row.ProviderReason = why
+		if i == 0 || f.batch.Call == nil {
+			f.dispatcher.cfg.Report.failed(f.batch, &f.batch.Targets[i], verdict{outcome: outcome, reason: reason}, nil)
+		}
 		out.Deliveries = append(out.Deliveries, row)
 	}
 }

@@ -48,9 +48,9 @@ func (p *countingPhone) Send(context.Context, push.Payload, push.Target) (push.R
 
 type nothing struct{}
 
-func (nothing) Tried(chatbell.TargetKind, chatbell.Reason, time.Duration) {}
-func (nothing) Publish(string, ...*message.Message) error                 { return nil }
-func (nothing) Close() error                                              { return nil }
+func (nothing) Tried(chatbell.TargetKind, chatbell.Outcome, chatbell.Reason, time.Duration) {}
+func (nothing) Publish(string, ...*message.Message) error                                   { return nil }
+func (nothing) Close() error                                                                { return nil }
 
 // A process put a retry into the store and was killed before it acknowledged the event.
 // The next one matches the event again, sends, and has that recorded; then the retry is
@@ -75,7 +75,7 @@ func TestRetryOfKilledProcess(t *testing.T) {
 	d := NewStage(StageConfig{
 		Networks: net, Rechecks: s, Ledger: done, Instance: "new", Now: time.Now,
 		Dispatcher: NewDispatcher(Config{
-			Devices: s, Results: writer, Retry: DefaultRetry(), Observer: nothing{}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+			Devices: s, Results: writer, Retry: DefaultRetry(), Observer: nothing{}, Report: NewReport(slog.New(slog.DiscardHandler), time.Now), Log: slog.New(slog.DiscardHandler), Now: time.Now,
 			Backlog: NewBacklog(s, nothing{}, "new", slog.New(slog.DiscardHandler)),
 		}),
 	})

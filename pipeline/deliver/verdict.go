@@ -39,6 +39,17 @@ func newTry(ctx context.Context, at time.Time, took time.Duration, r push.Receip
 	return t
 }
 
+// outcome is how the try ended, for itself.
+func (t *try) outcome() chatbell.Outcome {
+	switch {
+	case t.handBack:
+		return chatbell.Cancelled
+	case t.Err != nil:
+		return chatbell.Failed
+	}
+	return chatbell.Accepted
+}
+
 // reason is why the try was not accepted; empty if it was.
 func (t *try) reason() chatbell.Reason {
 	switch {

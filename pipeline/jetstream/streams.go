@@ -90,6 +90,8 @@ func (b *Broker) SequenceAtOpen(stream string) uint64 {
 // Backlog is how much a stream holds, and how much of it one consumer has not
 // finished.
 type Backlog struct {
+	Messages uint64 // in the stream, also those that are done
+	LastSeq  uint64 // of the newest message that there ever was
 	Pending  uint64 // not handed out yet
 	InFlight uint64 // handed out, not acknowledged
 	Bytes    int64
@@ -109,7 +111,7 @@ type cachedBacklog struct {
 }
 
 // Backlog tells how far a durable consumer is behind. With an empty name only the
-// bytes are told. Answers are up to 100 ms old.
+// stream itself is told. Answers are up to 100 ms old.
 func (b *Broker) Backlog(ctx context.Context, stream, durable string) (Backlog, error) {
 	key := stream + "/" + durable
 	b.mu.Lock()
@@ -139,7 +141,10 @@ func (b *Broker) backlog(ctx context.Context, stream, durable string) (Backlog, 
 		return Backlog{}, fmt.Errorf("stream %s: %w", stream, asUnavailable(err))
 	}
 	info := s.CachedInfo()
-	out := Backlog{Bytes: int64(info.State.Bytes), MaxBytes: info.Config.MaxBytes} //nolint:gosec // a disk is smaller
+	out := Backlog{
+		Messages: info.State.Msgs, LastSeq: info.State.LastSeq,
+		Bytes: int64(info.State.Bytes), MaxBytes: info.Config.MaxBytes, //nolint:gosec // a disk is smaller
+	}
 	if durable == "" {
 		return out, nil
 	}

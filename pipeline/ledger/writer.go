@@ -24,6 +24,9 @@ type Writer struct {
 	publisher message.Publisher
 	in        chan resultRequest
 	stopped   chan struct{}
+	// Finished is told of rows that are durable, and must not keep them; nil tells nobody.
+	// Set it before Run.
+	Finished func([]chatbell.Delivery)
 }
 
 type resultRequest struct {
@@ -116,6 +119,9 @@ func (w *Writer) publish(rows *chatbell.Results) error {
 		msg := message.NewMessage(watermill.NewUUID(), rowcodec.Encode(part))
 		if err := w.publisher.Publish(work.StreamResults, msg); err != nil {
 			return fmt.Errorf("write results to the broker: %w", err)
+		}
+		if w.Finished != nil && len(part.Deliveries) > 0 {
+			w.Finished(part.Deliveries)
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -24,6 +25,7 @@ type fanout struct {
 	stage *Stage
 	req   *Request
 	plan  Plan
+	start time.Time // when the request was handed out
 	at    progress
 }
 
@@ -100,6 +102,7 @@ func (f *fanout) run(ctx context.Context) error {
 	if err := f.stage.cfg.Results.Write(ctx, out); err != nil {
 		return err
 	}
+	f.stage.cfg.Observer.Matched(time.Since(f.start), f.at.People, true)
 	return f.forget(ctx)
 }
 

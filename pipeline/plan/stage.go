@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -30,8 +31,16 @@ type StageConfig struct {
 	Results     *ledger.Writer
 	Ledger      *ledger.Ledger
 	Dispatcher  *deliver.Dispatcher
+	Observer    Observer
 	// Degraded is how many tries a destination that has become quiet may have in flight.
 	Degraded int
+}
+
+// Observer is told what is planned. Implementations must be safe for concurrent use.
+type Observer interface {
+	// Matched is called once for each request whose audience was decided. Took is the time
+	// until its targets were in their queues, or, with fanOut, written to the streams.
+	Matched(took time.Duration, audience uint32, fanOut bool)
 }
 
 // Stage is the consumer of EVENTS: one message is one request.
@@ -43,6 +52,7 @@ func NewStage(c StageConfig) *Stage { return &Stage{cfg: c} }
 // Handle is the watermill handler of the stage.
 func (s *Stage) Handle(msg *message.Message) error {
 	ctx := msg.Context()
+	start := time.Now()
 	kind := work.KindOf(msg)
 	planner, ok := s.cfg.Planners[kind]
 	if !ok {
@@ -58,7 +68,7 @@ func (s *Stage) Handle(msg *message.Message) error {
 	if err != nil {
 		return err
 	}
-	f := &fanout{stage: s, req: req, plan: p}
+	f := &fanout{stage: s, req: req, plan: p, start: start}
 	resumed, err := f.resume(ctx)
 	if err != nil {
 		return err
@@ -71,7 +81,7 @@ func (s *Stage) Handle(msg *message.Message) error {
 		return err
 	}
 	if small {
-		return s.direct(ctx, msg, req, p, pages)
+		return s.direct(ctx, msg, f, pages)
 	}
 	for _, page := range pages {
 		if err := f.write(ctx, page); err != nil {
@@ -109,7 +119,8 @@ func firstPages(ctx context.Context, p Plan) ([]*Page, bool, error) {
 
 // direct sends what was planned and makes the results durable. The gate for the
 // channel's next request opens as soon as the targets are in their queues.
-func (s *Stage) direct(ctx context.Context, msg *message.Message, req *Request, p Plan, pages []*Page) error {
+func (s *Stage) direct(ctx context.Context, msg *message.Message, f *fanout, pages []*Page) error {
+	req, p := f.req, f.plan
 	out := &chatbell.Results{MaybeRepeat: req.Redelivered}
 	var batches []*work.Batch
 	var people uint32
@@ -135,5 +146,6 @@ func (s *Stage) direct(ctx context.Context, msg *message.Message, req *Request, 
 		flights = append(flights, s.cfg.Dispatcher.Submit(ctx, p.Network(), b, s.cfg.Degraded))
 	}
 	jetstream.Release(msg)
+	s.cfg.Observer.Matched(time.Since(f.start), people, false)
 	return s.cfg.Dispatcher.Settle(ctx, flights, out)
 }

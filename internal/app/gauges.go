@@ -1,0 +1,105 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"chatbell/internal/metrics"
+	"chatbell/pipeline"
+	"chatbell/pipeline/jetstream"
+	"chatbell/pipeline/work"
+)
+
+// gaugeAge is how old the broker's and the store's numbers may be when they are scraped.
+// Prometheus asks every 10 to 60 s and sees fresh ones; somebody who asks all the time
+// costs the broker and the store no more than that.
+const gaugeAge = 5 * time.Second
+
+// registerGauges says what is read when somebody scrapes /metrics.
+func (a *App) registerGauges() {
+	a.metrics.Add(metrics.Part{Name: "health", Gauges: []metrics.Gauge{metrics.Ready, metrics.SendingPaused}, Read: a.readHealth})
+	a.metrics.Add(metrics.Part{
+		Name: "streams", MaxAge: gaugeAge, Read: a.readStreams,
+		Gauges: []metrics.Gauge{
+			metrics.StreamPending, metrics.StreamInFlight, metrics.StreamMessages, metrics.StreamBytes, metrics.StreamLimit,
+			metrics.DeadLetters, metrics.RecorderPending,
+		},
+	})
+	a.metrics.Add(metrics.Part{Name: "store", MaxAge: gaugeAge, Gauges: []metrics.Gauge{metrics.RetryPending, metrics.RetryOldest}, Read: a.readWaiting})
+	a.metrics.Add(metrics.Part{Name: "queues", Gauges: []metrics.Gauge{metrics.QueueTries}, Read: a.readQueues})
+	a.metrics.Add(metrics.Part{Name: "recorder", Gauges: []metrics.Gauge{metrics.RecorderLag}, Read: a.readRecorder})
+	if a.engine != nil {
+		a.metrics.Add(metrics.Part{Name: "engine", Gauges: []metrics.Gauge{metrics.EngineUp, metrics.EngineRestarts}, Read: a.readEngine})
+		a.metrics.AddProcess("chatbell_engine", a.engine.PID)
+	}
+}
+
+func (a *App) readHealth(ctx context.Context, tell metrics.Tell) error {
+	tell(metrics.Ready, truth(health{a}.Ready(ctx) == nil))
+	tell(metrics.SendingPaused, truth(a.pipeline.Paused()))
+	return nil
+}
+
+func (a *App) readStreams(ctx context.Context, tell metrics.Tell) error {
+	consumers := append(pipeline.Consumers(), pipeline.Consumer{Stream: work.StreamResults}, pipeline.Consumer{Stream: jetstream.DeadLetters})
+	for _, c := range consumers {
+		stream := c.Stream
+		b, err := a.broker.Backlog(ctx, stream, c.Name)
+		if err != nil {
+			return err
+		}
+		tell(metrics.StreamMessages, float64(b.Messages), stream)
+		tell(metrics.StreamBytes, float64(b.Bytes), stream)
+		tell(metrics.StreamLimit, float64(b.MaxBytes), stream)
+		switch stream {
+		case work.StreamResults:
+			done, _ := a.recorder.Progress()
+			tell(metrics.RecorderPending, float64(b.LastSeq)-float64(min(done, b.LastSeq)))
+		case jetstream.DeadLetters:
+			tell(metrics.DeadLetters, float64(b.LastSeq))
+		default:
+			tell(metrics.StreamPending, float64(b.Pending), stream)
+			tell(metrics.StreamInFlight, float64(b.InFlight), stream)
+		}
+	}
+	return nil
+}
+
+func (a *App) readWaiting(ctx context.Context, tell metrics.Tell) error {
+	waiting, err := a.store.Waiting(ctx)
+	for _, w := range waiting {
+		tell(metrics.RetryPending, float64(w.Rows), string(w.Kind))
+		tell(metrics.RetryOldest, max(0, time.Since(w.Oldest).Seconds()), string(w.Kind))
+	}
+	return err
+}
+
+func (a *App) readQueues(_ context.Context, tell metrics.Tell) error {
+	for _, l := range a.pipeline.Load() {
+		tell(metrics.QueueTries, float64(l.Waiting), string(l.Target), "waiting")
+		tell(metrics.QueueTries, float64(l.Sending), string(l.Target), "sending")
+	}
+	return nil
+}
+
+func (a *App) readRecorder(_ context.Context, tell metrics.Tell) error {
+	lag := 0.0
+	if _, oldest := a.recorder.Progress(); !oldest.IsZero() {
+		lag = max(0, time.Since(oldest).Seconds())
+	}
+	tell(metrics.RecorderLag, lag)
+	return nil
+}
+
+func (a *App) readEngine(_ context.Context, tell metrics.Tell) error {
+	tell(metrics.EngineUp, truth(a.engine.PID() != 0))
+	tell(metrics.EngineRestarts, float64(a.engine.Restarts()))
+	return nil
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,161 @@
+package deliver
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"chatbell"
+	"chatbell/pipeline/work"
+)
+
+// Report writes what an operator looks for in the log: one line at level debug for
+// each attempt, and one at level warn for what ended without success. The warnings
+// are throttled, because one bad credential may end a million pushes; metrics and
+// ClickHouse have them all. No line holds a token, a secret, a URL or content.
+type Report struct {
+	log   *slog.Logger
+	ended *throttle
+	creds *throttle
+}
+
+const (
+	// failureLines of one destination and reason are written in failureSpan; then one
+	// says how many were left out.
+	failureLines = 10
+	failureSpan  = time.Minute
+	// credentialSpan is how often a missing credential is told: it stays missing until
+	// somebody changes the configuration.
+	credentialSpan = time.Hour
+)
+
+// NewReport makes a report that writes to a log.
+func NewReport(log *slog.Logger, now func() time.Time) *Report {
+	return &Report{log: log, ended: newThrottle(failureLines, failureSpan, now), creds: newThrottle(1, credentialSpan, now)}
+}
+
+// attempt is the wide line of one try.
+func (r *Report) attempt(b *work.Batch, a *chatbell.Attempt, y *try, retryAt time.Time) {
+	if !r.log.Enabled(context.Background(), slog.LevelDebug) {
+		return
+	}
+	attrs := []any{
+		"network", a.Network, "event", a.EventID, "delivery", a.DeliveryID, "target", a.Target, "app", b.Destination.App, "endpoint", a.Endpoint,
+		"user", a.UserID, "device", a.DeviceID, "batch", b.ID, "attempt", a.Number, "at", a.At, "took", y.Took, "outcome", a.Outcome, "reason", a.Reason,
+		"provider_status", a.ProviderStatus, "provider_reason", a.ProviderReason, "provider_id", a.ProviderID,
+		"maybe_repeat", a.MaybeRepeat, "will_retry", a.WillRetry,
+	}
+	if a.WillRetry {
+		attrs = append(attrs, "retry_at", retryAt)
+	}
+	if y.Err != nil {
+		attrs = append(attrs, "error", y.Err.Error(), "fate_unknown", y.Err.FateUnknown, "retry_after", y.Err.RetryAfter)
+	}
+	r.log.Debug("attempt", attrs...)
+}
+
+// failure is what the throttle of ends goes by.
+type failure struct {
+	destination work.Destination
+	reason      chatbell.Reason
+}
+
+// failed tells of a call, or of a target's push, that ended without success; y is nil
+// where nothing was tried. A dead token is told by whoever removes it.
+func (r *Report) failed(b *work.Batch, t *work.Target, v verdict, y *try) {
+	if v.outcome == chatbell.Accepted || v.reason == chatbell.Unregistered || v.reason == chatbell.InvalidToken {
+		return
+	}
+	leftOut, ok := r.ended.allow(failure{b.Destination, v.reason})
+	if !ok {
+		return
+	}
+	n := &b.Notification
+	attrs := []any{"network", n.Network, "event", n.EventID, "target", b.Destination.Kind()}
+	if b.Call != nil {
+		attrs = append(attrs, "endpoint", b.Destination.Endpoint, "webhook_id", b.ID, "users", len(b.Targets))
+	} else {
+		attrs = append(attrs, "app", b.Destination.App, "user", t.User, "device", t.Device)
+	}
+	attrs = append(attrs, "outcome", v.outcome, "reason", v.reason, "attempts", t.Attempts)
+	if y != nil && y.Err != nil {
+		attrs = append(attrs, "provider_status", y.Err.Status, "provider_reason", y.Err.ProviderReason, "error", y.Err.Error())
+	}
+	if leftOut > 0 {
+		attrs = append(attrs, "similar_left_out", leftOut)
+	}
+	r.log.Warn("notification ended without success", attrs...)
+}
+
+// missing names a credential that devices need and nobody configured.
+type missing struct {
+	network chatbell.NetworkID
+	target  chatbell.TargetKind
+	app     string
+}
+
+// Unreachable tells, once in a while for each app, of the devices among finished rows
+// that nothing configured can reach: they failed for want of a credential, untried.
+func (r *Report) Unreachable(rows []chatbell.Delivery) {
+	for i := range rows {
+		d := &rows[i]
+		if d.Outcome != chatbell.Failed || d.Reason != chatbell.Auth || d.Attempts > 0 {
+			continue
+		}
+		if _, ok := r.creds.allow(missing{d.Network, d.Target, d.App}); ok {
+			r.log.Warn("devices cannot be reached: add the credential to the network's configuration",
+				"network", d.Network, "provider", d.Target, "app", d.App, "cause", d.ProviderReason)
+		}
+	}
+}
+
+// throttle lets through a few of many lines that say the same. Safe for concurrent use.
+type throttle struct {
+	lines int
+	span  time.Duration
+	now   func() time.Time
+
+	mu   sync.Mutex
+	seen map[any]*written
+}
+
+// written counts the lines about one thing since a time.
+type written struct {
+	since          time.Time
+	lines, leftOut int
+}
+
+// maxThrottled bounds what is remembered, to some 300 KiB. When more things go wrong at
+// once the throttle begins anew: some lines more, and nothing is lost.
+const maxThrottled = 4096
+
+func newThrottle(lines int, span time.Duration, now func() time.Time) *throttle {
+	return &throttle{lines: lines, span: span, now: now, seen: map[any]*written{}}
+}
+
+// allow reports whether a line about a thing may be written now, and how many were left
+// out since the last one. The thing must be comparable.
+func (t *throttle) allow(thing any) (leftOut int, ok bool) {
+	now := t.now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	w := t.seen[thing]
+	switch {
+	case w == nil:
+		if len(t.seen) >= maxThrottled {
+			clear(t.seen)
+		}
+		t.seen[thing] = &written{since: now, lines: 1}
+		return 0, true
+	case now.Sub(w.since) >= t.span:
+		leftOut = w.leftOut
+		*w = written{since: now, lines: 1}
+		return leftOut, true
+	case w.lines < t.lines:
+		w.lines++
+		return 0, true
+	}
+	w.leftOut++
+	return 0, false
+}
