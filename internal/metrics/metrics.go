@@ -53,6 +53,9 @@ var (
 // New makes a registry of its own, so that several servers in one process do not
 // meet in a global one.
 func New(version string) *Registry {
+	if version == "" {
+		version = "unknown" // a label that is empty is none
+	}
 	r := &Registry{reg: prometheus.NewRegistry()}
 	r.intakeMetrics()
 	r.pipelineMetrics()

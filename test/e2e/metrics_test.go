@@ -1,0 +1,263 @@
+package e2e_test
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"chatbell"
+	"chatbell/internal/sandbox"
+)
+
+// scrapeVariable names a file that gets the scrape: scripts/check gives it to promtool,
+// and to the test of the alert rules and the dashboard.
+const scrapeVariable = "TEST_CHATBELL_SCRAPE"
+
+// A real scrape, after a bit of everything, and docs/metrics.md tell the same metrics,
+// with the same types, labels and values.
+func TestMetricsPage(t *testing.T) {
+	w := busyWorld(t)
+	_, text := w.call("GET", "/metrics", nil)
+	if file := os.Getenv(scrapeVariable); file != "" {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	page := readPage(t)
+	got := parseScrape(t, text)
+	for name, f := range page.families {
+		real, ok := got[name]
+		switch {
+		case !ok:
+			t.Errorf("docs/metrics.md tells of %s, which no scrape has", name)
+		case real.kind != f.kind || !maps.EqualFunc(real.labels, f.labels, func(map[string]bool, map[string]bool) bool { return true }):
+			t.Errorf("%s is a %s with %v, docs/metrics.md says a %s with %v", name, real.kind, keys(real.labels), f.kind, keys(f.labels))
+		}
+	}
+	for name, f := range got {
+		if _, ok := page.families[name]; !ok && strings.HasPrefix(name, "chatbell_") && !strings.HasPrefix(name, "chatbell_engine_process_") {
+			t.Errorf("docs/metrics.md does not tell of %s", name)
+		}
+		if strings.HasPrefix(name, "chatbell_") {
+			for label, values := range f.labels {
+				page.check(t, name, label, values)
+			}
+		}
+	}
+	w.stop()
+}
+
+// The closed lists of the code are those of the page.
+func TestMetricsPageLists(t *testing.T) {
+	page := readPage(t)
+	for _, k := range chatbell.TargetKinds {
+		if !page.values["target"][string(k)] {
+			t.Errorf("docs/metrics.md does not tell the target %s", k)
+		}
+	}
+	for _, o := range chatbell.Outcomes {
+		if !page.values["outcome"][string(o)] {
+			t.Errorf("docs/metrics.md does not tell the outcome %s", o)
+		}
+	}
+	precedence, err := os.ReadFile("../../docs/precedence.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unused := []chatbell.Reason{chatbell.OwnMessage, chatbell.ShouldPushFalse, chatbell.NoTimezone, chatbell.RuleDropped, chatbell.PrehookDenied}
+	for _, r := range chatbell.Reasons {
+		if !page.values["reason"][string(r)] && !bytes.Contains(precedence, []byte("`"+string(r)+"`")) && !slices.Contains(unused, r) {
+			t.Errorf("neither docs/metrics.md nor docs/precedence.md tells the reason %s", r)
+		}
+	}
+}
+
+// busyWorld has had something of everything that is counted.
+func busyWorld(t *testing.T) *world {
+	t.Helper()
+	const otherKey = "down-backend-key-0123456789"
+	w := newWorld(t, sandbox.Config{}, "retry: {webhooks: [1h]}", sandbox.Network{ID: "acme", Key: key, NoWebhook: true})
+	config, err := os.ReadFile(w.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	config = fmt.Appendf(config, `  - id: down
+    delivery: webhook
+    keys: [{id: backend, secret: %s, scope: server}]
+    webhooks: [{id: gone, url: "http://%s/hook?token=s3cret", secret: whsec_bWV0cmljcy1hbmQtbW9yZS1tZXRyaWNz, events: ["*"]}]
+`, otherKey, free(t))
+	if err := os.WriteFile(w.config(), config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.start()
+	w.device("bob", "apns", hex(1), "en")
+	w.device("carol", "fcm", "token-carol", "en")
+	w.deviceOf("com.nobody", "dave", "apns", hex(2), "en")
+	w.post(m{"id": "1", "type": "channel.created", "actor": m{"id": "alice"}, "channel": m{"id": "c"}, "members": []m{{"id": "bob"}, {"id": "carol"}, {"id": "dave"}, {"id": "erin"}}})
+	w.as(otherKey, func() {
+		w.post(m{"id": "1", "type": "channel.created", "actor": m{"id": "alice"}, "channel": m{"id": "c"}, "members": []m{{"id": "bob"}}})
+	})
+
+	var crowd strings.Builder // more than are told directly
+	for i := range 1100 {
+		fmt.Fprintf(&crowd, "{\"id\":\"u%04d\"}\n", i)
+	}
+	if status, answer := w.ndjson("PUT", "/v1/channels/crowd/members", crowd.String()); status >= 300 {
+		t.Fatalf("%d %s", status, answer)
+	}
+	w.post(m{"id": "2", "type": "message.created", "actor": m{"id": "u0000"}, "channel": m{"id": "crowd"}, "message": m{"id": "m", "type": "text", "text": "x"}})
+	for path, want := range map[string]int{"/v1/events": http.StatusUnprocessableEntity, "/nowhere": http.StatusNotFound} {
+		if status, _ := w.call("POST", path, []m{{"type": "No Type"}}); status != want {
+			t.Errorf("%s: status %d, want %d", path, status, want)
+		}
+	}
+	w.answers("SELECT count() FROM chatbell.deliveries", fmt.Sprint(4+1100))
+	w.answers("SELECT provider_reason FROM chatbell.attempts WHERE network = 'down'", strings.TrimSuffix(strings.Repeat("connection_refused\n", 2), "\n"))
+	return w
+}
+
+func (w *world) ndjson(method, path, lines string) (int, string) {
+	w.t.Helper()
+	req, err := http.NewRequest(method, "http://"+w.api+path, strings.NewReader(lines))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+w.key)
+	req.Header.Set("Content-Type", "application/x-ndjson")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var answer bytes.Buffer
+	if _, err := answer.ReadFrom(resp.Body); err != nil {
+		w.t.Fatal(err)
+	}
+	return resp.StatusCode, answer.String()
+}
+
+// family is a metric with the values of its labels.
+type family struct {
+	kind   string
+	labels map[string]map[string]bool
+}
+
+var (
+	typeLine   = regexp.MustCompile(`(?m)^# TYPE (\S+) (\S+)$`)
+	sampleLine = regexp.MustCompile(`(?m)^([a-z_0-9]+)(?:\{(.*)\})? \S+$`)
+	labelPair  = regexp.MustCompile(`([a-z_]+)="((?:[^"\\]|\\.)*)"`)
+)
+
+// parseScrape reads Prometheus' text format.
+func parseScrape(t *testing.T, text string) map[string]*family {
+	t.Helper()
+	all := map[string]*family{}
+	for _, m := range typeLine.FindAllStringSubmatch(text, -1) {
+		all[m[1]] = &family{kind: m[2], labels: map[string]map[string]bool{}}
+	}
+	for _, m := range sampleLine.FindAllStringSubmatch(text, -1) {
+		f := all[m[1]]
+		for _, suffix := range []string{"_bucket", "_sum", "_count"} {
+			if base, ok := strings.CutSuffix(m[1], suffix); ok && f == nil {
+				f = all[base]
+			}
+		}
+		if f == nil {
+			t.Fatalf("%s has no type", m[1])
+		}
+		for _, pair := range labelPair.FindAllStringSubmatch(m[2], -1) {
+			if pair[1] == "le" || pair[1] == "quantile" {
+				continue
+			}
+			if f.labels[pair[1]] == nil {
+				f.labels[pair[1]] = map[string]bool{}
+			}
+			f.labels[pair[1]][pair[2]] = true
+		}
+	}
+	return all
+}
+
+// page is docs/metrics.md: the metrics, and the values that a label may have.
+type page struct {
+	families map[string]family
+	values   map[string]map[string]bool
+}
+
+var code = regexp.MustCompile("`([^`]+)`")
+
+func readPage(t *testing.T) page {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "..", "docs", "metrics.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := page{families: map[string]family{}, values: map[string]map[string]bool{}}
+	for line := range strings.Lines(string(data)) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 4 || !strings.Contains(cells[1], "`") {
+			continue
+		}
+		first := words(cells[1])
+		if strings.HasPrefix(first[0], "chatbell_") {
+			labels := map[string]map[string]bool{}
+			for _, label := range words(cells[3]) {
+				labels[label] = nil
+			}
+			p.families[first[0]] = family{strings.TrimSpace(cells[2]), labels}
+			continue
+		}
+		for _, label := range first {
+			p.values[label] = map[string]bool{}
+			for _, v := range words(cells[2]) {
+				p.values[label][v] = true
+			}
+		}
+	}
+	if len(p.families) < 30 || len(p.values) < 10 {
+		t.Fatalf("docs/metrics.md has %d metrics and %d labels; the test has gone blind", len(p.families), len(p.values))
+	}
+	return p
+}
+
+// words are what stands in backquotes.
+func words(cell string) (out []string) {
+	for _, m := range code.FindAllStringSubmatch(cell, -1) {
+		out = append(out, m[1])
+	}
+	return out
+}
+
+// check compares the values of a label with those of the page.
+func (p *page) check(t *testing.T, name, label string, values map[string]bool) {
+	t.Helper()
+	for v := range values {
+		var ok bool
+		switch label {
+		case "reason":
+			ok = v == "none" || slices.Contains(chatbell.Reasons[:], chatbell.Reason(v))
+		case "route":
+			ok = v == "none" || strings.HasPrefix(v, "/")
+		case "method":
+			ok = v == "other" || strings.ToUpper(v) == v
+		case "code":
+			ok = len(v) == 3
+		case "version", "goversion":
+			ok = true
+		default:
+			ok = p.values[label][v]
+		}
+		if !ok || v == "" {
+			t.Errorf("%s has the label %s=%q, of which docs/metrics.md does not tell", name, label, v)
+		}
+	}
+}
+
+func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
