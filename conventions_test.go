@@ -85,6 +85,8 @@ var homes = map[string][]string{
 	"github.com/ClickHouse/clickhouse-go/v2": {"analytics/clickhouse", "analytics/engine"}, // the client; the engine's own reading of the native format
 	"github.com/ClickHouse/ch-go":            {"analytics/engine"},
 	"github.com/ebitengine/purego":           {"analytics/engine"},
+	"github.com/andybalholm/brotli":          {"analytics/engine"}, // ClickHouse's HTTP interface
+	"github.com/klauspost/compress":          {"analytics/engine"}, // as above
 	"github.com/knadh/koanf":                 {"internal/config"},
 	"github.com/go-viper/mapstructure/v2":    {"internal/config"},
 	"go.yaml.in/yaml/v3":                     {"internal/config"},

@@ -35,7 +35,7 @@ func TestAnalystOnlyReads(t *testing.T) {
 		"CREATE TEMPORARY TABLE x (a Int8)", "CREATE FUNCTION f AS x -> file(x)", "CREATE VIEW v AS SELECT 1", "RENAME TABLE t TO u", "EXCHANGE TABLES t AND t",
 		"DETACH TABLE t", "ATTACH TABLE t", "SYSTEM SHUTDOWN", "SYSTEM STOP MERGES", "KILL QUERY WHERE 1", "USE system", "BACKUP DATABASE chatbell TO File('x')",
 		"GRANT ALL ON *.* TO default", "EXECUTE AS default SELECT 1", "EXECUTE AS default",
-		"SET readonly = 0", "SET max_threads = 64", "SELECT 1 SETTINGS readonly = 0", "SELECT 1 SETTINGS max_memory_usage = 0",
+		"SET readonly = 0", "SET max_threads = 64", "SELECT 1 SETTINGS readonly = 0", "SELECT 1 SETTINGS allow_introspection_functions = 1",
 		"SELECT 1; DROP TABLE t", "SELECT 1; SELECT 2", "SELECT 1; 'x", "SELECT 1; /*", "SELECT 1; SELEC",
 		// What does not parse behind a statement that does: the engine would run the first.
 		"SELECT file('" + secret + "');; ; 'x", "SELECT file('" + secret + "'); /*", "SELECT file('" + secret + "'); \\", "SELECT file('" + secret + "'); SELEC", "SELECT 1;;SELECT file('" + secret + "')", "SELECT 1 PARALLEL WITH DROP TABLE t",
@@ -63,7 +63,7 @@ func TestAnalystOnlyReads(t *testing.T) {
 		}
 	}
 	for _, kv := range [][2]string{
-		{"max_memory_usage", "0"}, {"max_threads", "64"}, {"allow_introspection_functions", "1"}, {"format_schema_path", "/"}, {"output_format_schema", out},
+		{"allow_introspection_functions", "1"}, {"format_schema_path", "/"}, {"output_format_schema", out},
 		{"format_template_row", secret}, {"allow_experimental_eval_table_function", "1"}, {"path", "/tmp"}, {"config-file", secret}, {"implicit_select", "1"},
 	} {
 		if got := a.ask("SELECT 1", kv[0], kv[1]); got.status == http.StatusOK {

@@ -1,59 +1,71 @@
 package engine
 
 import (
-	"compress/gzip"
-	"compress/zlib"
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
-
-	"github.com/ClickHouse/ch-go/compress"
-	chproto "github.com/ClickHouse/ch-go/proto"
-	"github.com/ClickHouse/clickhouse-go/v2/lib/column"
-	"github.com/ClickHouse/clickhouse-go/v2/lib/proto"
+	"time"
 )
 
-// answer writes one response. Headers go out with the first piece.
+const (
+	// readWait is how long a client may take no byte of its answer. Who cannot take
+	// pieceSize in that time is gone, or holds a place that others wait for.
+	readWait  = 10 * time.Second
+	pieceSize = 64 << 10
+	// maxException bounds an exception in the middle of an answer, as with a server.
+	maxException = 16 << 10
+	// keepAlive is how long a connection may wait for its next request; dashboards come
+	// back after a minute at most.
+	keepAlive = 2 * time.Minute
+)
+
+// answer writes one response. Headers go out with the first piece that is not held back.
 type answer struct {
 	w       http.ResponseWriter
-	out     io.Writer
-	finish  func() error
-	coding  string
-	started bool
+	control *http.ResponseController
+	voice   voice
+	tag     string // marks an exception in the middle
+	format  string
+	inline  bool // exceptions are written in the format, where it has a form for them
+	coding  coding
+	until   time.Time // the end of all patience with a slow reader; zero for none
+	room    int       // how many bytes are held back
+	whole   bool      // all are held back
+	held    []byte
+	stats   stats
+	out     io.WriteCloser // nil until the headers are out
+	lost    bool           // nobody reads
 }
 
-func newAnswer(w http.ResponseWriter, r *http.Request) *answer {
-	q := r.URL.Query()
-	a := &answer{w: w, out: w, finish: func() error { return nil }}
-	w.Header().Set("X-ClickHouse-Query-Id", first0(q.Get("query_id"), newMark()))
-	w.Header().Set("X-ClickHouse-Server-Display-Name", displayName)
-	w.Header().Set("X-ClickHouse-Timezone", "UTC")
-	if q.Get("enable_http_compression") == "1" || q.Get("enable_http_compression") == "true" {
-		a.coding = accepted(r.Header.Get("Accept-Encoding"))
-	}
-	if q.Get("compress") == "1" {
-		a.coding = "blocks"
-	}
+func newAnswer(w http.ResponseWriter, r *http.Request, v voice) *answer {
+	a := &answer{w: w, control: http.NewResponseController(w), voice: v, tag: strings.ToLower(rand.Text()[:16])}
+	head := w.Header()
+	head.Set("X-ClickHouse-Query-Id", first0(r.URL.Query().Get("query_id"), r.Header.Get("X-ClickHouse-Query-Id"), newMark()))
+	head.Set("X-ClickHouse-Server-Display-Name", displayName)
+	head.Set("X-ClickHouse-Timezone", "UTC")
+	head.Set("X-ClickHouse-Exception-Tag", a.tag)
+	head.Set("Keep-Alive", "timeout="+strconv.Itoa(int(keepAlive/time.Second)))
 	return a
 }
 
-// accepted picks a coding that we have.
-func accepted(header string) string {
-	for c := range strings.SplitSeq(header, ",") {
-		c, weight, _ := strings.Cut(strings.TrimSpace(c), ";")
-		if (c == "gzip" || c == "deflate") && strings.ReplaceAll(weight, " ", "") != "q=0" {
-			return c
-		}
-	}
-	return ""
+// configure obeys the address's parameters that are about the answer.
+func (a *answer) configure(r *http.Request) (err error) {
+	q := r.URL.Query()
+	a.room, a.whole = hold(q)
+	a.inline = truth(q.Get("http_write_exception_in_output_format"))
+	a.coding, err = newCoding(q, r)
+	return err
 }
 
-// format announces what the answer will be in.
-func (a *answer) format(name string) {
+// setFormat announces what the answer will be in.
+func (a *answer) setFormat(name string) {
+	a.format = name
 	a.w.Header().Set("X-ClickHouse-Format", name)
 	a.w.Header().Set("Content-Type", contentType(name))
 }
@@ -66,43 +78,52 @@ func contentType(format string) string {
 	case strings.HasPrefix(f, "json"):
 		return "application/json; charset=UTF-8"
 	case strings.HasPrefix(f, "csv"):
-		return "text/csv; charset=UTF-8"
-	case strings.HasPrefix(f, "tabseparated"), strings.HasPrefix(f, "tsv"):
+		return "text/csv; charset=UTF-8; header=" + map[bool]string{true: "present", false: "absent"}[strings.Contains(f, "names")]
+	case strings.HasPrefix(f, "tabseparated"), strings.HasPrefix(f, "tsv"), f == "raw":
 		return "text/tab-separated-values; charset=UTF-8"
-	case f == "native", f == "parquet", strings.HasPrefix(f, "rowbinary"), strings.HasPrefix(f, "arrow"), f == "orc", f == "avro":
+	case f == "native", strings.HasPrefix(f, "rowbinary"), f == "parquet", strings.HasPrefix(f, "arrow"), f == "orc", f == "avro":
 		return "application/octet-stream"
 	}
 	return "text/plain; charset=UTF-8"
 }
 
 // start sends the headers.
-func (a *answer) start(st stats) {
-	if a.started {
-		return
-	}
-	a.started = true
-	a.w.Header().Set("X-ClickHouse-Summary", fmt.Sprintf(
+func (a *answer) start() error {
+	head := a.w.Header()
+	st := a.stats
+	head.Set("X-ClickHouse-Summary", fmt.Sprintf(
 		`{"read_rows":"%d","read_bytes":"%d","written_rows":"%d","written_bytes":"%d","total_rows_to_read":"0","result_rows":"%d","result_bytes":"0"}`,
 		st.readRows, st.readBytes, st.writtenRows, st.writtenBytes, st.resultRows))
-	switch a.coding {
-	case "gzip":
-		z := gzip.NewWriter(a.w)
-		a.out, a.finish = z, z.Close
-	case "deflate":
-		z := zlib.NewWriter(a.w)
-		a.out, a.finish = z, z.Close
-	case "blocks":
-		a.out = blockWriter{a.w, compress.NewWriter(compress.LevelZero, compress.LZ4)}
-		return // named by the asker's compress=1, not by a header
-	default:
-		return
+	if a.coding.name != "" {
+		head.Set("Content-Encoding", a.coding.name)
+		head.Add("Vary", "Accept-Encoding")
 	}
-	a.w.Header().Set("Content-Encoding", a.coding)
+	out, err := a.coding.packer(patient{a})
+	if err != nil {
+		return fmt.Errorf("pack the answer: %w", err)
+	}
+	a.out = out
+	a.w.WriteHeader(http.StatusOK)
+	_, err = a.out.Write(a.held)
+	a.held = nil
+	return err
 }
 
-// write sends a piece.
+// write sends a piece, or holds it back.
 func (a *answer) write(piece []byte, st stats) error {
-	a.start(st)
+	if a.out == nil {
+		a.stats.add(st)
+		if len(a.held)+len(piece) <= a.room || a.whole {
+			if len(a.held)+len(piece) > maxHold {
+				return refuse(codeTooBig, "TOO_MANY_ROWS_OR_BYTES", "Limit for result exceeded, wait_end_of_query=1 keeps at most %d bytes: leave it out, and the answer is streamed", maxHold)
+			}
+			a.held = append(a.held, piece...)
+			return nil
+		}
+		if err := a.start(); err != nil {
+			return err
+		}
+	}
 	if len(piece) == 0 {
 		return nil
 	}
@@ -110,80 +131,81 @@ func (a *answer) write(piece []byte, st stats) error {
 	return err
 }
 
-// fail sends an exception; or, when part of the answer is out already, breaks the
-// connection, so that nobody takes a part for the whole.
-func (a *answer) fail(err error) {
-	if a.started {
+// close sends what was held back, and the end. Where the reader is gone the bytes are
+// lost, and nobody misses them.
+func (a *answer) close() {
+	if a.out == nil && a.start() != nil {
 		panic(http.ErrAbortHandler)
 	}
-	if errors.Is(err, context.Canceled) {
+	if a.out.Close() != nil {
+		panic(http.ErrAbortHandler)
+	}
+	a.patience()
+}
+
+// patience sets the deadline of the next write: also of the last one, which is net/http's.
+func (a *answer) patience() {
+	end := time.Now().Add(readWait)
+	if !a.until.IsZero() && a.until.Before(end) {
+		end = a.until
+	}
+	_ = a.control.SetWriteDeadline(end) // every connection has deadlines
+}
+
+// patient writes to a client that may be slow but has to read.
+type patient struct{ a *answer }
+
+func (p patient) Write(b []byte) (n int, err error) {
+	for n < len(b) {
+		p.a.patience()
+		m, err := p.a.w.Write(b[n:min(n+pieceSize, len(b))])
+		n += m
+		if err != nil {
+			p.a.lost = true
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// fail sends an exception. When a part of the answer is out already, it follows that part
+// and the connection is broken, so that nobody takes a part for the whole.
+func (a *answer) fail(err error) {
+	if a.lost || errors.Is(err, context.Canceled) {
 		panic(http.ErrAbortHandler) // nobody is there to read
 	}
-	a.started = true
-	var e *Exception
-	if !errors.As(err, &e) {
-		status := http.StatusInternalServerError
-		if errors.Is(err, errNoBody) {
-			status = http.StatusBadRequest
-		}
-		http.Error(a.w, err.Error(), status)
+	e := asException(err)
+	text := a.voice.say(e)
+	if a.out != nil {
+		a.failMidway(text)
 		return
 	}
 	a.w.Header().Del("X-ClickHouse-Format")
 	a.w.Header().Set("X-ClickHouse-Exception-Code", strconv.Itoa(e.Code))
 	a.w.Header().Set("Content-Type", "text/plain; charset=UTF-8")
+	a.patience()
 	a.w.WriteHeader(e.status())
-	_, _ = io.WriteString(a.w, e.Message+"\n") // a reader that is gone needs no exception
+	_, _ = io.WriteString(a.w, text+"\n") // a reader that is gone needs no exception
 }
 
-func (a *answer) close() { _ = a.finish() } // the last bytes; a reader that is gone does not miss them
+// inlineFormats have a line of their own for exceptions.
+var inlineFormats = words("JSONEachRow JSONLines NDJSON JSONStringsEachRow")
 
-// blockWriter speaks ClickHouse's own compression.
-type blockWriter struct {
-	w io.Writer
-	z *compress.Writer
-}
-
-func (b blockWriter) Write(p []byte) (int, error) {
-	const block = 1 << 20 // ClickHouse's max_compress_block_size
-	for rest := p; len(rest) > 0; {
-		n := min(len(rest), block)
-		if err := b.z.Compress(rest[:n]); err != nil {
-			return 0, fmt.Errorf("compress the answer: %w", err)
+// failMidway writes an exception behind rows. The form is the server's since 25.11: the
+// tag, which is in the headers too, keeps apart what rows could contain.
+func (a *answer) failMidway(text string) {
+	if a.inline && inlineFormats[strings.ToLower(a.format)] {
+		line, _ := json.Marshal(map[string]string{"exception": text}) // strings can always be marshalled
+		if _, err := a.out.Write(append(line, '\n')); err == nil {
+			a.close()
+			return
 		}
-		if _, err := b.w.Write(b.z.Data); err != nil {
-			return 0, err
-		}
-		rest = rest[n:]
+		panic(http.ErrAbortHandler)
 	}
-	return len(p), nil
-}
-
-const (
-	displayName = "chatbell"
-	// helloQuery is what clickhouse-go asks first.
-	helloQuery = "SELECT displayName(), version(), revision(), timezone()"
-	// helloRevision is the protocol revision in which clickhouse-go reads the hello.
-	helloRevision = 54460
-)
-
-// hello answers clickhouse-go's first question. It decodes this answer at the revision
-// that it asks with, and everything after it at the revision that the answer names. The
-// engine writes FORMAT Native as of revision 0, so that this is what we name.
-func (a *answer) hello(version string) error {
-	b := proto.NewBlock()
-	for _, c := range [...][2]string{{"displayName()", "String"}, {"version()", "String"}, {"revision()", "UInt32"}, {"timezone()", "String"}} {
-		if err := b.AddColumn(c[0], column.Type(c[1])); err != nil {
-			return fmt.Errorf("answer the hello: %w", err)
-		}
+	text = text[:min(len(text), maxException-200)] + "\n" // 200: more than what stands around it
+	block := "\r\n__exception__\r\n" + a.tag + "\r\n" + text + strconv.Itoa(len(text)) + " " + a.tag + "\r\n__exception__\r\n"
+	if _, err := io.WriteString(a.out, block); err == nil && a.out.Close() == nil {
+		_ = a.control.Flush() // the connection ends here in any case
 	}
-	if err := b.Append(displayName, version, uint32(0), "UTC"); err != nil {
-		return fmt.Errorf("answer the hello: %w", err)
-	}
-	var buf chproto.Buffer
-	if err := b.Encode(&buf, helloRevision); err != nil {
-		return fmt.Errorf("answer the hello: %w", err)
-	}
-	a.format("Native")
-	return a.write(buf.Buf, stats{resultRows: 1})
+	panic(http.ErrAbortHandler)
 }

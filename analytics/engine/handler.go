@@ -3,9 +3,7 @@ package engine
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"net/http"
-	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -61,29 +59,33 @@ func (h *handler) close() {
 	h.keeper.close()
 }
 
-// analystThreads leaves half of the machine to everything else.
-func (h *handler) analystThreads() int { return max(1, runtime.NumCPU()/2) }
-
 // ServeHTTP answers /, /ping and /replicas_status.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// The deadline of the connection's last answer may be over.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(readWait)) // every connection has deadlines
+	crossOrigin(w, r)
 	switch {
+	case r.Method == http.MethodOptions:
+		w.WriteHeader(http.StatusNoContent)
+		return
 	case r.URL.Path == "/ping" || r.URL.Path == "/replicas_status":
 		ok(w)
 		return
 	case r.URL.Path != "/":
-		http.Error(w, "There is no handle "+r.URL.Path+". Use / or /ping for health checks.", http.StatusNotFound)
+		http.Error(w, "There is no handle "+r.URL.Path+". Send queries to /, or use /ping for health checks. Dashboards and other pages of a server are not here: use a tool of your own.", http.StatusNotFound)
 		return
 	case r.Method == http.MethodHead || r.Method == http.MethodGet && r.URL.Query().Get("query") == "":
 		ok(w)
 		return
 	case r.Method != http.MethodGet && r.Method != http.MethodPost:
-		w.Header().Set("Allow", "GET, HEAD, POST")
+		w.Header().Set("Allow", "GET, HEAD, POST, OPTIONS")
 		http.Error(w, "Use GET or POST.", http.StatusMethodNotAllowed)
 		return
 	}
-	a := newAnswer(w, r)
+	a := newAnswer(w, r, voice{version: h.version, user: h.auth.analystUser, hidden: h.hidden})
 	if err := h.serve(a, r); err != nil {
 		a.fail(err)
+		return
 	}
 	a.close()
 }
@@ -93,14 +95,34 @@ func ok(w http.ResponseWriter) {
 	_, _ = w.Write([]byte("Ok.\n"))
 }
 
+// crossOrigin lets tools in a browser ask from anywhere, as a server's own configuration
+// does. They need the password: none that the browser keeps is sent along with "*".
+func crossOrigin(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Origin") == "" {
+		return
+	}
+	head := w.Header()
+	head.Set("Access-Control-Allow-Origin", "*")
+	if r.Method == http.MethodOptions {
+		head.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS")
+		head.Set("Access-Control-Allow-Headers", "Origin, X-Requested-With, Authorization, Content-Type, X-ClickHouse-User, X-ClickHouse-Key, X-ClickHouse-Database, X-ClickHouse-Format")
+		head.Set("Access-Control-Max-Age", "86400")
+		return
+	}
+	head.Set("Access-Control-Expose-Headers", "X-ClickHouse-Query-Id, X-ClickHouse-Summary, X-ClickHouse-Server-Display-Name, X-ClickHouse-Format, X-ClickHouse-Timezone, X-ClickHouse-Exception-Code, X-ClickHouse-Exception-Tag")
+}
+
 // serve runs one request's statement.
-func (h *handler) serve(a *answer, r *http.Request) error {
+func (h *handler) serve(a *answer, r *http.Request) (err error) {
 	who := h.auth.role(r)
 	if who == nobody {
 		a.w.Header().Set("WWW-Authenticate", `Basic realm="ClickHouse server HTTP API"`)
 		return refuse(codeUnknownUser, "AUTHENTICATION_FAILED", "Authentication failed: password is incorrect, or there is no user with such name")
 	}
-	req, err := h.newRequest(who, r)
+	if err := a.configure(r); err != nil {
+		return err
+	}
+	req, err := h.newRequest(who, a.w, r)
 	if err != nil {
 		return err
 	}
@@ -113,14 +135,25 @@ func (h *handler) serve(a *answer, r *http.Request) error {
 		return err
 	}
 	defer release()
+	ctx := r.Context()
+	if who == analyst {
+		var cancel context.CancelFunc
+		a.until = time.Now().Add(analystAnswer)
+		ctx, cancel = context.WithDeadline(ctx, a.until)
+		defer cancel()
+	}
 	// A streamed answer is fetched in several calls; the engine keeps state by thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	defer h.killWhenGone(r.Context(), req.mark)()
+	defer h.killWhenGone(ctx, req.mark)()
 	if req.data != nil {
 		return h.insert(a, req)
 	}
-	return h.statement(r.Context(), a, req)
+	err = h.statement(ctx, a, req)
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err() // what the engine says of a killed query is of no interest
+	}
+	return err
 }
 
 // slot waits for a turn among those of the same role.
@@ -185,7 +218,7 @@ func (h *handler) connect(req *request, more ...string) (*conn, error) {
 	args := append([]string{h.path, "--log_comment=" + req.mark}, req.args...)
 	c, err := h.lib.open(append(args, more...)...)
 	if err != nil {
-		return nil, refuse(codeUnknownSetting, "BAD_ARGUMENTS", "a setting has a value that it cannot have")
+		return nil, h.badSetting(req.args)
 	}
 	err = c.run("USE " + quoteName(req.database))
 	if err == nil && req.who == analyst {
@@ -196,6 +229,19 @@ func (h *handler) connect(req *request, more ...string) (*conn, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// badSetting finds the one that the engine does not take, which it does not say.
+func (h *handler) badSetting(args []string) error {
+	for _, arg := range args {
+		c, err := h.lib.open(h.path, arg)
+		if err != nil {
+			name, value, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
+			return refuse(codeBadArguments, "BAD_ARGUMENTS", "Setting %s cannot be %q", name, value)
+		}
+		c.close()
+	}
+	return refuse(codeUnknownException, "UNKNOWN_EXCEPTION", "the engine gives no connection: try again")
 }
 
 // statement runs whatever is not an insert with data. What an asker who is gone set off
@@ -228,13 +274,13 @@ func (h *handler) statement(ctx context.Context, a *answer, req *request) error 
 	if s.format != "" {
 		format = s.format
 	}
-	a.format(format)
+	a.setFormat(format)
 	if s.root == "SelectWithUnionQuery" && piecewise[strings.ToLower(format)] {
 		return c.stream(req.text, req.format, req.params, a.write)
 	}
 	if req.who == analyst {
 		c.close()
-		whole, err := h.connect(req, "--max_result_bytes="+itoa(analystWhole))
+		whole, err := h.connect(req, "--max_result_bytes="+itoa(req.wholeLimit()))
 		if err != nil {
 			return err
 		}
@@ -256,13 +302,6 @@ func (h *handler) insert(a *answer, req *request) error {
 	}
 	return a.write(nil, st)
 }
-
-// insertForm is an INSERT whose data comes in the body. Only the writer's statements
-// are looked at in this way, and it writes them by itself.
-var insertForm = regexp.MustCompile(`(?is)^\s*(INSERT\s+INTO\s.*?)\s+FORMAT\s+([A-Za-z]+)\s*;?\s*$`)
-
-// errNoBody says that the body could not be read, for example because it is too long.
-var errNoBody = errors.New("read the request's body")
 
 // quoteName makes any name an identifier.
 func quoteName(s string) string {

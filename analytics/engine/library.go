@@ -122,6 +122,15 @@ type stats struct {
 	readRows, readBytes, writtenRows, writtenBytes, resultRows uint64
 }
 
+// add counts what another piece cost.
+func (s *stats) add(o stats) {
+	s.readRows += o.readRows
+	s.readBytes += o.readBytes
+	s.writtenRows += o.writtenRows
+	s.writtenBytes += o.writtenBytes
+	s.resultRows += o.resultRows
+}
+
 // emit takes a piece of an answer. The bytes are the engine's and must not be kept.
 type emit func(piece []byte, st stats) error
 

@@ -10,28 +10,14 @@ import (
 const (
 	analystTime   = 60 * time.Second
 	analystMemory = 1 << 30
+	// analystAnswer bounds a query together with the reading of its answer: twice what
+	// the query itself may take, so that who reads a little at a time gives up its place.
+	analystAnswer = 2 * analystTime
 	// analystWhole bounds, before it is written out, an answer that must be put together
 	// in memory because its format has a head and a foot (JSON, Parquet). What it is
 	// written out to is bounded by analystMemory.
 	analystWhole = 64 << 20
-	// maxQueryText is four times ClickHouse's own max_query_size, so that the engine
-	// is the one to refuse.
-	maxQueryText = 1 << 20
 )
-
-// analystSettings are laid on every connection of an analyst. Mode readonly=1 refuses
-// writes, changes of settings, and every table function that reaches out.
-func analystSettings(h *handler) []string {
-	return []string{
-		"--max_memory_usage=" + itoa(analystMemory),
-		"--max_threads=" + itoa(h.analystThreads()),
-		"--priority=1",
-		"--allow_introspection_functions=0",
-		"--implicit_select=0",
-		"--use_query_cache=0",
-		"--readonly=1",
-	}
-}
 
 // statement is what the engine's parser says of a text.
 type statement struct {

@@ -1,19 +1,33 @@
 package engine
 
 import (
-	"compress/gzip"
-	"compress/zlib"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"mime"
+	"mime/multipart"
 	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
-
-	"github.com/ClickHouse/ch-go/compress"
+	"time"
 )
 
-// maxInsert bounds one request's data. It is fed on as it comes, so that the bound is
-// there against a runaway only.
-const maxInsert = 1 << 30
+const (
+	// maxInsert bounds one request's data. It is fed on as it comes, so that the bound is
+	// there against a runaway only.
+	maxInsert = 1 << 30
+	// maxQueryText is four times ClickHouse's own max_query_size, so that the engine
+	// is the one to refuse.
+	maxQueryText = 1 << 20
+	// textWait is how long the text of a query may take to arrive: that of a slow line,
+	// for a megabyte.
+	textWait = 30 * time.Second
+	// maxHold bounds what wait_end_of_query and buffer_size keep in memory.
+	maxHold = analystWhole
+)
 
 // request is what one HTTP request asks for.
 type request struct {
@@ -34,15 +48,15 @@ func (r *request) close() {
 	}
 }
 
-func (h *handler) newRequest(who role, r *http.Request) (_ *request, err error) {
+func (h *handler) newRequest(who role, w http.ResponseWriter, r *http.Request) (_ *request, err error) {
 	q := r.URL.Query()
-	set, params := split(q)
-	req := &request{who: who, mark: newMark(), params: params, database: first0(q.Get("database"), r.Header.Get("X-ClickHouse-Database"), database)}
-	req.format = first0(q.Get("default_format"), r.Header.Get("X-ClickHouse-Format"), "TabSeparated")
-	if req.args, err = h.arguments(who, set); err != nil {
+	if err := checkReserved(q); err != nil {
 		return nil, err
 	}
-	body, closer, err := decode(r, q.Get("decompress") == "1")
+	set, params := split(q)
+	req := &request{who: who, mark: newMark(), params: params, database: first0(r.Header.Get("X-ClickHouse-Database"), q.Get("database"), database)}
+	req.format = first0(r.Header.Get("X-ClickHouse-Format"), q.Get("default_format"), "TabSeparated")
+	body, closer, err := decode(r, truth(q.Get("decompress")))
 	if err != nil {
 		return nil, err
 	}
@@ -50,26 +64,140 @@ func (h *handler) newRequest(who role, r *http.Request) (_ *request, err error) 
 	req.text = q.Get("query")
 	if m := insertForm.FindStringSubmatch(req.text); m != nil && who == writer {
 		req.text, req.format, req.data = m[1], m[2], io.LimitReader(body, maxInsert)
-		return req, nil
+	} else if err = req.readText(w, r, body); err == nil && who == analyst && !strings.HasPrefix(req.text, helloQuery) {
+		var more map[string]string
+		req.text, more = lifted(h.rewritten(req.text))
+		maps.Copy(set, more)
 	}
-	more, err := io.ReadAll(io.LimitReader(body, maxQueryText+1))
+	if err == nil {
+		req.args, err = h.arguments(who, set)
+	}
 	if err != nil {
 		req.close()
-		return nil, fmt.Errorf("%w: %w", errNoBody, err)
-	}
-	if len(more) > maxQueryText {
-		req.close()
-		return nil, refuse(codeSyntax, "SYNTAX_ERROR", "Max query size exceeded")
-	}
-	if req.text != "" && len(more) > 0 {
-		req.text += "\n"
-	}
-	req.text += string(more)
-	if strings.TrimSpace(req.text) == "" {
-		req.close()
-		return nil, refuse(codeSyntax, "SYNTAX_ERROR", "Empty query")
+		return nil, err
 	}
 	return req, nil
+}
+
+// insertForm is an INSERT whose data comes in the body. Only the writer's statements
+// are looked at in this way, and it writes them by itself.
+var insertForm = regexp.MustCompile(`(?is)^\s*(INSERT\s+INTO\s.*?)\s+FORMAT\s+([A-Za-z]+)\s*;?\s*$`)
+
+// errNoBody says that the body could not be read, for example because it is too long.
+var errNoBody = errors.New("read the request's body")
+
+// readText reads the rest of a query's text, or all of it, from the body.
+func (r *request) readText(w http.ResponseWriter, from *http.Request, body io.Reader) error {
+	// Until the deadline is lifted again nobody notices that the asker has left.
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(textWait)) // every connection has deadlines
+	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
+	body = io.LimitReader(body, maxQueryText+1)
+	if kind, with, err := mime.ParseMediaType(from.Header.Get("Content-Type")); err == nil && kind == "multipart/form-data" {
+		return r.readForm(multipart.NewReader(body, with["boundary"]))
+	}
+	more, err := readAll(body)
+	if err != nil {
+		return err
+	}
+	if r.text != "" && more != "" {
+		r.text += "\n"
+	}
+	r.text += more
+	if strings.TrimSpace(r.text) == "" {
+		return refuse(codeSyntax, "SYNTAX_ERROR", "Empty query")
+	}
+	return nil
+}
+
+// readForm takes the query and its parameters from the fields of a form, where clients
+// put them that are too long for the address. Tables in it are not for us.
+func (r *request) readForm(form *multipart.Reader) error {
+	for {
+		part, err := form.NextPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", errNoBody, err)
+		}
+		name := part.FormName()
+		short, isParam := strings.CutPrefix(name, "param_")
+		if part.FileName() != "" || name != "query" && !isParam {
+			return refuse(codeNotImplemented, "NOT_IMPLEMENTED", "external data is not supported (%q): write the rows into the query, for example with VALUES", name)
+		}
+		value, err := readAll(part)
+		if err != nil {
+			return err
+		}
+		if isParam {
+			r.params = append(r.params, param{short, value})
+		} else {
+			r.text += value
+		}
+	}
+	if strings.TrimSpace(r.text) == "" {
+		return refuse(codeSyntax, "SYNTAX_ERROR", "Empty query")
+	}
+	return nil
+}
+
+// readAll reads what is no longer than a query's text may be.
+func readAll(from io.Reader) (string, error) {
+	text, err := io.ReadAll(from)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", errNoBody, err)
+	}
+	if len(text) > maxQueryText {
+		return "", refuse(codeSyntax, "SYNTAX_ERROR", "Max query size exceeded")
+	}
+	return string(text), nil
+}
+
+// checkReserved refuses what the interface's own parameters cannot mean here.
+func checkReserved(q url.Values) error {
+	if q.Has("role") {
+		return refuse(codeUnknownRole, "UNKNOWN_ROLE", "There is no role %s to choose: this user has one, and it is always on", quoteName(q.Get("role")))
+	}
+	if truth(q.Get("session_check")) {
+		return refuse(codeNoSession, "SESSION_NOT_FOUND", "Session %s not found: sessions are not kept, each request stands alone", quoteName(q.Get("session_id")))
+	}
+	if s := q.Get("session_timeout"); s != "" {
+		if n, err := strconv.ParseUint(s, 10, 32); err != nil || n > 3600 {
+			return refuse(codeBadTimeout, "INVALID_SESSION_TIMEOUT", "Invalid session timeout: '%s': write seconds, at most 3600", s)
+		}
+	}
+	for _, name := range []string{"buffer_size", "http_response_buffer_size"} {
+		if s := q.Get(name); s != "" {
+			if _, err := strconv.ParseUint(s, 10, 63); err != nil {
+				return refuse(codeBadArguments, "BAD_ARGUMENTS", "%s is %q: write a number of bytes", name, s)
+			}
+		}
+	}
+	return nil
+}
+
+// hold is how many bytes of an answer are kept back, so that an error within them has a
+// status of its own; all is said by wait_end_of_query.
+func hold(q url.Values) (bytes int, all bool) {
+	n, _ := strconv.ParseUint(first0(q.Get("http_response_buffer_size"), q.Get("buffer_size"), "0"), 10, 63) // checked before
+	return int(min(n, maxHold)), truth(first0(q.Get("http_wait_end_of_query"), q.Get("wait_end_of_query")))  //nolint:gosec // at most maxHold
+}
+
+// truth reads a switch.
+func truth(s string) bool { return s == "1" || strings.EqualFold(s, "true") }
+
+// wholeLimit is the most bytes of an answer that is put together in memory.
+func (r *request) wholeLimit() int64 {
+	limit := int64(analystWhole)
+	for _, arg := range r.args {
+		if own, ok := strings.CutPrefix(arg, "--max_result_bytes="); ok {
+			if n, err := strconv.ParseInt(own, 10, 64); err == nil && n > 0 {
+				limit = min(limit, n)
+			}
+		}
+	}
+	return limit
 }
 
 func first0(s ...string) string {
@@ -79,31 +207,4 @@ func first0(s ...string) string {
 		}
 	}
 	return ""
-}
-
-// decode undoes the body's compression: HTTP's own, or ClickHouse's checksummed blocks.
-func decode(r *http.Request, blocks bool) (io.Reader, io.Closer, error) {
-	var body io.Reader = r.Body
-	var closer io.Closer
-	switch enc := r.Header.Get("Content-Encoding"); enc {
-	case "", "identity":
-	case "gzip":
-		z, err := gzip.NewReader(body)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%w: %w", errNoBody, err)
-		}
-		body, closer = z, z
-	case "deflate":
-		z, err := zlib.NewReader(body)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%w: %w", errNoBody, err)
-		}
-		body, closer = z, z
-	default:
-		return nil, nil, refuse(codeNotImplemented, "NOT_IMPLEMENTED", "Unknown compression method %q: use gzip, deflate, or decompress=1", enc)
-	}
-	if blocks {
-		body = compress.NewReader(body)
-	}
-	return body, closer, nil
 }
