@@ -54,6 +54,9 @@ func record(ctx context.Context, o *options) (_ []result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
+	if err := e.Ready(ctx); err != nil {
+		return nil, err
+	}
 	sink, err := clickhouse.Open(ctx, clickhouse.Config{DSN: e.DSN()})
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -40,21 +41,16 @@ type settings struct {
 	AnalystUser    string
 	AnalystSHA256  string // hex; empty means that there is no analyst
 	LockWait       time.Duration
-}
-
-// report is the child's one answer.
-type report struct {
-	Addr    string
-	Version string
-	Error   string
+	Heartbeat      time.Duration
+	Overdue        time.Duration
 }
 
 // writerUser is the name under which the parent writes.
 const writerUser = "chatbell_writer"
 
 // Serve is the child's whole life: it opens the data folder, answers HTTP until ctx is
-// done or the parent is gone, and closes the engine. What goes wrong before the first
-// answer is reported to the parent as well as returned.
+// done or the parent is gone, and closes the engine. What goes wrong is reported to the
+// parent as well as returned.
 func Serve(ctx context.Context, cfg ChildConfig) error {
 	in := bufio.NewReader(cfg.In)
 	line, err := in.ReadBytes('\n')
@@ -65,58 +61,138 @@ func Serve(ctx context.Context, cfg ChildConfig) error {
 	if err := json.Unmarshal(line, &set); err != nil {
 		return fmt.Errorf("read the settings from the parent: %w", err)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	// Reading a pipe cannot be interrupted; the goroutine ends with the process at the latest.
 	go func() {
-		defer cancel()
+		defer cancel(nil)
 		_, _ = io.Copy(io.Discard, in)
 	}()
-	s, err := open(ctx, &set)
+	out := &reporter{to: json.NewEncoder(cfg.Report)}
+	go out.beat(ctx, set.Heartbeat) // as above, when the parent does not read
+	err = serve(ctx, cancel, &set, out)
+	out.fail(err)
+	return err
+}
+
+// serve is Serve with its settings. Cancel ends it with a cause.
+func serve(ctx context.Context, cancel context.CancelCauseFunc, set *settings, out *reporter) error {
+	s, err := bind(ctx, set, out)
 	if err != nil {
-		_ = json.NewEncoder(cfg.Report).Encode(report{Error: err.Error()}) // a parent that is gone needs no report
+		return &failure{error: err, mistake: true}
+	}
+	out.report(report{State: stateBound, Addr: s.listener.Addr().String()})
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	srv := s.http()
+	failed := make(chan error, 1)
+	wg.Go(func() { failed <- srv.Serve(s.listener) })
+	defer func() { _ = srv.Close() }() // the goroutine's end; after stop there is nothing to close
+	opened, refused := s.open(set)
+	select {
+	case err := <-refused:
+		s.close()
+		return err
+	case <-ctx.Done():
+		return nil // the lock is held as long as the engine is at work: until the process ends
+	case h := <-opened:
+		s.handler.Store(h)
+		out.report(report{State: stateAnswers, Version: h.version})
+	}
+	wg.Go(func() { s.lib.works.watch(ctx, set.Overdue, cancel) })
+	select {
+	case err := <-failed:
+		cancel(fmt.Errorf("serve ClickHouse's HTTP interface: %w", err))
+	case <-ctx.Done():
+	}
+	stop(ctx, srv)
+	s.close()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}
-	defer s.close()
-	if err := json.NewEncoder(cfg.Report).Encode(report{Addr: s.listener.Addr().String(), Version: s.version}); err != nil {
-		return fmt.Errorf("report to the parent: %w", err)
-	}
-	return s.run(ctx)
+	return nil
 }
 
 // server is the engine behind its HTTP interface.
 type server struct {
-	*handler
+	handler  atomic.Pointer[handler] // nil until the data is open
+	lib      *library
 	lock     *os.File
 	listener net.Listener
 }
 
-// open takes the lock, the port and the data folder, in this order: each is held by at
-// most one process, and the data must not be touched without the other two.
-func open(ctx context.Context, set *settings) (_ *server, err error) {
+// bind takes the lock, the port and the library, in this order: each of the first two
+// is held by at most one process, and the data must not be touched without them.
+func bind(ctx context.Context, set *settings, out *reporter) (*server, error) {
 	if err := os.MkdirAll(set.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the ClickHouse data folder: %w", err)
 	}
-	lock, err := takeLock(ctx, filepath.Join(set.Dir, "chatbell.lock"), set.LockWait)
+	lock, err := takeLock(ctx, filepath.Join(set.Dir, "chatbell.lock"), set.LockWait, out)
 	if err != nil {
 		return nil, err
 	}
-	s := &server{lock: lock}
-	defer func() {
-		if err != nil {
-			s.close()
-		}
-	}()
-	s.listener, err = listen(ctx, set.Listen)
+	listener, err := listen(ctx, set.Listen)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, lock.Close())
 	}
 	lib, err := loadLibrary(set.Library)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, listener.Close(), lock.Close())
 	}
-	s.handler, err = newHandler(lib, set)
-	return s, err
+	return &server{lib: lib, lock: lock, listener: listener}, nil
+}
+
+// open opens the data folder, which may take a while and cannot be broken off.
+func (s *server) open(set *settings) (<-chan *handler, <-chan error) {
+	opened, refused := make(chan *handler, 1), make(chan error, 1)
+	go func() { // ends with the process at the latest
+		h, err := newHandler(s.lib, set)
+		if err != nil {
+			refused <- err
+			return
+		}
+		opened <- h
+	}()
+	return opened, refused
+}
+
+// http is the server before it serves.
+func (s *server) http() *http.Server {
+	return &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: 10 * time.Second, // loopback: a slower client is stuck
+		MaxHeaderBytes:    1 << 20,          // ClickHouse's own limit for a query in the address
+	}
+}
+
+// ServeHTTP answers in the place of the handler until the data is open.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h := s.handler.Load(); h != nil {
+		h.ServeHTTP(w, r)
+		return
+	}
+	w.Header().Set("Retry-After", "1")
+	http.Error(w, "ClickHouse is opening its data; try again in a moment.", http.StatusServiceUnavailable)
+}
+
+// stop lets the requests under way finish. Inserts take milliseconds. An analyst's query
+// may take a minute: it is not waited for.
+func stop(ctx context.Context, srv *http.Server) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if srv.Shutdown(ctx) != nil {
+		_ = srv.Close()
+	}
+}
+
+// close gives everything back. The engine is closed only when nothing runs in it; it
+// survives not being closed.
+func (s *server) close() {
+	if h := s.handler.Load(); h != nil {
+		h.close()
+	}
+	_ = s.listener.Close() // closed by the HTTP server before, as a rule
+	_ = s.lock.Close()
 }
 
 // listen says clearly what to do when the port is taken.
@@ -134,13 +210,13 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 
 // takeLock waits until no other process has the data folder open. A child whose parent
 // was killed needs a moment to leave.
-func takeLock(ctx context.Context, path string, wait time.Duration) (*os.File, error) {
+func takeLock(ctx context.Context, path string, wait time.Duration, out *reporter) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the lock of the ClickHouse data folder: %w", err)
 	}
 	deadline := time.Now().Add(wait)
-	for {
+	for said := false; ; said = true {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
 			return f, nil
@@ -149,6 +225,9 @@ func takeLock(ctx context.Context, path string, wait time.Duration) (*os.File, e
 			_ = f.Close()
 			return nil, fmt.Errorf("lock the ClickHouse data folder %s: still in use by another process after %v: stop the other chatbell, or give this one a data folder of its own", filepath.Dir(path), wait)
 		}
+		if !said {
+			out.report(report{State: stateWaits, Error: "another process has its data folder open"})
+		}
 		select {
 		case <-ctx.Done():
 			_ = f.Close()
@@ -156,43 +235,6 @@ func takeLock(ctx context.Context, path string, wait time.Duration) (*os.File, e
 		case <-time.After(50 * time.Millisecond): // short beside the start of the engine
 		}
 	}
-}
-
-// run answers requests until ctx is done, and then lets those under way finish.
-func (s *server) run(ctx context.Context) error {
-	srv := &http.Server{
-		Handler:           s.handler,
-		ReadHeaderTimeout: 10 * time.Second, // loopback: a slower client is stuck
-		MaxHeaderBytes:    1 << 20,          // ClickHouse's own limit for a query in the address
-	}
-	failed := make(chan error, 1)
-	var wg sync.WaitGroup
-	wg.Go(func() { failed <- srv.Serve(s.listener) })
-	defer wg.Wait()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("serve ClickHouse's HTTP interface: %w", err)
-	case <-ctx.Done():
-	}
-	// Inserts take milliseconds. An analyst's query may take a minute: it is not waited for.
-	sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if srv.Shutdown(sctx) != nil {
-		_ = srv.Close()
-	}
-	return nil
-}
-
-// close gives everything back. The engine is closed only when nothing runs in it; it
-// survives not being closed.
-func (s *server) close() {
-	if s.handler != nil {
-		s.handler.close()
-	}
-	if s.listener != nil {
-		_ = s.listener.Close() // closed by the HTTP server before, as a rule
-	}
-	_ = s.lock.Close()
 }
 
 // newHandler opens the data folder and prepares what requests need.
@@ -207,7 +249,10 @@ func newHandler(lib *library, set *settings) (*handler, error) {
 	const path = "--path=store"
 	keeper, err := lib.open(path, "--config-file="+configFile)
 	if err != nil {
-		return nil, fmt.Errorf("open the ClickHouse data folder %s: %w", set.Dir, err)
+		return nil, &failure{
+			error: fmt.Errorf("open the ClickHouse data folder %s: %w", set.Dir, err),
+			mend:  "restore the folder from a backup, or move it away for a new one that begins without the history",
+		}
 	}
 	h := &handler{lib: lib, path: path, keeper: keeper, auth: newAuth(set), writers: make(chan struct{}, maxWriters), analysts: make(chan struct{}, maxAnalysts)}
 	// The database called default reaches into the file system: a table name there can

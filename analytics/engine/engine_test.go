@@ -40,6 +40,7 @@ func config(t *testing.T) engine.Config {
 
 func start(t *testing.T) *engine.Supervisor { return startOn(t, config(t)) }
 
+// startOn waits until the engine answers.
 func startOn(t *testing.T, cfg engine.Config) *engine.Supervisor {
 	t.Helper()
 	s, err := engine.Start(t.Context(), cfg)
@@ -51,6 +52,9 @@ func startOn(t *testing.T, cfg engine.Config) *engine.Supervisor {
 			t.Error(err)
 		}
 	})
+	if err := s.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	return s
 }
 
@@ -123,12 +127,32 @@ func (c client) must(query string, kv ...string) string {
 	return a.body
 }
 
+// try runs a query, and answers with nothing while there is no engine.
+func (c client) try(query string) string {
+	c.t.Helper()
+	r, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, c.base+"/", strings.NewReader(query))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	r.SetBasicAuth(c.user, c.pw)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return ""
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return ""
+	}
+	return string(body)
+}
+
 // waitFor polls, with a bound.
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute) // the machine may be busy with other things
 	for !ok() {
 		select {
 		case <-tick.C:

@@ -142,6 +142,9 @@ func (h *handler) serve(a *answer, r *http.Request) (err error) {
 		ctx, cancel = context.WithDeadline(ctx, a.until)
 		defer cancel()
 	}
+	req.work = h.lib.works.begin(who)
+	defer h.lib.works.end(req.work)
+	defer context.AfterFunc(ctx, req.work.leave)()
 	// A streamed answer is fetched in several calls; the engine keeps state by thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -216,10 +219,13 @@ func (h *handler) kill(mark string) {
 // connect opens the request's own connection.
 func (h *handler) connect(req *request, more ...string) (*conn, error) {
 	args := append([]string{h.path, "--log_comment=" + req.mark}, req.args...)
+	returned := req.work.call()
 	c, err := h.lib.open(append(args, more...)...)
+	returned()
 	if err != nil {
 		return nil, h.badSetting(req.args)
 	}
+	c.work = req.work
 	err = c.run("USE " + quoteName(req.database))
 	if err == nil && req.who == analyst {
 		err = c.run("SET ROLE " + analystRole)

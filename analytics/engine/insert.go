@@ -14,9 +14,11 @@ const insertPiece = 1 << 20
 // with an error inserts nothing of the block that it broke off in.
 func (c *conn) insert(text, format string, data io.Reader) (stats, error) {
 	q, f := []byte(text), []byte(format)
+	returned := c.work.call()
 	s := c.lib.insert(*c.handle, first(q), uintptr(len(q)), first(f), uintptr(len(f)))
 	runtime.KeepAlive(q)
 	runtime.KeepAlive(f)
+	returned()
 	defer c.lib.insertDestroy(s)
 	if err := resultError(c.lib.insertError(s)); err != nil {
 		return stats{}, err
@@ -24,7 +26,7 @@ func (c *conn) insert(text, format string, data io.Reader) (stats, error) {
 	buf := make([]byte, insertPiece)
 	for {
 		n, err := fill(data, buf)
-		if n > 0 && c.lib.insertAppend(s, &buf[0], uintptr(n)) != 0 {
+		if n > 0 && !c.append(s, buf[:n]) {
 			break // insertDone says why
 		}
 		if errors.Is(err, io.EOF) {
@@ -36,11 +38,20 @@ func (c *conn) insert(text, format string, data io.Reader) (stats, error) {
 		}
 	}
 	var written stats
-	_, err := c.take(c.lib.insertDone(s), func(_ []byte, st stats) error {
+	returned = c.work.call()
+	done := c.lib.insertDone(s)
+	returned()
+	_, err := c.take(done, func(_ []byte, st stats) error {
 		written = st
 		return nil
 	})
 	return written, err
+}
+
+// append hands over a piece of the data.
+func (c *conn) append(stream uintptr, piece []byte) bool {
+	defer c.work.call()()
+	return c.lib.insertAppend(stream, &piece[0], uintptr(len(piece))) == 0
 }
 
 // fill reads until buf is full. Other than io.ReadFull it leaves a reader's error as it

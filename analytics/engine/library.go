@@ -12,6 +12,8 @@ import (
 // library is libchdb.so with the functions that we call. The names and types are
 // those of the engine's C interface; a handle of 0 means failure.
 type library struct {
+	works *works // what runs
+
 	connect        func(argc int32, argv **byte) *uintptr
 	closeConn      func(conn *uintptr)
 	query          func(conn uintptr, q *byte, n uintptr, format *byte, fn uintptr, names **byte, nameLens *uintptr, values **byte, valueLens *uintptr, count uintptr) uintptr
@@ -57,7 +59,7 @@ func loadLibrary(path string) (lib *library, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("load the ClickHouse engine: %w", err)
 	}
-	lib = &library{}
+	lib = &library{works: newWorks()}
 	for name, fn := range map[string]any{
 		"chdb_connect": &lib.connect, "chdb_close_conn": &lib.closeConn,
 		"chdb_query_with_params_n": &lib.query, "chdb_stream_query_with_params_n": &lib.streamQuery,
@@ -92,6 +94,7 @@ type param struct{ name, value string }
 type conn struct {
 	lib    *library
 	handle *uintptr
+	work   *work // on whose behalf; nil for our own
 }
 
 // open connects. Every setting is applied to this connection only.
@@ -103,7 +106,7 @@ func (l *library) open(args ...string) (*conn, error) {
 	h := l.connect(int32(len(argv)), &argv[0]) //nolint:gosec // a handful of arguments
 	runtime.KeepAlive(argv)
 	if h == nil || *h == 0 {
-		return nil, errors.New("connect to the ClickHouse engine: refused (a wrong value of a setting, or the data folder cannot be opened)")
+		return nil, errors.New("the engine refuses")
 	}
 	return &conn{lib: l, handle: h}, nil
 }
@@ -137,10 +140,12 @@ type emit func(piece []byte, st stats) error
 // query runs a statement and hands on its whole answer.
 func (c *conn) query(text, format string, params []param, out emit) error {
 	q, f, p := []byte(text), []byte(format), newParams(params)
+	returned := c.work.call()
 	r := c.lib.query(*c.handle, first(q), uintptr(len(q)), first(f), uintptr(len(f)), p.names(), p.nameLens(), p.values(), p.valueLens(), p.count())
 	runtime.KeepAlive(q)
 	runtime.KeepAlive(f)
 	runtime.KeepAlive(p)
+	returned()
 	_, err := c.take(r, out)
 	return err
 }
@@ -181,16 +186,21 @@ func (c *conn) take(r uintptr, out emit) (more bool, err error) {
 // An error of out cancels the statement.
 func (c *conn) stream(text, format string, params []param, out emit) error {
 	q, f, p := []byte(text), []byte(format), newParams(params)
+	returned := c.work.call()
 	s := c.lib.streamQuery(*c.handle, first(q), uintptr(len(q)), first(f), uintptr(len(f)), p.names(), p.nameLens(), p.values(), p.valueLens(), p.count())
 	runtime.KeepAlive(q)
 	runtime.KeepAlive(f)
 	runtime.KeepAlive(p)
+	returned()
 	defer c.lib.destroyResult(s)
 	if err := resultError(c.lib.resultError(s)); err != nil {
 		return err
 	}
 	for {
-		more, err := c.take(c.lib.streamFetch(*c.handle, s), out)
+		returned := c.work.call()
+		piece := c.lib.streamFetch(*c.handle, s)
+		returned()
+		more, err := c.take(piece, out)
 		if err != nil {
 			c.lib.streamCancel(*c.handle, s) // of a statement that failed: does nothing
 			return err

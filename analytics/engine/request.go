@@ -33,6 +33,7 @@ const (
 type request struct {
 	who      role
 	mark     string // finds the statement among those that run
+	work     *work  // finds it among those that cannot be cancelled
 	text     string
 	data     io.Reader // of an INSERT, else nil
 	format   string    // of data, or of an answer without FORMAT clause

@@ -1,38 +1,44 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 )
 
 const (
-	// startWait bounds one start: a large data folder takes seconds to load its parts,
-	// and the process before may hold the lock for lockWait.
-	startWait = 90 * time.Second
+	// firstWord bounds how long Start waits for the child's first report, which is about
+	// its configuration and comes before the data is opened: mapping the library from a
+	// cold disk takes seconds.
+	firstWord = 15 * time.Second
 	// lockWait is the time that a child of a killed parent has to leave; it takes at
 	// most five seconds to finish its inserts.
 	lockWait = 15 * time.Second
-	// drainWait is more than the child's own five seconds.
-	drainWait = 10 * time.Second
-	// The pause before a restart doubles from backoffFirst to backoffLast: an engine
-	// that cannot start must not eat the machine, one that fell once is back at once.
-	backoffFirst = 100 * time.Millisecond
-	backoffLast  = 15 * time.Second
-	// steady is how long a child must have run for its end to count as the first.
-	steady = time.Minute
+	// loadWait bounds how long the data may take to open. A large folder takes seconds;
+	// a child that needs this long is stuck, although it lives.
+	loadWait = 10 * time.Minute
+	// dialWait bounds one connection to the child, which is on this machine.
+	dialWait = 5 * time.Second
+)
+
+// The defaults of Config. A child that works hard on a busy machine may be late by
+// seconds; six silent intervals are half a minute, which is also how long an insert is
+// waited for, so that a hanging child is ended about when its first insert is given up.
+const (
+	defaultHeartbeat = 5 * time.Second
+	defaultMisses    = 6
+	// defaultOverdue is as long again as an analyst's statement may take. A function that
+	// looks at its cancellation between two blocks of rows needs seconds, a disk that
+	// stalls tens; what runs on for a minute holds one of four places and a core for good.
+	defaultOverdue = time.Minute
 )
 
 // Config says how to run the engine.
@@ -50,8 +56,52 @@ type Config struct {
 	AnalystPasswordSHA256 string
 	// Command is the program and arguments of the child, which calls [Serve].
 	Command []string
+	// Heartbeat is how often the child shows that it lives, beside whatever it works on;
+	// a child that was not heard of in Misses such intervals in a row hangs, and is
+	// killed and started again. Zeros are 5 s and 6.
+	Heartbeat time.Duration
+	Misses    int
+	// Overdue is how long a statement may run on after its end was due (its asker left,
+	// or its time was over) before the child is started anew: some functions cannot be
+	// cancelled. Zero is one minute.
+	Overdue time.Duration
 	// Logger takes the child's end and what it prints. Nil is slog.Default.
 	Logger *slog.Logger
+}
+
+// complete checks what the parent can check, and fills in the defaults.
+func (c Config) complete() (Config, error) {
+	if len(c.Command) == 0 {
+		return c, errors.New("start the ClickHouse engine: no command given")
+	}
+	if c.Library == "" {
+		return c, ErrNoLibrary
+	}
+	lib, ok := exists(c.Library)
+	if !ok {
+		return c, fmt.Errorf("%w (looked for %s)", ErrNoLibrary, c.Library)
+	}
+	dir, err := filepath.Abs(c.Dir)
+	if err != nil {
+		return c, fmt.Errorf("find the ClickHouse data folder: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return c, fmt.Errorf("make the ClickHouse data folder: %w", err)
+	}
+	c.Library, c.Dir = lib, dir
+	if c.Heartbeat <= 0 {
+		c.Heartbeat = defaultHeartbeat
+	}
+	if c.Misses <= 0 {
+		c.Misses = defaultMisses
+	}
+	if c.Overdue <= 0 {
+		c.Overdue = defaultOverdue
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c, nil
 }
 
 // Supervisor keeps the child running. All its methods may be called at any time from
@@ -60,49 +110,50 @@ type Supervisor struct {
 	cfg      Config
 	password string
 	cancel   context.CancelFunc
+	first    chan error    // what the first child said of its configuration: nil if nothing is wrong
 	done     chan struct{} // closed when the child is gone for good
 
 	mu      sync.Mutex
 	addr    string
 	version string
-	ready   chan struct{} // closed while the child answers; replaced when it ends
 	pid     int
-	ended   int // how often a child that had answered ended by itself
+	ended   int           // how often a child that had answered ended by itself
+	ready   chan struct{} // closed while the child answers; replaced when it ends
+	trouble error         // why the child does not answer; nil while it does
+	beats   uint64
 }
 
-// Start starts the child and returns when it answers; ctx bounds this start only. The
-// child's end, later, is not an error: it is started again, and [Supervisor.Ready] waits
-// for it. Close stops it.
+// errStarting is the trouble of a child that was not heard of yet.
+var errStarting = errors.New("the ClickHouse engine is starting")
+
+// Start starts the child and returns when nothing is wrong with its configuration, or
+// with the mistake: a library that cannot be loaded, an address that is in use. It does
+// not wait until the engine answers, because a program that has something else to do
+// should do it meanwhile: [Supervisor.Ready] waits, and [Supervisor.Err] tells why not.
+// An engine that cannot open its data, or ends, is no error of Start: it is started
+// again and again until Close. Ctx bounds the start only.
 func Start(ctx context.Context, cfg Config) (*Supervisor, error) {
-	if len(cfg.Command) == 0 {
-		return nil, errors.New("start the ClickHouse engine: no command given")
-	}
-	if cfg.Library == "" {
-		return nil, ErrNoLibrary
-	}
-	lib, ok := exists(cfg.Library)
-	if !ok {
-		return nil, fmt.Errorf("%w (looked for %s)", ErrNoLibrary, cfg.Library)
-	}
-	dir, err := filepath.Abs(cfg.Dir)
+	cfg, err := cfg.complete()
 	if err != nil {
-		return nil, fmt.Errorf("start the ClickHouse engine: %w", err)
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the ClickHouse data folder: %w", err)
-	}
-	cfg.Library, cfg.Dir = lib, dir
-	if cfg.Logger == nil {
-		cfg.Logger = slog.Default()
-	}
-	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	s := &Supervisor{cfg: cfg, password: rand.Text(), addr: cfg.Listen, cancel: cancel, done: make(chan struct{}), ready: make(chan struct{})}
-	c, err := s.launch(ctx)
-	if err != nil {
-		cancel()
 		return nil, err
 	}
-	go s.supervise(life, c)
+	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s := &Supervisor{
+		cfg: cfg, password: rand.Text(), addr: cfg.Listen, cancel: cancel, first: make(chan error, 1),
+		done: make(chan struct{}), ready: make(chan struct{}), trouble: errStarting,
+	}
+	go s.supervise(life)
+	patience := time.NewTimer(firstWord)
+	defer patience.Stop()
+	select {
+	case err = <-s.first:
+	case <-patience.C: // a slow machine, or a child that hangs: it is seen to
+	case <-ctx.Done():
+		err = fmt.Errorf("start the ClickHouse engine: %w", ctx.Err())
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return s, nil
 }
 
@@ -114,6 +165,8 @@ func (s *Supervisor) URL() string {
 }
 
 // DSN is the writer's address, with its password: for clickhouse-go, never for a log.
+// Connect through [Supervisor.Dial], because with port 0 the address is known only when
+// the engine answers.
 func (s *Supervisor) DSN() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,14 +174,27 @@ func (s *Supervisor) DSN() string {
 	return u.String()
 }
 
-// Version is the engine's, for example "26.7.2.1".
+// Dial connects to the engine, or says at once why it does not answer. While it does
+// not, its port may be another program's, which must not see the writer's password.
+func (s *Supervisor) Dial(ctx context.Context) (net.Conn, error) {
+	s.mu.Lock()
+	addr, trouble := s.addr, s.trouble
+	s.mu.Unlock()
+	if trouble != nil {
+		return nil, trouble
+	}
+	dialer := net.Dialer{Timeout: dialWait}
+	return dialer.DialContext(ctx, "tcp", addr)
+}
+
+// Version is the engine's, for example "26.7.2.1"; empty before it answers.
 func (s *Supervisor) Version() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.version
 }
 
-// PID is the running child's process id, or 0.
+// PID is the child's process id, or 0 while there is none.
 func (s *Supervisor) PID() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -142,6 +208,14 @@ func (s *Supervisor) Restarts() int {
 	return s.ended
 }
 
+// Err is nil while the engine answers. Otherwise it says why not, where there are any in
+// the engine's own words.
+func (s *Supervisor) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.trouble
+}
+
 // Ready waits until the engine answers.
 func (s *Supervisor) Ready(ctx context.Context) error {
 	s.mu.Lock()
@@ -151,9 +225,9 @@ func (s *Supervisor) Ready(ctx context.Context) error {
 	case <-ready:
 		return nil
 	case <-s.done:
-		return errors.New("the ClickHouse engine is stopped")
+		return errStopped
 	case <-ctx.Done():
-		return fmt.Errorf("wait for the ClickHouse engine: %w", ctx.Err())
+		return fmt.Errorf("wait for the ClickHouse engine: %w (%v)", ctx.Err(), s.Err()) //nolint:errorlint // what is wrong is told; what to branch on is the context
 	}
 }
 
@@ -163,171 +237,4 @@ func (s *Supervisor) Close() error {
 	s.cancel()
 	<-s.done
 	return nil
-}
-
-// child is one run of the engine's process.
-type child struct {
-	cmd     *exec.Cmd
-	pipe    io.Closer // the parent's end; its closing tells the child to leave
-	done    chan struct{}
-	err     error // of its end, once done is closed
-	started time.Time
-}
-
-// supervise starts the child again whenever it ends.
-func (s *Supervisor) supervise(ctx context.Context, c *child) {
-	defer close(s.done)
-	pause := backoffFirst
-	for {
-		select {
-		case <-ctx.Done():
-			s.gone()
-			c.stop()
-			return
-		case <-c.done:
-		}
-		s.gone()
-		s.mu.Lock()
-		s.ended++
-		s.mu.Unlock()
-		_ = c.pipe.Close()
-		if time.Since(c.started) > steady {
-			pause = backoffFirst
-		}
-		s.cfg.Logger.Error("the ClickHouse engine ended, starting it again; results wait meanwhile", "cause", c.err, "pause", pause)
-		for c = nil; c == nil; {
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(pause):
-			}
-			pause = min(2*pause, backoffLast)
-			var err error
-			if c, err = s.launch(ctx); err != nil && ctx.Err() == nil {
-				s.cfg.Logger.Error("the ClickHouse engine does not start", "cause", err, "pause", pause)
-			}
-		}
-	}
-}
-
-// gone makes Ready wait again.
-func (s *Supervisor) gone() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ready, s.pid = make(chan struct{}), 0
-}
-
-// launch starts a child and waits for its report.
-func (s *Supervisor) launch(ctx context.Context) (*child, error) {
-	c, reports, err := s.spawn()
-	if err != nil {
-		return nil, err
-	}
-	answer := make(chan report, 1)
-	go func() { // ends when the child closes its end, at its exit at the latest
-		var r report
-		if json.NewDecoder(reports).Decode(&r) != nil {
-			r.Error = "it ended without a word; its output is in the log"
-		}
-		_ = reports.Close()
-		answer <- r
-	}()
-	timer := time.NewTimer(startWait)
-	defer timer.Stop()
-	select {
-	case r := <-answer:
-		if r.Error != "" {
-			c.stop()
-			return nil, fmt.Errorf("start the ClickHouse engine: %s", r.Error)
-		}
-		s.mu.Lock()
-		s.addr, s.version, s.pid = r.Addr, r.Version, c.cmd.Process.Pid
-		close(s.ready)
-		s.mu.Unlock()
-		s.cfg.Logger.Info("the ClickHouse engine answers", "address", r.Addr, "version", r.Version)
-		return c, nil
-	case <-timer.C:
-		c.stop()
-		return nil, fmt.Errorf("start the ClickHouse engine: no answer within %v", startWait)
-	case <-ctx.Done():
-		c.stop()
-		return nil, fmt.Errorf("start the ClickHouse engine: %w", ctx.Err())
-	}
-}
-
-// spawn starts the process and hands it its settings.
-func (s *Supervisor) spawn() (*child, *os.File, error) {
-	reports, reportEnd, err := os.Pipe()
-	if err != nil {
-		return nil, nil, fmt.Errorf("start the ClickHouse engine: %w", err)
-	}
-	cmd := exec.Command(s.cfg.Command[0], s.cfg.Command[1:]...) //nolint:gosec,noctx // the caller's own binary; it is stopped gently by stop
-	// The engine reads configuration files from the working and the home folder: it
-	// finds none in its own. Times without a zone are UTC.
-	cmd.Dir = s.cfg.Dir
-	cmd.Env = append(os.Environ(), "HOME="+s.cfg.Dir, "TZ=UTC")
-	cmd.ExtraFiles = []*os.File{reportEnd}
-	cmd.Stdout, cmd.Stderr = &lineLog{log: s.cfg.Logger, stream: "stdout"}, &lineLog{log: s.cfg.Logger, stream: "stderr"}
-	// A terminal's interrupt goes to the whole group; the parent decides when to stop.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	pipe, err := cmd.StdinPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	_ = reportEnd.Close() // the child has its own
-	if err != nil {
-		_ = reports.Close()
-		return nil, nil, fmt.Errorf("start the ClickHouse engine: %w", err)
-	}
-	c := &child{cmd: cmd, pipe: pipe, done: make(chan struct{}), started: time.Now()}
-	go func() { c.err = cmd.Wait(); close(c.done) }() // stop waits for it
-	s.mu.Lock()
-	set := settings{
-		Library: s.cfg.Library, Dir: s.cfg.Dir, Listen: s.addr, WriterPassword: s.password,
-		AnalystUser: s.cfg.AnalystUser, AnalystSHA256: s.cfg.AnalystPasswordSHA256, LockWait: lockWait,
-	}
-	s.mu.Unlock()
-	if err := json.NewEncoder(pipe).Encode(set); err != nil {
-		c.stop()
-		_ = reports.Close()
-		return nil, nil, fmt.Errorf("start the ClickHouse engine: hand over its settings: %w", err)
-	}
-	return c, reports, nil
-}
-
-// stop ends the child gently and, after drainWait, by force.
-func (c *child) stop() {
-	_ = c.pipe.Close() // the end of its input tells it to leave
-	select {
-	case <-c.done:
-	case <-time.After(drainWait):
-		_ = c.cmd.Process.Kill()
-		<-c.done
-	}
-}
-
-// lineLog logs what the child prints, a line at a time. Only os/exec writes to it, from
-// one goroutine a stream.
-type lineLog struct {
-	log    *slog.Logger
-	stream string
-	rest   []byte
-}
-
-// maxLine cuts lines that do not end.
-const maxLine = 16 << 10
-
-func (l *lineLog) Write(p []byte) (int, error) {
-	l.rest = append(l.rest, p...)
-	for {
-		i := bytes.IndexByte(l.rest, '\n')
-		if i < 0 && len(l.rest) < maxLine {
-			return len(p), nil
-		}
-		if i < 0 {
-			i = maxLine - 1
-		}
-		l.log.Warn("ClickHouse engine: "+string(l.rest[:i]), "stream", l.stream)
-		l.rest = l.rest[i+1:]
-	}
 }

@@ -27,7 +27,7 @@ func (a *App) openClickHouse(ctx context.Context) error {
 	dsn := string(a.cfg.ClickHouse)
 	if a.cfg.EmbeddedClickHouse() {
 		if err := a.startEngine(ctx); err != nil {
-			return fmt.Errorf("start the ClickHouse engine: %w", err)
+			return err
 		}
 		dsn = a.engine.DSN()
 	}
@@ -73,8 +73,17 @@ func (a *App) startEngine(ctx context.Context) error {
 		return err
 	}
 	a.own(a.engine.Close)
+	wait, cancel := context.WithTimeout(ctx, engineWait)
+	defer cancel()
+	if err := a.engine.Ready(wait); err != nil {
+		a.log.Warn("ClickHouse does not answer yet; results wait", "cause", err)
+	}
 	return nil
 }
+
+// engineWait is how long a start waits for the engine, so that who asks ClickHouse right
+// after it has an answer.
+const engineWait = 2 * time.Second
 
 // analystPassword is the hash of the configured password, or of one that is made
 // now and shown this once.

@@ -34,6 +34,9 @@ func TestStopRecordsWhatWasSent(t *testing.T) {
 			t.Error(err)
 		}
 	}()
+	if err := e.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if got := w.query("SELECT user_id, outcome FROM chatbell.deliveries"); got != "bob\taccepted" {
 		t.Errorf("the rows are %q, want bob's", got)
 	}

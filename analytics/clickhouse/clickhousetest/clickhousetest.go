@@ -56,6 +56,9 @@ func StartIn(t testing.TB, dir string) *Engine {
 			t.Error(err)
 		}
 	})
+	if err := s.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	return &Engine{s, t}
 }
 
