@@ -124,6 +124,8 @@ func (s *Server) checkAPNs(r *http.Request, id string, now time.Time) (token, re
 		return "", "BadDeviceToken"
 	case topic == "":
 		return "", "MissingTopic"
+	case !isTopic(topic):
+		return "", "BadTopic"
 	case len(s.cfg.Topics) > 0 && !slices.Contains(s.cfg.Topics, topic):
 		return "", "TopicDisallowed"
 	case len(h.Get("Apns-Collapse-Id")) > 64:
@@ -134,15 +136,26 @@ func (s *Server) checkAPNs(r *http.Request, id string, now time.Time) (token, re
 	return token, checkAPNsHeaders(h)
 }
 
+// isTopic: a bundle id, with an ending such as .voip.
+func isTopic(s string) bool {
+	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") == ""
+}
+
 func checkAPNsHeaders(h http.Header) (reason string) {
-	switch h.Get("Apns-Push-Type") {
+	kind, priority := h.Get("Apns-Push-Type"), h.Get("Apns-Priority")
+	switch kind {
 	case "", "alert", "background", "controls", "location", "voip", "complication", "fileprovider", "mdm", "liveactivity", "pushtotalk", "widgets":
 	default:
 		return "InvalidPushType"
 	}
-	switch h.Get("Apns-Priority") {
+	switch priority {
 	case "", "1", "5", "10":
 	default:
+		return "BadPriority"
+	}
+	// Apple's documentation: 10 is an error for a background push, and what counts when
+	// the header is left out.
+	if kind == "background" && (priority == "" || priority == "10") {
 		return "BadPriority"
 	}
 	if x := h.Get("Apns-Expiration"); x != "" {

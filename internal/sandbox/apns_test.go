@@ -84,16 +84,26 @@ func TestAPNsRefusesRequests(t *testing.T) {
 		"bad token":     {alert("a", "b"), path("/3/device/not-hexadecimal"), 400, "BadDeviceToken"},
 		"no topic":      {alert("a", "b"), change("apns-topic", ""), 400, "MissingTopic"},
 		"another topic": {alert("a", "b"), change("apns-topic", "com.else"), 400, "TopicDisallowed"},
+		"no bundle id":  {alert("a", "b"), change("apns-topic", "com/acme"), 400, "BadTopic"},
 		"push type":     {alert("a", "b"), change("apns-push-type", "shout"), 400, "InvalidPushType"},
 		"priority":      {alert("a", "b"), change("apns-priority", "11"), 400, "BadPriority"},
-		"expiration":    {alert("a", "b"), change("apns-expiration", "soon"), 400, "BadExpirationDate"},
-		"collapse id":   {alert("a", "b"), change("apns-collapse-id", strings.Repeat("x", 65)), 400, "BadCollapseId"},
-		"id":            {alert("a", "b"), change("apns-id", "7"), 400, "BadMessageId"},
-		"empty":         {"", nil, 400, "PayloadEmpty"},
-		"no aps":        {`{"a":1}`, nil, 400, "PayloadEmpty"},
-		"not JSON":      {`{"aps":`, nil, 400, "PayloadEmpty"},
-		"4,097 bytes":   {alert("a", strings.Repeat("x", 4097-len(alert("a", "")))), nil, 413, "PayloadTooLarge"},
-		"4,096 bytes":   {alert("a", strings.Repeat("x", 4096-len(alert("a", "")))), nil, 200, ""},
+		"background, loud": {alert("a", "b"), func(r *http.Request) {
+			r.Header.Set("apns-push-type", "background")
+			r.Header.Set("apns-priority", "10")
+		}, 400, "BadPriority"},
+		"background, priority left out": {alert("a", "b"), change("apns-push-type", "background"), 400, "BadPriority"},
+		"background": {alert("a", "b"), func(r *http.Request) {
+			r.Header.Set("apns-push-type", "background")
+			r.Header.Set("apns-priority", "5")
+		}, 200, ""},
+		"expiration":  {alert("a", "b"), change("apns-expiration", "soon"), 400, "BadExpirationDate"},
+		"collapse id": {alert("a", "b"), change("apns-collapse-id", strings.Repeat("x", 65)), 400, "BadCollapseId"},
+		"id":          {alert("a", "b"), change("apns-id", "7"), 400, "BadMessageId"},
+		"empty":       {"", nil, 400, "PayloadEmpty"},
+		"no aps":      {`{"a":1}`, nil, 400, "PayloadEmpty"},
+		"not JSON":    {`{"aps":`, nil, 400, "PayloadEmpty"},
+		"4,097 bytes": {alert("a", strings.Repeat("x", 4097-len(alert("a", "")))), nil, 413, "PayloadTooLarge"},
+		"4,096 bytes": {alert("a", strings.Repeat("x", 4096-len(alert("a", "")))), nil, 200, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			req := r.push(t, phone, tt.payload)

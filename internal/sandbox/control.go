@@ -12,6 +12,10 @@ import (
 // controlMux is the plain HTTP listener: webhooks, control and reading back.
 func (s *Server) controlMux() http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", s.getHelp)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		writeJSON(w, http.StatusNotFound, map[string]string{"error": "there is no " + r.Method + " " + r.URL.Path + " here; GET / tells what there is"})
+	})
 	mux.HandleFunc("POST /hooks/{name}", s.hook)
 	mux.HandleFunc("GET /notifications", s.getNotifications)
 	mux.HandleFunc("DELETE /notifications", func(w http.ResponseWriter, _ *http.Request) {
@@ -30,6 +34,27 @@ func (s *Server) controlMux() http.Handler {
 		w.WriteHeader(http.StatusNoContent)
 	})
 	return mux
+}
+
+// getHelp is what a person sees who opens the sandbox's address.
+func (s *Server) getHelp(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	fmt.Fprintf(w, `This is a chatbell sandbox. It simulates APNs (%s), FCM (%s)
+and a customer's webhooks (POST /hooks/NAME, signatures are checked).
+
+  GET    /notifications   accepted pushes, as the phones show them; ?device= ?provider= ?since= ?limit= ?shown=true
+  GET    /webhooks        webhook calls, refused ones too; ?hook= ?since= ?limit=
+  GET    /stream          both, live: a JSON object a line, or server-sent events
+  GET    /stats           exact counters
+  DELETE /notifications   forget all that arrived, counters too
+  GET    /failures        the failures that were asked for
+  POST   /failures        ask for one, or an array of them
+  DELETE /failures        all is well again
+
+For example, the next three pushes to APNs are answered with 503:
+
+  curl %s/failures -d '{"provider": "apns", "status": 503, "count": 3}'
+`, s.creds.APNsURL, s.creds.FCMURL, s.creds.URL)
 }
 
 // query reads the parameters that all lists share.

@@ -9,7 +9,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -21,6 +20,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"chatbell/pipeline/webhooks"
 )
 
 // The files of a sandbox's folder.
@@ -215,18 +216,20 @@ func (k *keys) writeServiceAccount(dir, tokenURI string) error {
 	return nil
 }
 
-func (k *keys) loadHookSecret(dir string) error {
-	path := filepath.Join(dir, hookFile)
+func (k *keys) loadHookSecret(dir string) (err error) {
+	k.hookSecret, err = loadSecret(filepath.Join(dir, hookFile), webhooks.NewSecret)
+	return err
+}
+
+// loadSecret reads a file of one line, or makes it.
+func loadSecret(path string, fresh func() string) (string, error) {
 	data, err := os.ReadFile(path)
 	if err == nil {
-		k.hookSecret = strings.TrimSpace(string(data))
-		return nil
+		return strings.TrimSpace(string(data)), nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return "", err
 	}
-	var b [32]byte
-	_, _ = rand.Read(b[:]) // it never fails
-	k.hookSecret = "whsec_" + base64.StdEncoding.EncodeToString(b[:])
-	return os.WriteFile(path, []byte(k.hookSecret+"\n"), 0o600)
+	secret := fresh()
+	return secret, os.WriteFile(path, []byte(secret+"\n"), 0o600)
 }

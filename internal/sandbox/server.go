@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -14,7 +15,10 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
+
+	"chatbell"
 )
 
 // Config says how to run a sandbox. Only Dir is needed.
@@ -159,13 +163,22 @@ func listen(ctx context.Context, address string) ([]net.Listener, error) {
 		if first != 0 {
 			p += i
 		}
-		l, err := lc.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.FormatUint(p, 10)))
+		at := net.JoinHostPort(host, strconv.FormatUint(p, 10))
+		l, err := lc.Listen(ctx, "tcp", at)
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("sandbox: %w", err), closeAll(out))
+			return nil, errors.Join(listenError(at, err), closeAll(out))
 		}
 		out = append(out, l)
 	}
 	return out, nil
+}
+
+// listenError says what to do when a port is taken.
+func listenError(at string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("sandbox: another program listens on %s: stop it, or start the sandbox at another address (--listen), where three ports in a row are free", at)
+	}
+	return fmt.Errorf("sandbox: listen on %s: %w", at, err)
 }
 
 func closeAll(l []net.Listener) error {
@@ -226,6 +239,17 @@ func (s *Server) Close() error {
 
 // Credentials are what a chatbell configuration needs to use this sandbox.
 func (s *Server) Credentials() Credentials { return s.creds }
+
+// NetworkKey is the file with the API key of a network, for YAML as file:PATH. The key
+// is made once, as the other keys of the folder are.
+func (s *Server) NetworkKey(id chatbell.NetworkID) (path string, err error) {
+	path = filepath.Join(filepath.Dir(s.creds.CAFile), string(id)+".key")
+	_, err = loadSecret(path, func() string { return "cb_" + rand.Text() + rand.Text() })
+	if err != nil {
+		return "", fmt.Errorf("sandbox: API key of %s: %w", id, err)
+	}
+	return path, nil
+}
 
 // service counts one of the simulated services. Its counters are exact.
 type service struct {

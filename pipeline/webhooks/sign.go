@@ -2,6 +2,7 @@ package webhooks
 
 import (
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -92,6 +93,14 @@ func (s *Signer) addStandard(secret string) error {
 func CheckSecret(secret string) error {
 	_, err := NewSigner([]string{SignatureStandard}, secret)
 	return err
+}
+
+// NewSecret makes a secret in the form of the Standard Webhooks specification: whsec_
+// and 32 random bytes in base64.
+func NewSecret() string {
+	var key [32]byte
+	rand.Read(key[:]) // never fails (crypto/rand)
+	return secretPrefix + base64.StdEncoding.EncodeToString(key[:])
 }
 
 // Sign adds the headers for one try of a call.
