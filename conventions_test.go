@@ -92,6 +92,7 @@ var homes = map[string][]string{
 	"go.yaml.in/yaml/v3":                     {"internal/config"},
 	"github.com/prometheus/client_golang":    {"internal/metrics"},
 	"github.com/spf13/cobra":                 {"cmd/chatbell"},
+	"github.com/spf13/pflag":                 {"cmd/chatbell"}, // cobra's flags
 	"golang.org/x/net":                       {"bench"},
 	"golang.org/x/sync":                      {"bench"},
 	"golang.org/x/term":                      {"cmd/chatbell"},

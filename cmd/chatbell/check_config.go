@@ -12,6 +12,7 @@ func newCheckConfig() *cobra.Command {
 	var flags configFlags
 	cmd := &cobra.Command{
 		Use: "check-config", Short: "Say what is wrong with a configuration, or print what it comes to",
+		Example: "  chatbell check-config --config chatbell.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := flags.load()
 			if err != nil {

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"os/signal"
+	"syscall"
+
 	"github.com/spf13/cobra"
 
 	"chatbell/analytics/engine"
@@ -10,6 +13,12 @@ import (
 func newEngine() *cobra.Command {
 	return &cobra.Command{
 		Use: "engine", Hidden: true, Short: "The embedded ClickHouse engine; started by serve",
-		RunE: func(cmd *cobra.Command, _ []string) error { return engine.Serve(cmd.Context(), engine.Inherited()) },
+		Example: "  chatbell engine   # not for use by hand",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			signal.Ignore(syscall.SIGHUP) // the server's business
+			sig := watchSignals(cmd.Context())
+			defer sig.release()
+			return engine.Serve(sig.ctx, engine.Inherited())
+		},
 	}
 }

@@ -9,8 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -19,21 +17,14 @@ import (
 // version is set when the binary is built.
 var version = "dev"
 
-// Exit codes of the contract.
+// Exit codes of the contract. A command that a signal ends before it is done exits
+// with 128 and the signal's number, as a shell says it: see [stopError].
 const (
 	exitFailed   = 1
 	exitWrongUse = 2
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
-}
-
-// errWrongUse marks errors of the command line itself.
-var errWrongUse = errors.New("wrong use")
+func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run is main with its surroundings given; it returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -41,13 +32,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	err := checkCommand(root, args)
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
+	var wrong *usageError
+	var stopped *stopError
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, errWrongUse):
-		fmt.Fprintf(stderr, "chatbell: %v\nRun \"chatbell --help\" for the commands and their flags.\n", err)
+	case errors.As(err, &wrong):
+		fmt.Fprintf(stderr, "chatbell: %v\nRun \"%s --help\" for %s.\n", err, wrong.command, wrong.about())
 		return exitWrongUse
+	case errors.As(err, &stopped):
+		fmt.Fprintf(stderr, "chatbell: %v\n", err)
+		return stopped.exitCode()
 	default:
 		fmt.Fprintf(stderr, "chatbell: %v\n", err)
 		return exitFailed
@@ -60,36 +59,27 @@ func newRoot() *cobra.Command {
 		Short: "Notification server for chat backends",
 		Long: "chatbell takes chat events over HTTP, decides who is to be told and in which language,\n" +
 			"pushes to phones or calls webhooks, and records every outcome in ClickHouse.",
+		Example: "  chatbell serve                      # a server with everything embedded, in ./data\n" +
+			"  chatbell sandbox > sandbox.yaml     # simulated phones, and the configuration that uses them\n" +
+			"  chatbell serve --config sandbox.yaml",
+		Version:      version,
 		SilenceUsage: true, SilenceErrors: true,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return fmt.Errorf("%w: unknown command %q", errWrongUse, args[0])
-			}
-			return nil
-		},
+		Args: unknownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errWrongUse, err) })
-	root.AddCommand(newServe(), newSandbox(), newCheckConfig(), newDemo(), newVersion(), newEngine())
-	for _, c := range root.Commands() {
-		if c.Args == nil {
-			c.Args = noArgs
-		}
-	}
+	root.SetVersionTemplate("chatbell {{.Version}}\n")
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(newServe(), newSandbox(), newCheckConfig(), newSecret(), newDemo(), newVersion(), newEngine())
+	root.SetHelpCommand(newHelp())
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	finish(root)
 	return root
-}
-
-// noArgs refuses arguments with the exit code of wrong use.
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return fmt.Errorf("%w: %s takes no arguments, got %q", errWrongUse, cmd.Name(), args[0])
-	}
-	return nil
 }
 
 func newVersion() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version",
+		Use: "version", Short: "Print the version", Example: "  chatbell version",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), "chatbell", version)
 			return err
@@ -98,7 +88,7 @@ func newVersion() *cobra.Command {
 }
 
 // newLogger writes text for a person and JSON for a program.
-func newLogger(w io.Writer, level slog.Level) *slog.Logger {
+func newLogger(w io.Writer, level slog.Leveler) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: level}
 	if isTerminal(w) {
 		return slog.New(slog.NewTextHandler(w, opts))

@@ -56,14 +56,28 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{"version", 0, "chatbell "},
 		{"--help", 0, "serve"},
-		{"serve --help", 0, "SIGTERM drains"},
+		{"serve --help", 0, "SIGTERM and SIGINT drain"},
 		{"check-config", 0, "The configuration is good."},
 		{"check-config --config bad.yaml", 1, `did you mean "listen"?`},
 		{"check-config --config nowhere.yaml", 1, "nowhere.yaml"},
 		{"serve --config bad.yaml", 1, "unknown key"},
 		{"serve --listen nonsense", 1, "must be host:port"},
+		{"--version", 0, "chatbell dev"},
+		{"help serve", 0, "SIGTERM and SIGINT drain"},
+		{"help completion bash", 0, "completion script for the bash shell"},
 		{"surf", 2, `unknown command "surf"`},
+		{"surf", 2, `Run "chatbell --help"`},
+		{"serv", 2, `did you mean "serve"?`},
+		{"doctor --help", 2, `unknown command "doctor"`},
+		{"help doctor", 2, `unknown command "doctor"`},
+		{"completion fsh", 2, `did you mean "fish"?`},
+		{"completion fsh", 2, `Run "chatbell completion --help"`},
 		{"serve --surf", 2, "--surf"},
+		{"serve --surf", 2, `Run "chatbell serve --help" for its flags and examples.`},
+		{"serve --lisen 127.0.0.1:1", 2, `did you mean "--listen"?`},
+		{"serve -x", 2, "unknown shorthand flag"},
+		{"check-config --cofnig x", 2, `did you mean "--config"?`},
+		{"secret --bytes 3", 2, "unknown flag"},
 		{"version now", 2, "takes no arguments"},
 		{"sandbox --listen", 2, "--listen"},
 	} {
@@ -114,6 +128,17 @@ func (s *server) stream(name string) *os.File {
 		s.t.Fatal(err)
 	}
 	return f
+}
+
+// listenSomewhere is an address that is taken until the test ends.
+func listenSomewhere(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l.Addr().String()
 }
 
 func freeAddr(t *testing.T) string {
@@ -181,9 +206,11 @@ func TestReadme(t *testing.T) {
 	}
 	s := &server{t: t, dir: t.TempDir(), out: t.TempDir(), api: freeAddr(t), clickhouse: freeAddr(t)}
 	s.start()
-	secrets := indented.FindAllStringSubmatch(s.said("stdout"), -1)
-	if len(secrets) != 2 {
-		t.Fatalf("printed %d secrets:\n%s", len(secrets), s.said("stdout"))
+	var secrets [][]string
+	for deadline := time.Now().Add(patience); len(secrets) != 2; time.Sleep(time.Millisecond) { // they come once it is ready
+		if secrets = indented.FindAllStringSubmatch(s.said("stdout"), -1); time.Now().After(deadline) {
+			t.Fatalf("printed %d secrets:\n%s", len(secrets), s.said("stdout"))
+		}
 	}
 	key, password := secrets[0][1], secrets[1][1]
 	if !strings.HasPrefix(key, "cb_") {

@@ -15,27 +15,57 @@ func newSandbox() *cobra.Command {
 	var listen, dir string
 	cmd := &cobra.Command{
 		Use: "sandbox", Short: "Simulate APNs, FCM and a customer's webhook",
-		Long: "Simulate APNs (HTTP/2 with TLS), FCM v1 with its token endpoint, and a webhook receiver.\n" +
-			"Failures on request and what arrived are at the plain HTTP address: GET /notifications,\n" +
-			"/webhooks, /stats, /stream; POST /failures. Keys are written to --dir.",
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			ctx, out := cmd.Context(), cmd.OutOrStdout()
-			s, err := sandbox.Start(ctx, sandbox.Config{Listen: listen, Dir: dir, Logger: newLogger(cmd.ErrOrStderr(), slog.LevelInfo)})
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, s.Close()) }()
-			creds := s.Credentials()
-			fmt.Fprintf(out, "# sandbox at %s; use it with this configuration:\n%s\n", creds.URL,
-				creds.YAML(sandbox.Network{ID: "acme", Key: "env:ACME_KEY", Delivery: chatbell.DeliverDirect}))
-			view := sandbox.View{Out: out, Size: terminalSize(out)}
-			if err := view.Run(ctx, s.Follow(ctx, 0)); err != nil && ctx.Err() == nil {
-				return err
-			}
-			return nil
+		Long: "Simulate APNs (HTTP/2 with TLS), FCM v1 with its token endpoint, and a webhook receiver,\n" +
+			"until it is stopped.\n\n" +
+			"Standard output gets the configuration that uses it, with the network \"acme\", and nothing\n" +
+			"else; what arrives is shown on standard error. Keys are made once, in --dir: the API key of\n" +
+			"acme is in acme.key there.\n\n" +
+			"What arrived can be read back at the plain HTTP address (GET /notifications, /webhooks,\n" +
+			"/stats, /stream), and failures are asked for there (POST /failures); GET / tells how.",
+		Example: "  chatbell sandbox > sandbox.yaml\n" +
+			"  chatbell serve --config sandbox.yaml     # in another terminal\n" +
+			"  chatbell sandbox --listen 127.0.0.1:7070 --dir /tmp/sandbox",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			sig := watchSignals(cmd.Context(), terminalGone()...)
+			defer sig.release()
+			log := newLogger(cmd.ErrOrStderr(), slog.LevelInfo)
+			sig.exitOnSecond(log, "ending at once")
+			return runSandbox(cmd, sig, sandbox.Config{Listen: listen, Dir: dir, Topics: []string{sandboxApp}, Logger: log})
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:9090", "address of webhooks, control and reading back; APNs and FCM take the next two ports")
 	cmd.Flags().StringVar(&dir, "dir", "./sandbox", "folder for keys and certificates")
+	completeFolder(cmd, "dir")
 	return cmd
+}
+
+// The network that the printed configuration has, and the app that its devices name.
+const (
+	sandboxNetwork = "acme"
+	sandboxApp     = "com.acme.chat"
+)
+
+// runSandbox shows what arrives until the command is stopped, which is how it ends well.
+func runSandbox(cmd *cobra.Command, sig *signals, cfg sandbox.Config) (err error) {
+	s, err := sandbox.Start(sig.ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	creds := s.Credentials()
+	keyFile, err := s.NetworkKey(sandboxNetwork)
+	if err != nil {
+		return err
+	}
+	// In one write, so that whoever waits for the file to be there finds all of it.
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "# The sandbox at %s. Start a server that uses it:\n#   chatbell serve --config THIS_FILE\n# and call it with the API key in %s.\n%s",
+		creds.URL, keyFile, creds.YAML(sandbox.Network{ID: sandboxNetwork, App: sandboxApp, Key: "file:" + keyFile, Delivery: chatbell.DeliverDirect}))
+	if err != nil {
+		return fmt.Errorf("print the configuration: %w", err)
+	}
+	view := sandbox.View{Out: cmd.ErrOrStderr(), Size: terminalSize(cmd.ErrOrStderr())}
+	if err := view.Run(sig.ctx, s.Follow(sig.ctx, 0)); err != nil && sig.ctx.Err() == nil {
+		return err
+	}
+	return nil
 }

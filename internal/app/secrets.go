@@ -15,6 +15,9 @@ func newSecret(prefix string) string {
 	return prefix + base64.RawURLEncoding.EncodeToString(b[:])
 }
 
+// NewKey makes an API key.
+func NewKey() string { return newSecret("cb_") }
+
 // hash is how keys and passwords are kept: random and long, they need no salt.
 func hash(secret string) []byte {
 	sum := sha256.Sum256([]byte(secret))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,10 +26,17 @@ type Config struct {
 	Size func() (columns, lines int)
 	// Keep leaves everything running until the context ends.
 	Keep bool
+	// Hurry, if it is not nil, ends when the server's drain is not to be waited for.
+	Hurry context.Context //nolint:containedctx // a second end, beside that of the call
 }
 
-// Run plays the day. It returns nil when everything arrived that should have.
+// Run plays the day. It returns nil when everything arrived that should have, and the
+// cause of the context's end when that came first. In both cases the server and the
+// sandbox have ended, and what they kept is removed.
 func Run(ctx context.Context, c Config) (err error) {
+	if c.Hurry == nil {
+		c.Hurry = context.WithoutCancel(ctx)
+	}
 	phones, steps, err := load(c.Script)
 	if err != nil {
 		return err
@@ -39,30 +47,51 @@ func Run(ctx context.Context, c Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	fmt.Fprintln(c.Out, "Starting simulated APNs, FCM and a customer's webhook, and chatbell …")
-	box, err := sandbox.Start(ctx, sandbox.Config{Dir: dir + "/sandbox"})
+	// It outlives the context: what the server has in hand is sent while it drains.
+	box, err := sandbox.Start(context.WithoutCancel(ctx), sandbox.Config{Dir: dir + "/sandbox", Topics: topics(phones)})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, box.Close()) }()
-	creds := box.Credentials()
-	srv, err := startServer(ctx, c.Binary, dir, creds)
+	srv, err := startServer(ctx, c.Binary, dir, box.Credentials())
 	if srv != nil && srv.cmd != nil && srv.cmd.Process != nil {
-		defer func() { err = errors.Join(err, srv.stop()) }()
+		defer func() { err = errors.Join(err, srv.stop(c.Hurry)) }()
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		d := day{c: &c, box: box, srv: srv, screen: newScreen(c.Out, c.Size, phones, len(steps))}
+		err = d.perform(ctx, phones, steps)
 	}
-	d := day{c: &c, box: box, srv: srv, screen: newScreen(c.Out, c.Size, phones, len(steps))}
+	if err != nil && ctx.Err() != nil { // whatever was under way failed for this reason
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// topics are the apps of the phones.
+func topics(phones []phone) []string {
+	var out []string
+	for i := range phones {
+		if app := phones[i].app(); !slices.Contains(out, app) {
+			out = append(out, app)
+		}
+	}
+	return out
+}
+
+// perform is the whole show, once the server is ready.
+func (d *day) perform(ctx context.Context, phones []phone, steps []step) error {
 	if err := d.play(ctx, phones, steps); err != nil {
-		return fmt.Errorf("%w\nThe server's last words:\n%s", err, srv.lastLog())
+		return fmt.Errorf("%w\nThe server's last words:\n%s", err, d.srv.lastLog())
 	}
 	if err := d.ask(ctx); err != nil {
 		return err
 	}
-	if c.Keep {
-		fmt.Fprintf(c.Out, "\nEverything keeps running until you press Ctrl-C.\n  API         http://%s   (key of acme: %s)\n  ClickHouse  http://%s   (user analyst, password %s)\n  sandbox     %s\n",
-			srv.api, directNetwork+keySuffix, srv.clickhouse, password, creds.URL)
-		<-ctx.Done()
+	if d.c.Keep {
+		fmt.Fprintf(d.c.Out, "\nEverything keeps running until you press Ctrl-C.\n"+
+			"  API         http://%s\n    key of %s:   %s\n    key of %s: %s\n  ClickHouse  http://%s   (user %s, password %s)\n  sandbox     %s\n",
+			d.srv.api, directNetwork, directNetwork+keySuffix, webhookNetwork, webhookNetwork+keySuffix,
+			d.srv.clickhouse, analyst, password, d.box.Credentials().URL)
+		<-ctx.Done() // which is how it is meant to end
 	}
 	return nil
 }
@@ -109,7 +138,7 @@ func (d *day) play(ctx context.Context, phones []phone, steps []step) error {
 func (d *day) register(ctx context.Context, p phone) error {
 	body, err := json.Marshal(map[string]string{
 		"device_id": p.DeviceID, "user": p.User, "provider": p.Provider, "platform": p.Platform,
-		"token": p.Token, "locale": p.Locale, "app": "com." + p.Network + ".chat",
+		"token": p.Token, "locale": p.Locale, "app": p.app(),
 	})
 	if err != nil {
 		return err
@@ -166,7 +195,8 @@ func (d *day) ask(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(d.c.Out, "\n%s\n\n  curl -u analyst:*** http://%s --data-binary \"\n%s\n  \"\n\n%s", q.what, d.srv.clickhouse, indent(q.sql), answer)
+		fmt.Fprintf(d.c.Out, "\n%s\n\n  curl -u %s:%s http://%s --data-binary \"\n%s\n  FORMAT PrettyCompactMonoBlock\"\n\n%s",
+			q.what, analyst, password, d.srv.clickhouse, indent(q.sql), answer)
 	}
 	twice, err := d.srv.query(ctx, "SELECT count() - uniqExact(delivery_id) FROM chatbell.deliveries")
 	if err != nil {

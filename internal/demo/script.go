@@ -44,6 +44,9 @@ type phone struct {
 	Dead     bool   `json:"dead"`
 }
 
+// app is the app on the phone, as the sandbox's configuration names it.
+func (p *phone) app() string { return "com." + p.Network + ".chat" }
+
 // load reads a script's folder.
 func load(dir string) (phones []phone, steps []step, err error) {
 	data, err := os.ReadFile(filepath.Join(dir, "phones.json"))

@@ -25,6 +25,7 @@ const (
 	directNetwork  = "acme"
 	webhookNetwork = "globex"
 	keySuffix      = "-demo-key-0123456789"
+	analyst        = "analyst"
 	password       = "analyst-demo"
 )
 
@@ -72,6 +73,8 @@ func startServer(ctx context.Context, binary, dir string, creds sandbox.Credenti
 	// The server is stopped by stop, in order; the context must not kill it.
 	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), binary, "serve", "--config", config) //nolint:gosec // our own binary
 	s.cmd.Stdout, s.cmd.Stderr = log, log
+	// A terminal's interrupt goes to the whole group; the demo decides when to stop.
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := s.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s serve: %w", binary, err)
 	}
@@ -112,15 +115,31 @@ func (s *server) lastLog() string {
 	return strings.Join(lines[max(0, len(lines)-10):], "\n")
 }
 
-// stop drains the server.
-func (s *server) stop() error {
+// stop drains the server, or kills it when there is no time for that.
+func (s *server) stop(hurry context.Context) error {
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop the server: %w", err)
 	}
-	if err := <-s.exited; err != nil {
-		return fmt.Errorf("the server did not stop well: %w\n%s", err, s.lastLog())
+	select {
+	case err := <-s.exited:
+		if err != nil && !endedBy(err, syscall.SIGTERM) { // ended by it: the server had not even begun to listen to signals
+			return fmt.Errorf("the server did not stop well: %w\n%s", err, s.lastLog())
+		}
+	case <-hurry.Done():
+		_ = s.cmd.Process.Kill() // it fails only where the process has ended
+		<-s.exited
 	}
 	return nil
+}
+
+// endedBy reports whether a process ended because it did not handle a signal.
+func endedBy(err error, sig syscall.Signal) bool {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == sig
 }
 
 // maxAnswer bounds an answer that is read.
@@ -162,7 +181,7 @@ func (s *server) query(ctx context.Context, sql string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	req.SetBasicAuth("analyst", password)
+	req.SetBasicAuth(analyst, password)
 	resp, err := s.client.Do(req)
 	if err != nil {
 		return "", fmt.Errorf("ask ClickHouse: %w", err)
