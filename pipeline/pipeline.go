@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -69,6 +70,7 @@ type Pipeline struct {
 	backlog    *deliver.Backlog
 	dispatcher *deliver.Dispatcher
 	hold       *hold
+	hands      inHand
 }
 
 // quieter makes the router's news our debugging: an operator reads what concerns
@@ -147,11 +149,27 @@ func (p *Pipeline) add(c Config, stage Consumer, handle message.NoPublishHandler
 	}
 	h := p.router.AddConsumerHandler(stage.Name, stage.Stream+".>", from, handle)
 	// The first is the outermost: a panic is an error for those outside of it.
-	h.AddMiddleware(p.hold.before, observe(stage.Stream, c.Observer), errorPolicy(stage.Name, c.Log), recoverer)
+	h.AddMiddleware(p.hands.count, p.hold.before, observe(stage.Stream, c.Observer), errorPolicy(stage.Name, c.Log), recoverer)
 	return nil
 }
 
-// Run works until the context ends and the work in hand is finished or handed back.
+// inHand is the number of messages that handlers have.
+type inHand struct{ atomic.Int64 }
+
+func (n *inHand) count(next message.HandlerFunc) message.HandlerFunc {
+	return func(msg *message.Message) ([]*message.Message, error) {
+		n.Add(1)
+		defer n.Add(-1)
+		return next(msg)
+	}
+}
+
+// ErrLeft says that some work was neither finished nor handed back when the time to
+// stop was over. The broker hands it out again, and what was under way may be sent twice.
+var ErrLeft = errors.New("some work was neither finished nor handed back in time; the next start does it again, and may send what was under way a second time")
+
+// Run works until the context ends and the work in hand is finished or handed back. An
+// [ErrLeft] says that some of it was not.
 func (p *Pipeline) Run(ctx context.Context) error {
 	// The writer and the backlog outlive the router: its handlers need them to finish.
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -168,6 +186,9 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	wg.Wait()
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("run the pipeline: %w", err)
+	}
+	if n := p.hands.Load(); n > 0 {
+		return fmt.Errorf("%w (messages: %d)", ErrLeft, n)
 	}
 	return nil
 }

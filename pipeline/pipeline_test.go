@@ -114,6 +114,8 @@ type stage struct {
 	full    atomic.Bool // no room for results
 	asked   atomic.Int32
 	paused  func() bool
+	stop    func()
+	ended   func(error) // judges what Run returned; any error fails the test where nil
 }
 
 // Network implements work.Networks
@@ -208,8 +210,11 @@ func (s *stage) run(change func(*work.Network), config func(*pipeline.Config, *s
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
 	<-p.Running()
-	s.paused = p.Paused
-	t.Cleanup(func() { cancel(); check(t, <-done) })
+	s.paused, s.stop = p.Paused, cancel
+	if s.ended == nil {
+		s.ended = func(err error) { check(t, err) }
+	}
+	t.Cleanup(func() { cancel(); s.ended(<-done) })
 }
 
 func check(t *testing.T, err error) {

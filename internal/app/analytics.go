@@ -85,8 +85,8 @@ func (a *App) startEngine(ctx context.Context) error {
 // after it has an answer.
 const engineWait = 2 * time.Second
 
-// analystPassword is the hash of the configured password, or of one that is made
-// now and shown this once.
+// analystPassword is the hash of the configured password, or of one that is made at the
+// first start and shown once.
 func (a *App) analystPassword(ctx context.Context) (string, error) {
 	if a.cfg.ClickHousePassword != "" {
 		return hashHex(string(a.cfg.ClickHousePassword)), nil
@@ -98,13 +98,14 @@ func (a *App) analystPassword(ctx context.Context) (string, error) {
 	if err != nil && !errors.Is(err, chatbell.ErrNotFound) {
 		return "", fmt.Errorf("read the password's hash: %w", err)
 	}
-	secret := newSecret("")
+	secret, err := a.unshown.make(unshownPassword, func() string { return newSecret("") })
+	if err != nil {
+		return "", err
+	}
 	if err := a.store.PutMeta(ctx, metaAnalystPassword, hashHex(secret)); err != nil {
 		return "", fmt.Errorf("keep the password's hash: %w", err)
 	}
-	_, err = fmt.Fprintf(a.opts.Notices, "Made a password for ClickHouse at http://%s, user %q, shown this once and stored only as a hash:\n\n    %s\n\n",
-		a.cfg.ClickHouseListen, a.cfg.ClickHouseUser, secret)
-	return hashHex(secret), err
+	return hashHex(secret), nil
 }
 
 // mendCursor moves the recorder's cursor back where the stream is shorter than it was:
@@ -131,17 +132,36 @@ func (a *App) mendCursor(ctx context.Context) error {
 // does not get there waits in the broker for the next start.
 const drainWait = 5 * time.Second
 
-// drain waits until the results of this process are recorded, unless ClickHouse is away.
+// drain waits until the results of this process are recorded, unless ClickHouse is
+// away. What is not recorded then is in the broker's hands, which is no failure.
 func (a *App) drain(ctx context.Context) {
-	if !a.recorder.Healthy() {
+	err := errClickHouseAway
+	if a.recorder.Healthy() {
+		waiting, cancel := context.WithTimeout(ctx, drainWait)
+		defer cancel()
+		err = recorded{a}.CatchUp(waiting, true)
+	}
+	if err == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, drainWait)
-	defer cancel()
-	err := recorded{a}.CatchUp(ctx, true)
-	if err != nil {
-		a.log.Warn("the last results are not in ClickHouse yet; the next start records them", "error", err)
+	if left := a.unrecorded(context.WithoutCancel(ctx)); left > 0 {
+		a.log.Warn("the last results are not in ClickHouse yet; they wait in the broker, and the next start records them", "messages", left, "error", err)
 	}
+}
+
+var errClickHouseAway = errors.New("ClickHouse is away")
+
+// unrecorded is how many messages of results ClickHouse does not have.
+func (a *App) unrecorded(ctx context.Context) uint64 {
+	last, err := a.broker.LastSequence(ctx, work.StreamResults)
+	if err != nil {
+		return 0 // the broker is away, and says so itself
+	}
+	c, err := a.store.RecorderCursor(ctx)
+	if err != nil || c.Done >= last {
+		return 0
+	}
+	return last - c.Done
 }
 
 // badResult keeps a result that nobody can read among the dead letters.

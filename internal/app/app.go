@@ -10,8 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"sync"
-	"time"
+	"syscall"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -60,6 +59,8 @@ type App struct {
 	intake     *intake
 	listener   net.Listener
 	server     *http.Server
+
+	unshown *unshown // secrets that were made and not shown
 
 	closers []func() error // in the order of opening
 }
@@ -117,17 +118,22 @@ func (a *App) close() error {
 	return errors.Join(errs...)
 }
 
-func (a *App) openData(context.Context) error {
+func (a *App) openData(context.Context) (err error) {
 	if err := os.MkdirAll(a.cfg.Data, 0o700); err != nil {
 		return fmt.Errorf("make the data folder (configuration key data): %w", err)
 	}
 	a.privateData()
-	return nil
+	a.unshown, err = loadUnshown(a.cfg.Data)
+	return err
 }
 
 func (a *App) listen(ctx context.Context) (err error) {
 	var lc net.ListenConfig
-	if a.listener, err = lc.Listen(ctx, "tcp", a.cfg.Listen); err != nil {
+	a.listener, err = lc.Listen(ctx, "tcp", a.cfg.Listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("listen on %s: another program uses that port: stop it, or set listen (--listen) to a free one", a.cfg.Listen)
+	}
+	if err != nil {
 		return fmt.Errorf("listen on %s (configuration key listen): %w", a.cfg.Listen, err)
 	}
 	a.own(func() error {
@@ -197,13 +203,13 @@ func (a *App) openPipeline(ctx context.Context) error {
 	a.pipeline, err = pipeline.New(pipeline.Config{
 		Publisher: a.broker.Publisher(), Subscribe: a.subscribe,
 		Store: a.store, Networks: networks, Recorded: recorded{a}, Room: a.intake, Caller: caller, Observer: a.metrics, Log: a.log,
-		Retry: a.cfg.PipelineRetry(), CloseTimeout: a.grace(),
+		Retry: a.cfg.PipelineRetry(), CloseTimeout: giveUp(a.cfg.ShutdownTimeout),
 	})
 	return err
 }
 
 // storedNetworks are the networks that no file names. On a start without any
-// network the network "default" is made, and its key is shown once.
+// network the network "default" is made; its key is shown once the start has succeeded.
 func (a *App) storedNetworks(ctx context.Context) ([]chatbell.NetworkID, error) {
 	rows, err := a.store.Networks(ctx)
 	if err != nil {
@@ -213,7 +219,7 @@ func (a *App) storedNetworks(ctx context.Context) ([]chatbell.NetworkID, error) 
 		if err := a.makeDefaultNetwork(ctx); err != nil {
 			return nil, err
 		}
-		return []chatbell.NetworkID{"default"}, nil
+		return []chatbell.NetworkID{defaultNetwork}, nil
 	}
 	ids := make([]chatbell.NetworkID, len(rows))
 	for i, r := range rows {
@@ -223,13 +229,15 @@ func (a *App) storedNetworks(ctx context.Context) ([]chatbell.NetworkID, error) 
 }
 
 func (a *App) makeDefaultNetwork(ctx context.Context) error {
-	secret := newSecret("cb_")
-	key := chatbell.Key{ID: "default", Network: "default", Scope: chatbell.ScopeServer, Hash: hash(secret)}
-	if err := a.store.CreateNetwork(ctx, "default", key); err != nil {
+	secret, err := a.unshown.make(unshownKey, NewKey)
+	if err != nil {
+		return err
+	}
+	key := chatbell.Key{ID: "default", Network: defaultNetwork, Scope: chatbell.ScopeServer, Hash: hash(secret)}
+	if err := a.store.CreateNetwork(ctx, defaultNetwork, key); err != nil {
 		return fmt.Errorf("make the network default: %w", err)
 	}
-	_, err := fmt.Fprintf(a.opts.Notices, "Made the network \"default\". Its API key, shown this once and stored only as a hash:\n\n    %s\n\n", secret)
-	return err
+	return nil
 }
 
 // subscribe opens the subscriber of a stage.
@@ -252,30 +260,6 @@ func (a *App) openAPI(ctx context.Context) error {
 	return nil
 }
 
-// grace is how long work in hand may take at a stop: what is left of shutdown_timeout
-// is for closing.
-func (a *App) grace() time.Duration {
-	return a.cfg.ShutdownTimeout - min(time.Second, a.cfg.ShutdownTimeout/10)
-}
-
-// Run works until the context ends, then drains: no new work is taken, work in hand
-// is finished or handed back to the queue. It returns within shutdown_timeout of that.
-func (a *App) Run(ctx context.Context) (err error) {
-	defer func() { err = errors.Join(err, a.close()) }()
-	parts := newParts(ctx, a.grace())
-	// The recorder outlives the pipeline, so that the last rows land.
-	parts.last("recorder", a.recorder.Run)
-	parts.last("purge", a.purge)
-	parts.run("pipeline", a.pipeline.Run)
-	select { // intake opens only when somebody listens to the stream
-	case <-a.pipeline.Running():
-	case <-ctx.Done():
-	}
-	parts.run("http", a.serve)
-	a.log.Info("ready", "listen", a.Addr(), "clickhouse", a.ClickHouseURL(), "version", a.opts.Version)
-	return parts.wait(a.drain)
-}
-
 func (a *App) serve(ctx context.Context) error {
 	done := make(chan error, 1)
 	go func() { done <- a.server.Serve(a.listener) }()
@@ -286,55 +270,12 @@ func (a *App) serve(ctx context.Context) error {
 	}
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.grace())
 	defer cancel()
-	err := a.server.Shutdown(stop)
+	if err := a.server.Shutdown(stop); err != nil {
+		// It is not the server's failure: anybody may send a request that never ends, and
+		// nothing of it was accepted.
+		a.log.Warn("some requests had not ended in time and were cut off; nothing of them was accepted", "error", err)
+		_ = a.server.Close() // they are cut off
+	}
 	<-done
-	return err
-}
-
-// parts runs goroutines that belong together: when one fails, all stop.
-type parts struct {
-	ctx        context.Context //nolint:containedctx // the lifetime of the group, not of a call
-	stop       context.CancelCauseFunc
-	lastCtx    context.Context //nolint:containedctx // as above
-	stopLast   context.CancelFunc
-	grace      time.Duration
-	first, end sync.WaitGroup
-}
-
-func newParts(ctx context.Context, grace time.Duration) *parts {
-	p := &parts{grace: grace}
-	p.ctx, p.stop = context.WithCancelCause(ctx)
-	p.lastCtx, p.stopLast = context.WithCancel(context.WithoutCancel(ctx))
-	return p
-}
-
-func (p *parts) run(name string, f func(context.Context) error) {
-	p.first.Go(func() { p.guard(name, f, p.ctx) })
-}
-
-// last runs a part that stops only when the others have.
-func (p *parts) last(name string, f func(context.Context) error) {
-	p.end.Go(func() { p.guard(name, f, p.lastCtx) })
-}
-
-func (p *parts) guard(name string, f func(context.Context) error, ctx context.Context) { //nolint:revive // the context is chosen by the caller
-	if err := f(ctx); err != nil && ctx.Err() == nil {
-		p.stop(fmt.Errorf("%s: %w", name, err))
-	}
-}
-
-// wait returns when all parts have stopped; the error is the first part's own. Drain is
-// called before the last parts are stopped, with what is left of the time to stop.
-func (p *parts) wait(drain func(context.Context)) error {
-	<-p.ctx.Done()
-	ctx, cancel := context.WithTimeout(p.lastCtx, p.grace)
-	p.first.Wait()
-	drain(ctx)
-	cancel()
-	p.stopLast()
-	p.end.Wait()
-	if err := context.Cause(p.ctx); err != nil && !errors.Is(err, context.Canceled) {
-		return err
-	}
 	return nil
 }

@@ -48,12 +48,27 @@ func newKeyring(ctx context.Context, cfg *config.Config, store interface {
 		return nil, fmt.Errorf("read keys: %w", err)
 	}
 	for _, key := range stored {
-		k.add(key)
+		// Keys in the file replace the one that was made at a first start: otherwise nobody
+		// could take back one that others have seen.
+		if !hasServerKey(cfg, key.Network) {
+			k.add(key)
+		}
 		if !slices.Contains(k.all, key.Network) {
 			k.all = append(k.all, key.Network)
 		}
 	}
 	return k, nil
+}
+
+// hasServerKey reports whether the configuration gives a network a key of scope server.
+func hasServerKey(cfg *config.Config, id chatbell.NetworkID) bool {
+	for i := range cfg.Networks {
+		isServer := func(k config.Key) bool { return k.Scope == chatbell.ScopeServer }
+		if cfg.Networks[i].ID == id && slices.ContainsFunc(cfg.Networks[i].Keys, isServer) {
+			return true
+		}
+	}
+	return false
 }
 
 func (k *keyring) add(key chatbell.Key) {

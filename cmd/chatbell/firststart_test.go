@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A first start that is killed after it has made its key and its password loses neither:
+// the next one shows both, once it is ready. The one after says what to do when they are
+// lost; and doing that works, and takes the first key back.
+func TestFirstStartKilled(t *testing.T) {
+	dir, api, clickhouse := t.TempDir(), freeAddr(t), freeAddr(t)
+	start := func(args ...string) *process {
+		cmd := command(t, dir, append([]string{"serve", "--listen", api}, args...)...)
+		cmd.Env = append(cmd.Env, "CHATBELL_CLICKHOUSE_LISTEN="+clickhouse)
+		return begin(t, cmd)
+	}
+	p := start()
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(filepath.Join(dir, "data", "unshown.json")); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("it made no secret:\n%s", p.said)
+		}
+	}
+	p.signal(syscall.SIGKILL)
+	p.exit(-1)
+	if secrets := indented.FindAllString(p.said.String(), -1); len(secrets) > 0 {
+		t.Fatalf("it was ready already:\n%s", p.said)
+	}
+
+	p = start()
+	p.says("To replace it set clickhouse_password")
+	said := p.said.String()
+	secrets := indented.FindAllStringSubmatch(said, -1)
+	if len(secrets) != 2 || !strings.Contains(said, `Made the network "default"`) {
+		t.Fatalf("it shows %d secrets:\n%s", len(secrets), said)
+	}
+	if ready, made := strings.Index(said, `"msg":"ready"`), strings.Index(said, "Made "); ready > made {
+		t.Errorf("it shows secrets before it is ready:\n%s", said)
+	}
+	first := secrets[0][1]
+	events := "http://" + api + "/v1/events"
+	if status := postAs(t, first, events, `{"type": "a.b"}`); status != http.StatusAccepted {
+		t.Errorf("the key that it shows gets status %d", status)
+	}
+	p.signal(syscall.SIGTERM)
+	p.exit(0)
+
+	const second = "another-key-0123456789-0123456789"
+	p = start()
+	p.says("when_lost_replace")
+	p.signal(syscall.SIGTERM)
+	p.exit(0)
+	if said := p.said.String(); len(indented.FindAllString(said, -1)) > 0 || strings.Contains(said, first) {
+		t.Errorf("it shows secrets again:\n%s", said)
+	}
+	file := filepath.Join(dir, "chatbell.yaml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, "networks: [{id: default, keys: [{id: backend, secret: %s}]}]\n", second), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p = start("--config", file)
+	p.says(`"msg":"ready"`)
+	if status := postAs(t, second, events, `{"type": "a.b"}`); status != http.StatusAccepted {
+		t.Errorf("the file's key gets status %d", status)
+	}
+	if status := postAs(t, first, events, `{"type": "a.b"}`); status != http.StatusUnauthorized {
+		t.Errorf("the key that it replaces gets status %d", status)
+	}
+	p.signal(syscall.SIGTERM)
+	p.exit(0)
+}
+
+// A port that is taken is told with what to do.
+func TestPortTaken(t *testing.T) {
+	l := listenSomewhere(t)
+	p := begin(t, command(t, t.TempDir(), "serve", "--listen", l))
+	p.exit(exitFailed)
+	if want := "chatbell: listen on " + l + ": another program uses that port: stop it, or set listen (--listen) to a free one\n"; p.said.String() != want {
+		t.Errorf("it says %q, want %q", p.said, want)
+	}
+}
