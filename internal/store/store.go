@@ -4,9 +4,18 @@
 package store
 
 import (
+	"errors"
 	"time"
 
 	"chatbell"
+)
+
+// Errors of every store for what may work when it is tried again. Nothing was changed.
+var (
+	// ErrFull says that there is no room left on the disk.
+	ErrFull = errors.New("the disk is full")
+	// ErrUnavailable says that the store is busy, closed, or cannot be reached.
+	ErrUnavailable = errors.New("the store is unavailable")
 )
 
 // Later is work that waits until it is due.

@@ -3,11 +3,9 @@ package sqlite
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
-	"iter"
 
 	"chatbell"
 )
@@ -126,75 +124,4 @@ func (s *Store) Members(ctx context.Context, network chatbell.NetworkID, channel
 		out = append(out, m)
 	}
 	return out, rows.Err()
-}
-
-// stagingPage bounds the members of one write while a bulk list comes in.
-const stagingPage = 500
-
-// ReplaceMembers makes a channel's members exactly those of a list, which may be
-// long and slow to come: it is collected beside the channel first, and takes effect
-// in one step. An error of the list changes nothing.
-func (s *Store) ReplaceMembers(ctx context.Context, network chatbell.NetworkID, channel chatbell.ChannelID, members iter.Seq2[chatbell.Member, error]) (n int, err error) {
-	id := rand.Text()
-	defer func() {
-		_, e := s.exec(context.WithoutCancel(ctx), "clean up members", `DELETE FROM member_staging WHERE import = ?`, id)
-		err = errors.Join(err, e)
-	}()
-	page := make([]chatbell.Member, 0, stagingPage)
-	for m, err := range members {
-		if err != nil {
-			return 0, err
-		}
-		if page = append(page, m); len(page) == stagingPage {
-			if err := s.stage(ctx, id, page); err != nil {
-				return 0, err
-			}
-			page = page[:0]
-		}
-	}
-	if err := s.stage(ctx, id, page); err != nil {
-		return 0, err
-	}
-	return s.swapMembers(ctx, id, network, channel)
-}
-
-func (s *Store) stage(ctx context.Context, id string, page []chatbell.Member) error {
-	return s.do(ctx, "collect members", func(ctx context.Context, q querier) error {
-		for i := range page {
-			m := &page[i]
-			if _, err := q.ExecContext(ctx, `INSERT OR REPLACE INTO member_staging VALUES (?, ?, ?, ?, ?, ?)`,
-				id, m.ID, m.Name, m.Locale, m.Timezone, list(m.ChannelRoles)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-func (s *Store) swapMembers(ctx context.Context, id string, network chatbell.NetworkID, channel chatbell.ChannelID) (n int, err error) {
-	defer s.channels.forget(channelKey{network, channel})
-	err = s.do(ctx, "replace members", func(ctx context.Context, q querier) error {
-		at := s.now()
-		if err := s.ensureChannel(ctx, q, network, channel, at); err != nil {
-			return err
-		}
-		for _, query := range []string{
-			`UPDATE members SET deleted = 1, seq = MAX(seq, ?1) WHERE network = ?2 AND channel = ?3 AND deleted = 0
-				AND user NOT IN (SELECT user FROM member_staging WHERE import = ?4)`,
-			`INSERT INTO members (network, channel, user, roles, joined_seq, seq) SELECT ?2, ?3, user, roles, ?1, ?1 FROM member_staging WHERE import = ?4
-				ON CONFLICT (network, channel, user) DO UPDATE SET roles = excluded.roles,
-					joined_seq = CASE WHEN deleted = 1 THEN excluded.joined_seq ELSE joined_seq END, deleted = 0, seq = MAX(seq, excluded.seq)`,
-			// Who joined before the list, and is not in it, does not come later.
-			`UPDATE channels SET gone_seq = MAX(gone_seq, ?1) WHERE network = ?2 AND id = ?3 AND ?4 = ?4`,
-			`INSERT INTO users (network, id, name, locale, timezone, name_seq, locale_seq, timezone_seq, seq)
-				SELECT ?2, user, name, locale, timezone, iif(name <> '', ?1, 0), iif(locale <> '', ?1, 0), iif(timezone <> '', ?1, 0), ?1
-				FROM member_staging WHERE import = ?4 AND ?3 = ?3 ` + learnt,
-		} {
-			if _, err := q.ExecContext(ctx, query, at, network, channel, id); err != nil {
-				return err
-			}
-		}
-		return q.QueryRowContext(ctx, `SELECT COUNT(*) FROM member_staging WHERE import = ?`, id).Scan(&n)
-	})
-	return n, err
 }

@@ -20,9 +20,11 @@ import (
 var readThrough = regexp.MustCompile(`^SCAN (\w+)|^SEARCH (\w+) .*\(network=\?\)$`)
 
 // mayBeRead are what may be read through: tables with a row for each network, key,
-// endpoint or kind of target, or one row; j and json_each are ids that a call gives, the others what was
-// found before.
-var mayBeRead = []string{"networks", "keys", "disabled_endpoints", "network_settings", "recorder_cursor", "later_totals", "j", "json_each", "m", "CONSTANT"}
+// endpoint or kind of target, or one row; j, json_each and bulk.list are ids that a call
+// gives, the others what was found before.
+var mayBeRead = []string{
+	"networks", "keys", "disabled_endpoints", "network_settings", "recorder_cursor", "later_totals", "j", "json_each", "bulk", "list", "m", "CONSTANT",
+}
 
 // Every query that the suite leads to finds its rows by an index: nothing reads the
 // members or devices of others.
@@ -54,6 +56,10 @@ func TestQueriesUseTheirIndexes(t *testing.T) {
 			t.Error(err)
 		}
 	}()
+	s.readDB.SetMaxOpenConns(1) // the one to which a list is attached
+	if _, err := s.readDB.ExecContext(t.Context(), `ATTACH ? AS bulk`, emptyBulkList(t)); err != nil {
+		t.Fatal(err)
+	}
 	for query := range queries {
 		for _, step := range plan(t, s.readDB, query) {
 			if what := readThrough.FindStringSubmatch(step); what != nil && !slices.Contains(mayBeRead, what[1]+what[2]) {
@@ -61,6 +67,19 @@ func TestQueriesUseTheirIndexes(t *testing.T) {
 			}
 		}
 	}
+}
+
+// emptyBulkList is the file of a list without members.
+func emptyBulkList(t *testing.T) string {
+	t.Helper()
+	b, err := newBulkList(t.Context(), filepath.Join(t.TempDir(), "list"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.collect(t.Context(), func(func(chatbell.Member, error) bool) {}); err != nil {
+		t.Fatal(err)
+	}
+	return b.path
 }
 
 // What is asked for most often is found by the index that was made for it.

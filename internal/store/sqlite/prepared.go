@@ -38,7 +38,7 @@ func (p *prepared) statement(ctx context.Context, query string) (*sql.Stmt, erro
 	}
 	st, err := p.on.PrepareContext(ctx, query)
 	if err != nil {
-		return nil, err
+		return nil, asUnavailable(err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -55,7 +55,8 @@ func (p *prepared) ExecContext(ctx context.Context, query string, args ...any) (
 	if err != nil {
 		return nil, err
 	}
-	return st.ExecContext(ctx, args...)
+	res, err := st.ExecContext(ctx, args...)
+	return res, asUnavailable(err)
 }
 
 // QueryContext runs a query for any number of rows.
@@ -64,7 +65,8 @@ func (p *prepared) QueryContext(ctx context.Context, query string, args ...any) 
 	if err != nil {
 		return nil, err
 	}
-	return st.QueryContext(ctx, args...)
+	rows, err := st.QueryContext(ctx, args...)
+	return rows, asUnavailable(err)
 }
 
 // QueryRowContext runs a query for one row.

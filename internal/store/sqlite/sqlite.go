@@ -19,6 +19,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/url"
+	"sync"
 
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -41,11 +42,14 @@ type Config struct {
 
 // Store is the open database.
 type Store struct {
+	path   string
 	readDB *sql.DB
 	write  *sql.DB
 	read   *prepared // on readDB
 	seq    func() uint64
 	writer *writer
+
+	swapping sync.Mutex // held while a bulk list takes effect
 
 	toggles  cached[chatbell.NetworkID, string]    // as stored; "" where never set
 	channels cached[channelKey, *chatbell.Channel] // nil where there is none
@@ -73,12 +77,15 @@ func Open(ctx context.Context, c Config) (_ *Store, err error) {
 	if c.Sequence == nil {
 		c.Sequence = func() uint64 { return 0 }
 	}
-	s := &Store{seq: c.Sequence}
+	s := &Store{path: c.Path, seq: c.Sequence}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
 		}
 	}()
+	if err := removeBulk(c.Path); err != nil {
+		return nil, err
+	}
 	if s.write, err = sql.Open("sqlite", dsn(c.Path)); err != nil {
 		return nil, fmt.Errorf("open %s: %w", c.Path, err)
 	}
@@ -101,9 +108,10 @@ func Open(ctx context.Context, c Config) (_ *Store, err error) {
 }
 
 // dsn sets what every connection needs. In WAL mode with synchronous=NORMAL a killed
-// process loses nothing; a power cut may lose the last commits, as in the broker.
+// process loses nothing; a power cut may lose the last commits, as in the broker. A
+// write of a million rows leaves a log of some hundred MB, of which 64 MiB are kept.
 func dsn(path string) string {
-	q := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(5000)", "foreign_keys(1)"}}
+	q := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(5000)", "foreign_keys(1)", "journal_size_limit(67108864)"}}
 	return (&url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: q.Encode()}).String()
 }
 
@@ -129,12 +137,9 @@ func migrate(ctx context.Context, db *sql.DB, path string) error {
 	return nil
 }
 
-// tidy removes what a crash left behind and tombstones that no event can be older than.
+// tidy removes tombstones that no event can be older than.
 func (s *Store) tidy(ctx context.Context) error {
 	return s.do(ctx, "tidy the store", func(ctx context.Context, q querier) error {
-		if _, err := q.ExecContext(ctx, `DELETE FROM member_staging`); err != nil {
-			return err
-		}
 		old := int64(s.seq()) - tombstoneAge //nolint:gosec // sequences stay far below 2^63
 		for _, table := range []string{"users", "channels", "members"} {
 			if _, err := q.ExecContext(ctx, `DELETE FROM `+table+` WHERE deleted = 1 AND seq < ?`, old); err != nil {
@@ -165,7 +170,7 @@ func (s *Store) Close() error {
 // do runs a write and says what it was for when it fails.
 func (s *Store) do(ctx context.Context, what string, f func(context.Context, querier) error) error {
 	if err := s.writer.do(ctx, f); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+		return fmt.Errorf("%s: %w", what, asUnavailable(err))
 	}
 	return nil
 }
@@ -192,5 +197,5 @@ func found(what string, err error) error {
 	case errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("%s: %w", what, chatbell.ErrNotFound)
 	}
-	return fmt.Errorf("%s: %w", what, err)
+	return fmt.Errorf("%s: %w", what, asUnavailable(err))
 }

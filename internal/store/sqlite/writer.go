@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"chatbell/internal/store"
 )
 
 // querier is a connection inside a transaction.
@@ -27,10 +29,11 @@ type writer struct {
 }
 
 type write struct {
-	ctx  context.Context //nolint:containedctx // the caller's, for the time of its call
-	f    func(context.Context, querier) error
-	err  error
-	done chan struct{}
+	ctx   context.Context //nolint:containedctx // the caller's, for the time of its call
+	f     func(context.Context, querier) error
+	after string // a statement that cannot run in a transaction
+	err   error
+	done  chan struct{}
 }
 
 // maxGroup bounds the writes of one commit: some 256 small writes are a few
@@ -48,7 +51,13 @@ func newWriter(conn *sql.Conn) *writer {
 // do runs f in a transaction and returns when it is committed or undone. After its
 // context has ended a write that was not begun is not begun.
 func (w *writer) do(ctx context.Context, f func(context.Context, querier) error) error {
-	req := &write{ctx: ctx, f: f, done: make(chan struct{})}
+	return w.doThen(ctx, f, "")
+}
+
+// doThen is do, and runs a statement when the transaction has ended, in whatever way. Its
+// error counts for nothing: where f has failed there may be nothing to do.
+func (w *writer) doThen(ctx context.Context, f func(context.Context, querier) error, after string) error {
+	req := &write{ctx: ctx, f: f, after: after, done: make(chan struct{})}
 	select {
 	case <-w.stop:
 		return errClosed
@@ -104,19 +113,35 @@ func (w *writer) group(list []*write) {
 	ctx := context.Background() // a caller that gives up must not undo its neighbours' work
 	err := w.command(ctx, "BEGIN IMMEDIATE")
 	if err == nil {
-		for _, r := range list {
-			r.err = w.one(ctx, r)
+		if err = w.each(ctx, list); err == nil {
+			err = w.command(ctx, "COMMIT")
 		}
-		if err = w.command(ctx, "COMMIT"); err != nil {
-			_ = w.command(ctx, "ROLLBACK") // fails where COMMIT has undone it already
+		if err != nil {
+			_ = w.command(ctx, "ROLLBACK") // fails where SQLite has undone it already
 		}
 	}
 	for _, r := range list {
+		if r.after != "" {
+			_ = w.command(ctx, r.after) // see doThen
+		}
 		if err != nil {
 			r.err = fmt.Errorf("write to the store: %w", err)
 		}
 		close(r.done)
 	}
+}
+
+// each runs the writes. A failure of one is its own; but when the disk is full, or the
+// file cannot be read or written, SQLite may have undone the whole transaction, and what
+// comes after it would not be in one: then the error is everybody's.
+func (w *writer) each(ctx context.Context, list []*write) error {
+	for _, r := range list {
+		r.err = asUnavailable(w.one(ctx, r))
+		if errors.Is(r.err, store.ErrFull) || errors.Is(r.err, store.ErrUnavailable) {
+			return r.err
+		}
+	}
+	return nil
 }
 
 // one runs a write in a savepoint, so that it can be undone alone.
