@@ -1,8 +1,10 @@
 package native
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"chatbell"
+	"chatbell/internal/listen"
 )
 
 // Keys knows the credentials. All methods are safe for concurrent use.
@@ -28,6 +31,7 @@ type Keys interface {
 type caller struct {
 	network chatbell.NetworkID
 	user    chatbell.UserID // set for a user's own token; it reaches that user's things only
+	trust   listen.Trust
 }
 
 const callerKey = "caller"
@@ -37,27 +41,78 @@ func callerOf(c echo.Context) caller {
 	return who
 }
 
-var (
-	errNoCredentials = problem(http.StatusUnauthorized, "send a key as \"Authorization: Bearer <key>\" or \"X-API-Key: <key>\"")
-	errBadKey        = problem(http.StatusUnauthorized, "the key is not known")
-	errClientKey     = problem(http.StatusForbidden, "a client key signs users' tokens; it may not call this itself. Use a server key")
-	errUserToken     = problem(http.StatusForbidden, "a user's token reaches that user's own devices and settings only")
+// Why a credential was refused, for metrics. The list is closed.
+const (
+	RefusedNone    = "none"    // none was sent
+	RefusedUnknown = "unknown" // a key that nobody has, or a token that is not valid
+	RefusedExpired = "expired" // a token of yesterday
+	RefusedScope   = "scope"   // it is right, and may not do this
 )
 
-// authenticate finds out who calls. Users' tokens pass only where the route says so.
-func authenticate(keys Keys, users bool) echo.MiddlewareFunc {
+// The refusals.
+var (
+	errNoCredentials = refused(RefusedNone, "send a key as \"Authorization: Bearer <key>\" or \"X-API-Key: <key>\"")
+	errBadKey        = refused(RefusedUnknown, "the key is not known")
+	errBadToken      = refused(RefusedUnknown, "the token is not valid: it must be signed with HS256 and a client key's secret, with kid, sub and exp")
+	errNoUser        = refused(RefusedUnknown, "the token's sub must be a user id")
+	errExpired       = refused(RefusedExpired, "the token has expired")
+	errClientKey     = refused(RefusedScope, "a client key signs users' tokens; it may not call this itself. Use a server key")
+	errUserToken     = refused(RefusedScope, "a user's token reaches that user's own devices and settings only")
+)
+
+// refused is a problem with a credential, with the error of RFC 6750 §3.1 that says the
+// same to a program.
+func refused(why, detail string) *Problem {
+	const realm = `Bearer realm="chatbell"`
+	status, challenge := http.StatusUnauthorized, realm+`, error="invalid_token"`
+	switch why {
+	case RefusedNone:
+		challenge = realm
+	case RefusedScope:
+		status, challenge = http.StatusForbidden, realm+`, error="insufficient_scope"`
+	}
+	p := problem(status, "%s", detail)
+	p.refused, p.challenge = why, challenge
+	return p
+}
+
+// guard lets nobody pass who has no credential for a route.
+type guard struct {
+	keys    Keys
+	guesses *listen.Throttle
+	refused func(why string)
+}
+
+// authenticate finds out who calls. Users' tokens pass only where the route says so. A
+// caller who is known is vouched for before strangers; who sends a wrong key waits.
+func (g *guard) authenticate(users bool) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			who, err := identify(c, keys)
+			who, err := identify(c, g.keys)
+			if err == nil && who.user != "" && !users {
+				err = errUserToken
+			}
+			ctx := c.Request().Context()
 			if err != nil {
+				g.refuse(ctx, c.Request().RemoteAddr, err)
 				return err
 			}
-			if who.user != "" && !users {
-				return errUserToken
-			}
+			listen.Vouch(ctx, who.trust)
 			c.Set(callerKey, who)
 			return next(c)
 		}
+	}
+}
+
+// refuse counts a refusal, and returns when it may be told.
+func (g *guard) refuse(ctx context.Context, from string, err error) {
+	var p *Problem
+	if !errors.As(err, &p) || p.refused == "" {
+		return
+	}
+	g.refused(p.refused)
+	if p.refused == RefusedUnknown {
+		g.guesses.Wrong(ctx, listen.AddressOf(from))
 	}
 }
 
@@ -77,12 +132,25 @@ func identify(c echo.Context, keys Keys) (caller, error) {
 		if key.Scope != chatbell.ScopeServer {
 			return caller{}, errClientKey
 		}
-		return caller{network: key.Network}, nil
+		return caller{network: key.Network, trust: listen.Server}, ownNetwork(c, key.Network)
 	}
 	if strings.Count(secret, ".") == 2 {
-		return asUser(secret, keys)
+		who, err := asUser(secret, keys)
+		if err == nil {
+			err = ownNetwork(c, who.network)
+		}
+		return who, err
 	}
 	return caller{}, errBadKey
+}
+
+// ownNetwork refuses a request that names another network than its key's: acting for
+// the key's own would be acting on the wrong one.
+func ownNetwork(c echo.Context, own chatbell.NetworkID) error {
+	if want := c.QueryParam("network"); want != "" && want != string(own) {
+		return refused(RefusedScope, fmt.Sprintf("this credential acts for the network %s only: leave out ?network=, or use the admin key or a key of the other network", own))
+	}
+	return nil
 }
 
 // asAdmin acts for the network that the request names, or for the only one.
@@ -90,11 +158,11 @@ func asAdmin(c echo.Context, keys Keys) (caller, error) {
 	all := keys.Networks()
 	want := chatbell.NetworkID(c.QueryParam("network"))
 	if want == "" && len(all) == 1 {
-		return caller{network: all[0]}, nil
+		return caller{network: all[0], trust: listen.Server}, nil
 	}
 	for _, n := range all {
 		if n == want {
-			return caller{network: n}, nil
+			return caller{network: n, trust: listen.Server}, nil
 		}
 	}
 	if want == "" {
@@ -119,11 +187,11 @@ func asUser(token string, keys Keys) (caller, error) {
 	}, jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired())
 	switch {
 	case errors.Is(err, jwt.ErrTokenExpired):
-		return caller{}, problem(http.StatusUnauthorized, "the token has expired")
+		return caller{}, errExpired
 	case err != nil:
-		return caller{}, problem(http.StatusUnauthorized, "the token is not valid: it must be signed with HS256 and a client key's secret, with kid, sub and exp")
+		return caller{}, errBadToken
 	case checkID(claims.Subject) != "":
-		return caller{}, problem(http.StatusUnauthorized, "the token's sub must be a user id")
+		return caller{}, errNoUser
 	}
-	return caller{network: key.Network, user: chatbell.UserID(claims.Subject)}, nil
+	return caller{network: key.Network, user: chatbell.UserID(claims.Subject), trust: listen.User}, nil
 }

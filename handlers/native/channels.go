@@ -1,12 +1,6 @@
 package native
 
 import (
-	"bufio"
-	"bytes"
-	"errors"
-	"fmt"
-	"io"
-	"iter"
 	"mime"
 	"net/http"
 	"time"
@@ -169,12 +163,6 @@ func (a *api) getMembers(c echo.Context) error {
 	return list(c, "members", out, limit, func(m *memberJSON) string { return string(m.ID) })
 }
 
-// The bounds of a bulk list: a million members of 128 bytes, and room for long names.
-const (
-	maxBulk     = 512 << 20
-	maxBulkLine = 64 << 10
-)
-
 // putMembers makes a channel's members exactly those of an NDJSON list. A bad line
 // changes nothing and is named.
 func (a *api) putMembers(c echo.Context) error {
@@ -186,66 +174,22 @@ func (a *api) putMembers(c echo.Context) error {
 	if err != nil || media != "application/x-ndjson" {
 		return problem(http.StatusUnsupportedMediaType, "send application/x-ndjson, one member a line")
 	}
+	if err := uncompressed(c); err != nil {
+		return err
+	}
+	network := callerOf(c).network
+	if err := a.bulk.enter(network); err != nil {
+		c.Response().Header().Set("Connection", "close") // nobody has to wait for the end of the list
+		return err
+	}
+	defer a.bulk.leave(network)
 	ctl := http.NewResponseController(c.Response())
 	_ = ctl.SetReadDeadline(time.Now().Add(bulkTimeout))  // a server without deadlines has none to extend
 	_ = ctl.SetWriteDeadline(time.Now().Add(bulkTimeout)) // as above
 	body := http.MaxBytesReader(c.Response(), c.Request().Body, maxBulk)
-	n, err := a.state.ReplaceMembers(c.Request().Context(), callerOf(c).network, chatbell.ChannelID(id), readMembers(body))
+	n, err := a.state.ReplaceMembers(c.Request().Context(), network, chatbell.ChannelID(id), readMembers(body, maxBulkMembers))
 	if err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, map[string]int{"members": n})
-}
-
-// readMembers reads members line by line.
-func readMembers(r io.Reader) iter.Seq2[chatbell.Member, error] {
-	return func(yield func(chatbell.Member, error) bool) {
-		scan := bufio.NewScanner(r)
-		scan.Buffer(make([]byte, 0, 4096), maxBulkLine)
-		for line := 1; scan.Scan(); line++ {
-			text := bytes.TrimSpace(scan.Bytes())
-			if len(text) == 0 {
-				continue
-			}
-			m, err := readMember(text, line)
-			if !yield(m, err) || err != nil {
-				return
-			}
-		}
-		if err := scan.Err(); err != nil {
-			yield(chatbell.Member{}, bulkError(err))
-		}
-	}
-}
-
-func readMember(text []byte, line int) (chatbell.Member, error) {
-	var m memberJSON
-	if err := decodeObject(text, &m); err != nil {
-		return chatbell.Member{}, atLine(err, line)
-	}
-	k := &checker{}
-	m.check(k, fmt.Sprintf("/%d", line-1))
-	return m.member(), k.result()
-}
-
-// atLine makes a problem's pointers relative to the list.
-func atLine(err error, line int) error {
-	var p *Problem
-	if errors.As(err, &p) {
-		for i := range p.Errors {
-			p.Errors[i].Pointer = fmt.Sprintf("/%d%s", line-1, p.Errors[i].Pointer)
-		}
-	}
-	return err
-}
-
-func bulkError(err error) error {
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return problem(http.StatusRequestEntityTooLarge, "the list may have at most %d bytes", maxBulk)
-	case errors.Is(err, bufio.ErrTooLong):
-		return problem(http.StatusRequestEntityTooLarge, "a line may have at most %d bytes", maxBulkLine)
-	}
-	return problem(http.StatusBadRequest, "the list could not be read to its end; nothing was changed")
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -56,10 +57,10 @@ var errTooLarge = problem(http.StatusRequestEntityTooLarge, "the body may have a
 
 // readBody reads a body up to the limit.
 func readBody(c echo.Context) ([]byte, error) {
-	r := c.Request()
-	if r.Header.Get("Content-Encoding") != "" && r.Header.Get("Content-Encoding") != "identity" {
-		return nil, problem(http.StatusUnsupportedMediaType, "a compressed body is not understood; send it without Content-Encoding")
+	if err := uncompressed(c); err != nil {
+		return nil, err
 	}
+	r := c.Request()
 	if r.ContentLength > maxBody { // nobody has to wait for the end of it
 		c.Response().Header().Set("Connection", "close")
 		return nil, errTooLarge
@@ -73,6 +74,16 @@ func readBody(c echo.Context) ([]byte, error) {
 		return nil, problem(http.StatusBadRequest, "the body could not be read to its end")
 	}
 	return body, nil
+}
+
+// uncompressed refuses a compressed body by its name, before it is taken for broken JSON.
+func uncompressed(c echo.Context) error {
+	for _, coding := range c.Request().Header["Content-Encoding"] {
+		if coding != "" && !strings.EqualFold(coding, "identity") {
+			return problem(http.StatusUnsupportedMediaType, "a compressed body is not understood; send it without Content-Encoding")
+		}
+	}
+	return nil
 }
 
 func (a *api) postEvents(c echo.Context) error {

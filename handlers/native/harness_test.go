@@ -20,6 +20,7 @@ import (
 
 	"chatbell"
 	"chatbell/handlers/native"
+	"chatbell/internal/listen"
 	"chatbell/internal/store/sqlite"
 )
 
@@ -127,6 +128,7 @@ func start(t testing.TB) *rig {
 	}
 	h, err := native.New(native.Config{
 		Intake: r.in, State: st, Keys: keys{}, Health: r.in, Version: "test", Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Guesses: listen.NewThrottle(listen.ThrottleConfig{Burst: 1 << 20}), // TestWrongKeys has one that slows
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "# metrics\n") }),
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"chatbell"
+	"chatbell/internal/store"
 )
 
 // Problem is an error as it goes over the wire (RFC 9457).
@@ -21,8 +22,13 @@ type Problem struct {
 	Detail string                `json:"detail,omitempty"`
 	Errors []chatbell.FieldError `json:"errors,omitempty"`
 
-	retryAfter int // seconds; 0 means no header
+	retryAfter int    // seconds; 0 means no header
+	refused    string // why a credential was not accepted
+	challenge  string // WWW-Authenticate, where it was not
 }
+
+// mediaProblem is a problem's media type.
+const mediaProblem = "application/problem+json"
 
 // Error is the problem in one line.
 func (p *Problem) Error() string { return fmt.Sprintf("%d %s: %s", p.Status, p.Title, p.Detail) }
@@ -66,6 +72,10 @@ func asProblem(err error) *Problem {
 		return retryLater(http.StatusTooManyRequests, 5, "the backlog is full; nothing was stored, send it again later")
 	case errors.Is(err, ErrUnavailable):
 		return retryLater(http.StatusServiceUnavailable, 5, "the broker cannot be reached; send it again later, ids make that safe")
+	case errors.Is(err, store.ErrFull):
+		return retryLater(http.StatusServiceUnavailable, 30, "the server's disk is full; nothing was changed, send it again later")
+	case errors.Is(err, store.ErrUnavailable):
+		return retryLater(http.StatusServiceUnavailable, 5, "the store cannot take this now; nothing was changed, send it again later")
 	case errors.As(err, &he):
 		return problem(he.Code, "%v", he.Message)
 	}
@@ -82,8 +92,8 @@ func handleError(log *slog.Logger) echo.HTTPErrorHandler {
 		if p.Status >= http.StatusInternalServerError && c.Request().Context().Err() == nil {
 			log.Error("request failed", "method", c.Request().Method, "route", c.Path(), "status", p.Status, "error", err)
 		}
-		if p.Status == http.StatusUnauthorized {
-			c.Response().Header().Set("WWW-Authenticate", "Bearer")
+		if p.challenge != "" {
+			c.Response().Header().Set("WWW-Authenticate", p.challenge)
 		}
 		if p.retryAfter > 0 {
 			c.Response().Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
@@ -96,7 +106,7 @@ func handleError(log *slog.Logger) echo.HTTPErrorHandler {
 		if c.Request().Method == http.MethodHead {
 			body = nil
 		}
-		if err := c.Blob(p.Status, "application/problem+json", body); err != nil {
+		if err := c.Blob(p.Status, mediaProblem, body); err != nil {
 			log.Debug("caller went away before the answer", "error", err)
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"chatbell/internal/listen"
 )
 
 // Health answers what an operator's probes ask.
@@ -28,9 +30,12 @@ type Observer interface {
 	Request(method, route string, status int, took time.Duration)
 	// Event is called for events that never reach intake: the status is "rejected".
 	Event(status string, n int)
+	// Refused is called for each request without a credential for its route; why is one of
+	// RefusedNone and those beside it.
+	Refused(why string)
 }
 
-// Config is what the API is made of. All fields but Observer and Now are required.
+// Config is what the API is made of. All fields but Observer, Guesses and Now are required.
 type Config struct {
 	Intake   Intake
 	State    State
@@ -41,6 +46,8 @@ type Config struct {
 	Log      *slog.Logger
 	Version  string
 	Now      func() time.Time
+	// Guesses slows wrong keys; nil is a throttle of the API's own.
+	Guesses *listen.Throttle
 }
 
 type api struct {
@@ -49,6 +56,7 @@ type api struct {
 	health   Health
 	now      func() time.Time
 	version  string
+	bulk     bulkGate
 	rejected func(events int)
 }
 
@@ -77,21 +85,30 @@ func New(c Config) (http.Handler, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Guesses == nil {
+		c.Guesses = listen.NewThrottle(listen.ThrottleConfig{What: "API key", Logger: c.Log})
+	}
 	a := &api{intake: c.Intake, state: c.State, health: c.Health, now: c.Now, version: c.Version, rejected: func(int) {}}
+	guard := &guard{keys: c.Keys, guesses: c.Guesses, refused: func(string) {}}
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = handleError(c.Log)
 	if c.Observer != nil {
 		a.rejected = func(n int) { c.Observer.Event("rejected", n) }
+		guard.refused = c.Observer.Refused
 		e.Use(observe(c.Observer))
 	}
-	e.Use(recoverer(c.Log), wellFormed)
-	for _, r := range a.routes(c.Metrics) {
-		var guard []echo.MiddlewareFunc
+	list := a.routes(c.Metrics)
+	e.Use(recoverer(c.Log), guide(list), wellFormed)
+	for _, r := range list {
+		var before []echo.MiddlewareFunc
 		if r.access != open {
-			guard = append(guard, authenticate(c.Keys, r.access == users))
+			before = append(before, guard.authenticate(r.access == users), notIdempotent)
 		}
-		e.Add(r.method, r.path, r.handle, guard...)
+		e.Add(r.method, r.path, r.handle, before...)
+	}
+	for _, path := range []string{"/", "/docs"} { // for people; no part of the API
+		e.GET(path, a.getIndex)
 	}
 	return head(e), nil
 }
@@ -200,6 +217,18 @@ func whyNot(err error) string {
 		return "the broker cannot be reached"
 	}
 	return "see the server's log"
+}
+
+// notIdempotent refuses what this build would ignore: a caller who relies on the header
+// would have written twice.
+func notIdempotent(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if _, ok := c.Request().Header["Idempotency-Key"]; ok && c.Request().Method != http.MethodGet {
+			return problem(http.StatusBadRequest, "the header Idempotency-Key is not in this build: leave it out. Events are idempotent by their id, "+
+				"devices by their device_id; every PUT and DELETE may be repeated as it is")
+		}
+		return next(c)
+	}
 }
 
 // The bounds of a connection. A body of 4 MiB in 30 s is 140 KiB/s; a slower caller

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -57,8 +56,8 @@ type App struct {
 	pipeline   *pipeline.Pipeline
 	metrics    *metrics.Registry
 	intake     *intake
-	listener   net.Listener
-	server     *http.Server
+	front      *front
+	api        http.Handler // shown by Run
 
 	unshown *unshown // secrets that were made and not shown
 
@@ -95,7 +94,7 @@ func New(ctx context.Context, cfg *config.Config, opts Options) (_ *App, err err
 }
 
 // Addr is where the API listens.
-func (a *App) Addr() string { return a.listener.Addr().String() }
+func (a *App) Addr() string { return a.front.listener.Addr().String() }
 
 // ClickHouseURL is where analysts ask the embedded engine; empty with an external one.
 func (a *App) ClickHouseURL() string {
@@ -128,21 +127,11 @@ func (a *App) openData(context.Context) (err error) {
 }
 
 func (a *App) listen(ctx context.Context) (err error) {
-	var lc net.ListenConfig
-	a.listener, err = lc.Listen(ctx, "tcp", a.cfg.Listen)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("listen on %s: another program uses that port: stop it, or set listen (--listen) to a free one", a.cfg.Listen)
+	a.front, err = openFront(ctx, a.cfg.Listen, a.opts.Version, a.log)
+	if err == nil {
+		a.own(a.front.close)
 	}
-	if err != nil {
-		return fmt.Errorf("listen on %s (configuration key listen): %w", a.cfg.Listen, err)
-	}
-	a.own(func() error {
-		if err := a.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-			return err
-		}
-		return nil
-	})
-	return nil
+	return err
 }
 
 func (a *App) openBroker(ctx context.Context) (err error) {
@@ -195,7 +184,7 @@ func (a *App) openPipeline(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	caller, err := webhooks.New(webhooks.Config{AllowPrivate: a.cfg.AllowPrivateNetworks, RootCAs: roots})
+	caller, err := webhooks.New(webhooks.Config{AllowPrivate: a.cfg.AllowPrivateNetworks, RootCAs: roots, Version: a.opts.Version})
 	if err != nil {
 		return fmt.Errorf("make the webhook client: %w", err)
 	}
@@ -250,32 +239,11 @@ func (a *App) openAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	api, err := native.New(native.Config{
+	a.api, err = native.New(native.Config{
 		Intake: a.intake, State: a.store, Keys: keys, Metrics: a.metrics.Handler(), Observer: a.metrics, Health: health{a}, Log: a.log, Version: a.opts.Version,
 	})
 	if err != nil {
 		return fmt.Errorf("make the API: %w", err)
 	}
-	a.server = native.NewServer(api)
-	return nil
-}
-
-func (a *App) serve(ctx context.Context) error {
-	done := make(chan error, 1)
-	go func() { done <- a.server.Serve(a.listener) }()
-	select {
-	case err := <-done:
-		return fmt.Errorf("serve HTTP: %w", err)
-	case <-ctx.Done():
-	}
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.grace())
-	defer cancel()
-	if err := a.server.Shutdown(stop); err != nil {
-		// It is not the server's failure: anybody may send a request that never ends, and
-		// nothing of it was accepted.
-		a.log.Warn("some requests had not ended in time and were cut off; nothing of them was accepted", "error", err)
-		_ = a.server.Close() // they are cut off
-	}
-	<-done
 	return nil
 }

@@ -27,6 +27,10 @@ func (a *App) registerGauges() {
 	})
 	a.metrics.Add(metrics.Part{Name: "store", MaxAge: gaugeAge, Gauges: []metrics.Gauge{metrics.RetryPending, metrics.RetryOldest}, Read: a.readWaiting})
 	a.metrics.Add(metrics.Part{Name: "queues", Gauges: []metrics.Gauge{metrics.QueueTries}, Read: a.readQueues})
+	a.metrics.Add(metrics.Part{
+		Name: "connections", Read: a.readConnections,
+		Gauges: []metrics.Gauge{metrics.Connections, metrics.ConnectionLimit, metrics.ConnectionsCut},
+	})
 	a.metrics.Add(metrics.Part{Name: "recorder", Gauges: []metrics.Gauge{metrics.RecorderLag}, Read: a.readRecorder})
 	if a.engine != nil {
 		a.metrics.Add(metrics.Part{Name: "engine", Gauges: []metrics.Gauge{metrics.EngineUp, metrics.EngineRestarts}, Read: a.readEngine})
@@ -79,6 +83,15 @@ func (a *App) readQueues(_ context.Context, tell metrics.Tell) error {
 		tell(metrics.QueueTries, float64(l.Waiting), string(l.Target), "waiting")
 		tell(metrics.QueueTries, float64(l.Sending), string(l.Target), "sending")
 	}
+	return nil
+}
+
+func (a *App) readConnections(_ context.Context, tell metrics.Tell) error {
+	stats := a.front.limiter.Stats()
+	tell(metrics.Connections, float64(stats.Open))
+	tell(metrics.ConnectionLimit, float64(stats.Max))
+	tell(metrics.ConnectionsCut, float64(stats.Closed), "for_others")
+	tell(metrics.ConnectionsCut, float64(stats.Refused), "at_once")
 	return nil
 }
 

@@ -29,6 +29,26 @@ type intake struct {
 	mu    sync.Mutex
 	since time.Time // when the broker last told its backlog
 	taken uint64    // what was let in after that
+
+	failed atomic.Pointer[failure] // the last posts; nil when they were stored
+}
+
+// failure is that events were not stored, for another reason than that there is no room.
+type failure struct {
+	err error
+	at  time.Time
+}
+
+// failureAge is how long a failed post counts as a sign that the next one fails. Where
+// nobody sends events to who is not ready, the next post has to try.
+const failureAge = 10 * time.Second
+
+// recentFailure is why the last events were not stored, unless that was a while ago.
+func (in *intake) recentFailure() error {
+	if f := in.failed.Load(); f != nil && time.Since(f.at) < failureAge {
+		return f.err
+	}
+	return nil
 }
 
 // defaultBacklog bounds the events that wait: at 10,000 events/s it is a minute and
@@ -65,11 +85,15 @@ func (in *intake) Accept(ctx context.Context, envs []chatbell.Envelope) ([]nativ
 	return in.answers(acks)
 }
 
-// count counts events that were not taken, and returns why.
+// count counts events that were not taken, notes that the next ones may not be taken
+// either, and returns why.
 func (in *intake) count(err error, events int) error {
 	status := metrics.EventFailed
-	if errors.Is(err, native.ErrBacklogFull) {
+	switch {
+	case errors.Is(err, native.ErrBacklogFull):
 		status = metrics.EventRefused
+	case errors.Is(err, native.ErrUnavailable):
+		in.failed.Store(&failure{err, time.Now()})
 	}
 	in.metrics.Event(status, events)
 	return err
@@ -96,11 +120,12 @@ func (in *intake) answers(acks []jetstream.PubResult) ([]native.AcceptStatus, er
 			in.advance(a.Sequence)
 		}
 	}
-	if failed == len(acks) && failed > 0 {
-		return nil, in.count(intakeError(first), failed)
+	if failed == 0 {
+		in.failed.Store(nil)
+		return out, nil
 	}
-	if failed > 0 {
-		_ = in.count(intakeError(first), failed)
+	if err := in.count(intakeError(first), failed); failed == len(acks) {
+		return nil, err
 	}
 	return out, nil
 }

@@ -29,19 +29,3 @@ func (a *App) purge(ctx context.Context) error {
 		}
 	}
 }
-
-// health answers /readyz.
-type health struct{ app *App }
-
-// Ready is nil while events can be accepted.
-func (h health) Ready(ctx context.Context) error {
-	return h.app.intake.room(ctx, 1, 0)
-}
-
-// Degraded names what does not work although events are accepted.
-func (h health) Degraded(context.Context) []string {
-	if !h.app.recorder.Healthy() {
-		return []string{"clickhouse: results wait until it answers"}
-	}
-	return nil
-}

@@ -32,6 +32,8 @@ const (
 type ThrottleConfig struct {
 	// What names the credentials in the log, for example "API key".
 	What string
+	// Burst is how many wrong credentials of one address are answered at once; 0 means ten.
+	Burst int
 	// Logger is told of an address once in ten minutes, and how often that was. It never
 	// sees a credential.
 	Logger *slog.Logger
@@ -41,8 +43,9 @@ type ThrottleConfig struct {
 // was found to be wrong, so that a right one is never slowed, whatever else its address
 // has sent.
 type Throttle struct {
-	what string
-	log  *slog.Logger
+	what  string
+	burst time.Duration // in turns
+	log   *slog.Logger
 
 	mu        sync.Mutex
 	addresses map[netip.Addr]*list.Element
@@ -64,10 +67,13 @@ func NewThrottle(cfg ThrottleConfig) *Throttle {
 	if cfg.What == "" {
 		cfg.What = "credential"
 	}
+	if cfg.Burst <= 0 {
+		cfg.Burst = burst
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Throttle{what: cfg.What, log: cfg.Logger, addresses: map[netip.Addr]*list.Element{}}
+	return &Throttle{what: cfg.What, burst: time.Duration(cfg.Burst) * turn, log: cfg.Logger, addresses: map[netip.Addr]*list.Element{}}
 }
 
 // Wrong counts a wrong credential from an address, as [AddressOf] says it, and returns
@@ -92,7 +98,7 @@ func (t *Throttle) note(from netip.Addr, now time.Time) time.Duration {
 	g := t.guesser(from)
 	g.tries++
 	t.tell(g, now)
-	if earliest := now.Add(-burst * turn); g.next.Before(earliest) {
+	if earliest := now.Add(-t.burst); g.next.Before(earliest) {
 		g.next = earliest
 	}
 	g.next = g.next.Add(turn)

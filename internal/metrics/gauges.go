@@ -27,6 +27,9 @@ const (
 	QueueTries      Gauge = "chatbell_queue_tries"
 	RecorderLag     Gauge = "chatbell_recorder_lag_seconds"
 	RecorderPending Gauge = "chatbell_recorder_lag_messages"
+	Connections     Gauge = "chatbell_connections"
+	ConnectionLimit Gauge = "chatbell_connections_limit"
+	ConnectionsCut  Gauge = "chatbell_connections_cut_total"
 	EngineUp        Gauge = "chatbell_engine_up"
 	EngineRestarts  Gauge = "chatbell_engine_restarts_total"
 )
@@ -53,6 +56,9 @@ var descriptions = map[Gauge]description{
 	QueueTries:      {gauge, "Tries in memory: those that wait for their turn at a destination, and those under way.", []string{"target", "state"}},
 	RecorderLag:     {gauge, "Age of the oldest result that the recorder has read and ClickHouse does not have.", nil},
 	RecorderPending: {gauge, "Messages with results, of up to 2,000 rows, that ClickHouse does not have.", nil},
+	Connections:     {gauge, "Connections of callers.", nil},
+	ConnectionLimit: {gauge, "Connections of callers that there may be: a share of the limit of open files.", nil},
+	ConnectionsCut:  {counter, "Connections that were closed for lack of room: to let others in, or at once.", []string{"reason"}},
 	EngineUp:        {gauge, "1 while the embedded ClickHouse engine answers.", nil},
 	EngineRestarts:  {counter, "Times that the embedded ClickHouse engine ended and was started again.", nil},
 }

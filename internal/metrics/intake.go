@@ -16,10 +16,17 @@ const (
 	EventFailed    = "failed"    // the broker did not take it
 )
 
+// refusals are why a request's credential was not accepted.
+var refusals = []string{"none", "unknown", "expired", "scope"}
+
 func (r *Registry) intakeMetrics() {
 	r.events = r.counters("chatbell_events_total", "Events by what became of them at intake.", "status")
 	for _, s := range []string{EventAccepted, EventDuplicate, EventRejected, EventRefused, EventFailed} {
 		r.events.WithLabelValues(s) // 0 is a value: a rate needs a beginning
+	}
+	r.refused = r.counters("chatbell_credentials_refused_total", "Requests without a credential for their route: none was sent, it is unknown or expired, or its scope is another.", "reason")
+	for _, why := range refusals {
+		r.refused.WithLabelValues(why)
 	}
 	r.requests = r.counters("chatbell_http_requests_total", "HTTP requests by route and status.", "method", "route", "code")
 	r.requestTime = r.histograms("chatbell_http_request_duration_seconds", "Time until a request was answered.", fastBuckets, "method", "route")
@@ -27,6 +34,14 @@ func (r *Registry) intakeMetrics() {
 
 // Event counts n events with the same status.
 func (r *Registry) Event(status string, n int) { r.events.WithLabelValues(status).Add(float64(n)) }
+
+// Refused counts a request without a credential for its route.
+func (r *Registry) Refused(why string) {
+	if !slices.Contains(refusals, why) {
+		why = other
+	}
+	r.refused.WithLabelValues(why).Inc()
+}
 
 // methods are the methods that a label may have; a caller can send any.
 var methods = []string{

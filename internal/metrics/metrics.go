@@ -25,6 +25,7 @@ type Registry struct {
 	reg *prometheus.Registry
 
 	events        *prometheus.CounterVec
+	refused       *prometheus.CounterVec
 	requests      *prometheus.CounterVec
 	requestTime   *prometheus.HistogramVec
 	messages      *prometheus.CounterVec

@@ -58,6 +58,8 @@ func TestCounters(t *testing.T) {
 	r.Handled("EVENTS", "done", time.Millisecond)
 	r.Matched(time.Millisecond, 7, true)
 	r.Event(metrics.EventRejected, 3)
+	r.Refused("unknown")
+	r.Refused("a mistake of ours")
 	r.Request("GET", "/v1/users/:user", 404, time.Millisecond)
 	r.Request("BREW", "", 405, time.Millisecond)
 	r.Inserted(&chatbell.Results{Deliveries: make([]chatbell.Delivery, 2), Attempts: make([]chatbell.Attempt, 3)}, time.Millisecond, nil)
@@ -81,6 +83,9 @@ func TestCounters(t *testing.T) {
 		`chatbell_audience_people_total 7`,
 		`chatbell_events_total{status="rejected"} 3`,
 		`chatbell_events_total{status="accepted"} 0`,
+		`chatbell_credentials_refused_total{reason="unknown"} 1`,
+		`chatbell_credentials_refused_total{reason="other"} 1`,
+		`chatbell_credentials_refused_total{reason="scope"} 0`,
 		`chatbell_http_requests_total{code="404",method="GET",route="/v1/users/:user"} 1`,
 		`chatbell_http_requests_total{code="405",method="other",route="none"} 1`,
 		`chatbell_clickhouse_inserts_total{result="ok"} 1`,

@@ -29,6 +29,8 @@ type Config struct {
 	// Timeout bounds one call from connecting to the end of the answer; 0 means 15 s,
 	// the short end of what the Standard Webhooks specification advises.
 	Timeout time.Duration
+	// Version is chatbell's own, for the receivers' logs (User-Agent); empty means none.
+	Version string
 }
 
 const defaultTimeout = 15 * time.Second
@@ -38,6 +40,7 @@ type Client struct {
 	secure, plain *http.Client
 	timeout       time.Duration
 	allow         []netip.Prefix
+	agent         string
 }
 
 // New makes a client. It connects to nothing yet.
@@ -48,6 +51,10 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = defaultTimeout
 	}
+	agent := "chatbell"
+	if cfg.Version != "" {
+		agent += "/" + cfg.Version
+	}
 	allow, err := normalize(cfg.AllowPrivate)
 	if err != nil {
 		return nil, err
@@ -57,6 +64,7 @@ func New(cfg Config) (*Client, error) {
 		plain:   newHTTPClient(guardAllowed(allow), nil),
 		timeout: cfg.Timeout,
 		allow:   allow,
+		agent:   agent,
 	}, nil
 }
 
@@ -100,7 +108,7 @@ func (c *Client) deliver(parent context.Context, ep *chatbell.Endpoint, call *Ca
 	defer cancel()
 	var wrote atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { wrote.Store(true) }})
-	req, err := newRequest(ctx, target, ep, call, now)
+	req, err := c.newRequest(ctx, target, ep, call, now)
 	if err != nil {
 		return 0, refused(err)
 	}
@@ -138,7 +146,7 @@ func refused(err error) error {
 }
 
 // newRequest makes the signed request.
-func newRequest(ctx context.Context, target *url.URL, ep *chatbell.Endpoint, call *Call, now time.Time) (*http.Request, error) {
+func (c *Client) newRequest(ctx context.Context, target *url.URL, ep *chatbell.Endpoint, call *Call, now time.Time) (*http.Request, error) {
 	if call.ID == "" || strings.ContainsAny(call.ID, ". ") {
 		return nil, errCallID
 	}
@@ -156,7 +164,7 @@ func newRequest(ctx context.Context, target *url.URL, ep *chatbell.Endpoint, cal
 	req.URL, req.Host = target, target.Host
 	req.Header = http.Header{
 		"Content-Type":     {"application/json"},
-		"User-Agent":       {"chatbell"},
+		"User-Agent":       {c.agent},
 		"Chatbell-Attempt": {strconv.Itoa(max(call.Attempt, 1))},
 	}
 	if validTraceParent(call.TraceParent) {

@@ -88,7 +88,7 @@ func TestDeliverIsVerifiable(t *testing.T) {
 			if s.Certificate() != nil {
 				roots.AddCert(s.Certificate())
 			}
-			c := newClient(t, webhooks.Config{AllowPrivate: loopback(), RootCAs: roots})
+			c := newClient(t, webhooks.Config{AllowPrivate: loopback(), RootCAs: roots, Version: "1.2.3"})
 			status, err := c.Deliver(t.Context(), endpoint(s.URL+"/hook"), call())
 			if err != nil || status != http.StatusNoContent {
 				t.Fatalf("Deliver = %d, %v", status, err)
@@ -104,7 +104,7 @@ func checkReceived(t *testing.T, r received, proto string) {
 		t.Errorf("got %s over %s, want POST over %s", r.method, r.proto, proto)
 	}
 	for k, want := range map[string]string{
-		"content-type": "application/json", "user-agent": "chatbell", "chatbell-attempt": "3",
+		"content-type": "application/json", "user-agent": "chatbell/1.2.3", "chatbell-attempt": "3",
 		"webhook-id": "msg_1", "traceparent": call().TraceParent,
 	} {
 		if got := r.header.Get(k); got != want {

@@ -60,6 +60,9 @@ func bound(variable string) (n int64, err error) {
 }
 
 func serve(ctx context.Context, file string) error {
+	if err := limits(); err != nil {
+		return err
+	}
 	cfg, err := config.Load(config.Options{File: file})
 	if err != nil {
 		return err

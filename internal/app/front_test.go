@@ -1,0 +1,122 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// ask sends a request and returns the status, Retry-After and the body.
+func ask(t *testing.T, method, url string) (status int, retry, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, resp.Header.Get("Retry-After"), string(data)
+}
+
+// From the moment in which the port is bound a probe gets an answer, and nothing is
+// taken before the API is there; at a stop what is under way is answered.
+func TestFront(t *testing.T) {
+	var log bytes.Buffer
+	f, err := openFront(t.Context(), "127.0.0.1:0", "v1", slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := "http://" + f.listener.Addr().String()
+	if status, _, body := ask(t, "GET", url+"/healthz"); status != 200 || !strings.Contains(body, `"starting"`) || !strings.Contains(body, `"v1"`) {
+		t.Errorf("/healthz: %d %s", status, body)
+	}
+	for _, path := range []string{"/readyz", "/v1/events", "/metrics", "/nowhere"} {
+		if status, retry, body := ask(t, "POST", url+path); status != 503 || retry == "" || !strings.Contains(body, "starting") {
+			t.Errorf("%s: %d, Retry-After %q, %s", path, status, retry, body)
+		}
+	}
+	if _, err := openFront(t.Context(), f.listener.Addr().String(), "v1", slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "another program uses that port") {
+		t.Errorf("a second one on the same port: %v", err)
+	}
+	begun, finish := make(chan struct{}), make(chan struct{})
+	f.show(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(begun)
+		<-finish
+		_, _ = io.WriteString(w, "the API")
+	}))
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := make(chan error, 1)
+	go func() { stopped <- f.run(ctx, time.Minute) }()
+	answered := make(chan string, 1)
+	go func() {
+		_, _, body := ask(t, "GET", url)
+		answered <- body
+	}()
+	<-begun
+	cancel()
+	for { // until the listener is closed: then the stop has begun
+		c, err := net.Dial("tcp", f.listener.Addr().String())
+		if err != nil {
+			break
+		}
+		c.Close()
+	}
+	close(finish)
+	if body := <-answered; body != "the API" {
+		t.Errorf("what was under way at the stop is answered with %q", body)
+	}
+	if err := errors.Join(<-stopped, f.close()); err != nil { // closing again does nothing
+		t.Error(err)
+	}
+	if log.Len() > 0 {
+		t.Errorf("the log says %s", &log)
+	}
+}
+
+// A request that does not end is cut off when the grace is over.
+func TestFrontCutsOff(t *testing.T) {
+	var log bytes.Buffer
+	f, err := openFront(t.Context(), "127.0.0.1:0", "v1", slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := make(chan struct{})
+	f.show(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(begun)
+		<-r.Context().Done()
+	}))
+	failed := make(chan error, 1)
+	go func() {
+		resp, err := http.Get("http://" + f.listener.Addr().String())
+		if err == nil {
+			resp.Body.Close()
+		}
+		failed <- err
+	}()
+	<-begun
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := f.run(ctx, 10*time.Millisecond); err != nil {
+		t.Error(err)
+	}
+	if err := <-failed; err == nil {
+		t.Error("it was answered")
+	}
+	if !strings.Contains(log.String(), "cut off") {
+		t.Errorf("the log says %s", &log)
+	}
+}

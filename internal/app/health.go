@@ -1,0 +1,36 @@
+package app
+
+import (
+	"context"
+	"fmt"
+
+	"chatbell/handlers/native"
+	"chatbell/pipeline/work"
+)
+
+// health answers /readyz.
+type health struct{ app *App }
+
+// Ready is nil while events can be accepted: there is room for them, the broker can
+// write, and the last ones that came were stored.
+func (h health) Ready(ctx context.Context) error {
+	if err := h.app.broker.Writable(work.StreamEvents); err != nil {
+		return fmt.Errorf("%w: %w", native.ErrUnavailable, err)
+	}
+	if err := h.app.intake.recentFailure(); err != nil {
+		return err
+	}
+	return h.app.intake.room(ctx, 1, 0)
+}
+
+// Degraded names what does not work although events are accepted.
+func (h health) Degraded(context.Context) []string {
+	var out []string
+	if !h.app.recorder.Healthy() {
+		out = append(out, "clickhouse: results wait until it answers")
+	}
+	if err := h.app.broker.Writable(work.StreamResults); err != nil {
+		out = append(out, "broker: results cannot be written, so that nothing is sent for good; see the server's log and its disk, then restart it")
+	}
+	return out
+}
