@@ -50,8 +50,9 @@ var ours = map[string][]string{
 	"analytics":                 {".", "pipeline/ledger/rowcodec", "internal/store"},
 	"analytics/clickhouse":      {".", "analytics", "internal/row"},
 	"analytics/engine":          {"internal/listen"}, // a part that other programs could use
-	"handlers/native":           {".", "internal/listen", "internal/store", "pipeline/push"},
+	"handlers/native":           {".", "handlers/web/openapi", "internal/listen", "internal/store", "pipeline/push"},
 	"internal/listen":           {},
+	"handlers/web/openapi":      {}, // Go types in, a document out
 	"internal/metrics":          {"."},
 	"internal/neterror":         {},
 	"internal/config":           {".", "pipeline/deliver", "pipeline/webhooks", "templates"},
@@ -72,6 +73,7 @@ var homes = map[string][]string{
 	"golang.org/x/oauth2":                    {"pipeline/push/fcm"},
 	"github.com/sideshow/apns2":              {"pipeline/push/apns"},
 	"github.com/labstack/echo/v4":            {"handlers/native"},
+	"github.com/swaggest":                    {"handlers/web/openapi"},
 	"github.com/golang-jwt/jwt/v5":           {"handlers/native", "internal/sandbox"},             // clients' tokens; APNs' check of ours
 	"github.com/standard-webhooks":           {"pipeline/webhooks", "internal/sandbox"},           // signing; checking as a customer does
 	"github.com/rivo/uniseg":                 {"pipeline/push", "internal/sandbox"},               // cutting texts; columns of the terminal

@@ -4,19 +4,19 @@ import "time"
 
 // User is a person of a network.
 type User struct {
-	ID       UserID   `json:"id"`
-	Name     string   `json:"name,omitempty"`
-	Locale   string   `json:"locale,omitempty"`   // BCP 47
-	Timezone string   `json:"timezone,omitempty"` // IANA
-	Roles    []string `json:"roles,omitempty"`
+	ID       UserID   `json:"id" required:"true" description:"The user's id in the chat backend."`
+	Name     string   `json:"name,omitempty" maxLength:"1000" description:"What others see, also in notifications."`
+	Locale   string   `json:"locale,omitempty" maxLength:"64" description:"The user's language, a BCP 47 tag such as en or pt-BR; a device's own goes before it."`
+	Timezone string   `json:"timezone,omitempty" description:"The user's IANA time zone, such as Europe/Berlin, for quiet hours."`
+	Roles    []string `json:"roles,omitempty" maxItems:"100" itemMinLength:"1" itemMaxLength:"150" description:"The user's roles, which toggles can ask for."`
 }
 
 // Channel is where messages are exchanged.
 type Channel struct {
-	ID               ChannelID        `json:"id"`
-	Name             string           `json:"name,omitempty"`
-	Type             string           `json:"type,omitempty"`
-	NotificationMode NotificationMode `json:"notification_mode,omitempty"`
+	ID               ChannelID        `json:"id" required:"true" description:"The channel's id in the chat backend."`
+	Name             string           `json:"name,omitempty" maxLength:"1000" description:"What people see, also in notifications."`
+	Type             string           `json:"type,omitempty" maxLength:"150" description:"The chat backend's own kind of channel, for example community."`
+	NotificationMode NotificationMode `json:"notification_mode,omitempty" description:"Whom the channel's events notify: everybody who has not opted out (default), nobody (silent), or who has opted in (subscribe)."`
 }
 
 // Member is a user of a channel.
@@ -46,6 +46,9 @@ const (
 	PlatformAndroid Platform = "android"
 	PlatformWeb     Platform = "web"
 )
+
+// Platforms lists every platform.
+var Platforms = [...]Platform{PlatformIOS, PlatformAndroid, PlatformWeb}
 
 // Device is one push token. A device belongs to one user at a time; the last
 // registration wins.

@@ -14,24 +14,24 @@ const ModuleChat Module = "chat"
 type Toggles struct {
 	// Enabled is true, false or nil (inherit). Only an explicit true opts in where
 	// a channel's mode is [ModeSubscribe].
-	Enabled *bool          `json:"enabled"`
-	Modules []ModuleToggle `json:"modules,omitempty"`
-	Events  []EventToggle  `json:"events,omitempty"`
+	Enabled *bool          `json:"enabled" description:"Whether notifications are on. Null inherits; only an explicit true opts in where a channel's mode is subscribe."`
+	Modules []ModuleToggle `json:"modules,omitempty" maxItems:"100" description:"Toggles of groups of event types; the built-in types are the module chat."`
+	Events  []EventToggle  `json:"events,omitempty" maxItems:"100" description:"Toggles of single event types."`
 }
 
 // ModuleToggle switches a module, or narrows it by the roles of the event's actor.
 type ModuleToggle struct {
-	Name    Module     `json:"name"`
-	Enabled *bool      `json:"enabled"`
-	Roles   RoleFilter `json:"roles,omitzero"`
+	Name    Module     `json:"name" required:"true" description:"The module, for example chat."`
+	Enabled *bool      `json:"enabled" description:"Whether the module's notifications are on; null inherits."`
+	Roles   RoleFilter `json:"roles,omitzero" description:"Narrows the module by the roles of the event's actor."`
 }
 
 // RoleFilter looks at the roles of the event's actor, never at the receiver's. A
 // non-empty Include lets through only actors with one of its roles; Exclude stops
 // actors with one of its roles and wins over Include.
 type RoleFilter struct {
-	Include []string `json:"include,omitempty"`
-	Exclude []string `json:"exclude,omitempty"`
+	Include []string `json:"include,omitempty" maxItems:"10" itemMinLength:"1" itemMaxLength:"150" description:"If there are any, only actors with one of these roles are let through."`
+	Exclude []string `json:"exclude,omitempty" maxItems:"10" itemMinLength:"1" itemMaxLength:"150" description:"Actors with one of these roles are stopped; this wins over include."`
 }
 
 // IsZero reports whether the filter lets everybody through.
@@ -39,30 +39,30 @@ func (f RoleFilter) IsZero() bool { return len(f.Include) == 0 && len(f.Exclude)
 
 // EventToggle switches one event type.
 type EventToggle struct {
-	Name    EventType `json:"name"`
-	Enabled *bool     `json:"enabled"`
+	Name    EventType `json:"name" required:"true" description:"The event type, for example message.created."`
+	Enabled *bool     `json:"enabled" description:"Whether its notifications are on; null inherits."`
 }
 
 // UserSettings are a user's own settings; they hold on all of the user's devices.
 type UserSettings struct {
 	Toggles
-	SnoozeUntil time.Time   `json:"snooze_until,omitzero"`
-	QuietHours  *QuietHours `json:"quiet_hours,omitempty"`
+	SnoozeUntil time.Time   `json:"snooze_until,omitzero" description:"Until then the user is told nothing."`
+	QuietHours  *QuietHours `json:"quiet_hours,omitempty" description:"A time of each day in which the user is told nothing."`
 }
 
 // QuietHours is a daily time without notifications. From and To are "HH:MM" on a
 // 24-hour clock; From after To spans midnight; From equal to To is never. An empty
 // Timezone means the user's own.
 type QuietHours struct {
-	From     string `json:"from"`
-	To       string `json:"to"`
-	Timezone string `json:"timezone,omitempty"`
+	From     string `json:"from" required:"true" pattern:"^([01][0-9]|2[0-3]):[0-5][0-9]$" description:"When they begin, HH:MM on a 24-hour clock. Later than to, they span midnight; equal to it, they never are."`
+	To       string `json:"to" required:"true" pattern:"^([01][0-9]|2[0-3]):[0-5][0-9]$" description:"When they end, HH:MM."`
+	Timezone string `json:"timezone,omitempty" description:"The IANA time zone of both; the user's own if absent."`
 }
 
 // ChannelSettings are a user's settings for one channel.
 type ChannelSettings struct {
 	Toggles
-	MentionsOnly bool `json:"mentions_only,omitempty"`
+	MentionsOnly bool `json:"mentions_only,omitempty" description:"Whether only messages that mention the user are told."`
 }
 
 // NotificationMode is a channel's own stance.
@@ -75,3 +75,6 @@ const (
 	ModeSilent    NotificationMode = "silent"
 	ModeSubscribe NotificationMode = "subscribe"
 )
+
+// NotificationModes lists every mode.
+var NotificationModes = [...]NotificationMode{ModeDefault, ModeSilent, ModeSubscribe}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -80,5 +81,30 @@ func TestLargeChannelByWebhook(t *testing.T) {
 	}
 	if len(told) != members-1 {
 		t.Errorf("%d people were named, want %d", len(told), members-1)
+	}
+}
+
+// A webhook names the channel as the title does, although the event has only its id.
+func TestCallsNameTheChannel(t *testing.T) {
+	s := start(t, func(n *work.Network) {
+		n.Delivery = chatbell.DeliverWebhook
+		n.Endpoints = []chatbell.Endpoint{{ID: "main", URL: "https://x", Events: []string{webhooks.PushNotificationCreated}}}
+	})
+	check(t, s.store.PutChannel(t.Context(), "acme", chatbell.Channel{ID: "c", Name: "General", Type: "community"}))
+	check(t, s.store.PutMember(t.Context(), "acme", "c", chatbell.Member{User: chatbell.User{ID: "b"}}))
+	event := text("1", "a", "hi")
+	event.Channel = chatbell.ChannelRef{ID: "c"}
+	s.post(event)
+	s.until("the call", func() bool { return len(s.hook.all()) == 1 })
+	var body struct {
+		Data struct {
+			Title    string
+			Channels []struct{ ChannelID, DisplayName, Type string }
+		}
+	}
+	check(t, json.Unmarshal(s.hook.all()[0].Body, &body))
+	channel := struct{ ChannelID, DisplayName, Type string }{"c", "General", "community"}
+	if got := body.Data.Channels; len(got) != 1 || got[0] != channel || !strings.Contains(body.Data.Title, "General") {
+		t.Errorf("the title is %q, the channels are %+v", body.Data.Title, got)
 	}
 }

@@ -160,7 +160,7 @@ func TestEveryRouteRefusesWrongCredentials(t *testing.T) {
 	valid, expired := sign(time.Hour, clientSecret), sign(-time.Hour, clientSecret)
 	wrong := map[string]int{"a-guess": 401, clientKey: 403, expired: 401, sign(time.Hour, "guessed"): 401, valid + "x": 401}
 	guarded := 0
-	for path, item := range openAPI(t, r).Paths {
+	for path, item := range openAPI(t).Paths {
 		for method, op := range item {
 			if len(op.Security) == 0 {
 				continue

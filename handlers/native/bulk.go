@@ -91,7 +91,7 @@ func readMembers(r io.Reader, limit int) iter.Seq2[chatbell.Member, error] {
 }
 
 func readMember(text []byte, line int) (chatbell.Member, error) {
-	var m memberJSON
+	var m member
 	if err := decodeObject(text, &m); err != nil {
 		return chatbell.Member{}, atLine(err, line)
 	}

@@ -1,8 +1,10 @@
 package native
 
 import (
+	"cmp"
 	"mime"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -16,8 +18,8 @@ func (a *api) channelRoutes() []route {
 		{http.MethodPut, channel, a.putChannel, server, docPutChannel},
 		{http.MethodGet, channel, a.getChannel, server, docGetChannel},
 		{http.MethodDelete, channel, a.deleteChannel, server, docDeleteChannel},
-		{http.MethodGet, channel + "/members", a.getMembers, server, docGetMembers},
-		{http.MethodPut, channel + "/members", a.putMembers, server, docPutMembers},
+		{http.MethodGet, channel + "/members", a.getMembers, server, docListMembers},
+		{http.MethodPut, channel + "/members", a.putMembers, server, docReplaceMembers},
 		{http.MethodPut, member, a.putMember, server, docPutMember},
 		{http.MethodDelete, member, a.deleteMember, server, docDeleteMember},
 	}
@@ -28,19 +30,18 @@ func (a *api) putChannel(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	var ch chatbell.Channel
-	if err := readJSON(c, &ch); err != nil {
+	var in channelInput
+	if err := readJSON(c, &in); err != nil {
 		return err
 	}
-	ch.ID = chatbell.ChannelID(id)
 	k := &checker{}
+	k.samePathID(string(in.ID), id)
+	ch := chatbell.Channel(in)
+	ch.ID = chatbell.ChannelID(id)
 	k.short("/name", ch.Name, maxName)
 	k.short("/type", ch.Type, chatbell.MaxIDLength)
-	switch ch.NotificationMode {
-	case "":
-		ch.NotificationMode = chatbell.ModeDefault
-	case chatbell.ModeDefault, chatbell.ModeSilent, chatbell.ModeSubscribe:
-	default:
+	ch.NotificationMode = cmp.Or(ch.NotificationMode, chatbell.ModeDefault)
+	if !slices.Contains(chatbell.NotificationModes[:], ch.NotificationMode) {
 		k.add("/notification_mode", "must be default, silent or subscribe")
 	}
 	if err := k.result(); err != nil {
@@ -75,23 +76,6 @@ func (a *api) deleteChannel(c echo.Context) error {
 	return c.NoContent(http.StatusNoContent)
 }
 
-// memberJSON is a member on the wire: its roles are those in the channel.
-type memberJSON struct {
-	ID       chatbell.UserID `json:"id"`
-	Name     string          `json:"name,omitempty"`
-	Locale   string          `json:"locale,omitempty"`
-	Timezone string          `json:"timezone,omitempty"`
-	Roles    []string        `json:"roles,omitempty"`
-}
-
-func (m *memberJSON) member() chatbell.Member {
-	return chatbell.Member{User: chatbell.User{ID: m.ID, Name: m.Name, Locale: m.Locale, Timezone: m.Timezone}, ChannelRoles: m.Roles}
-}
-
-func (m *memberJSON) check(k *checker, pointer string) {
-	k.person(pointer, &chatbell.Person{ID: m.ID, Name: m.Name, Locale: m.Locale, Timezone: m.Timezone, Roles: m.Roles})
-}
-
 func memberIDs(c echo.Context) (chatbell.ChannelID, chatbell.UserID, error) {
 	channel, err := pathID(c, "channel")
 	if err != nil {
@@ -106,18 +90,20 @@ func (a *api) putMember(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	var m memberJSON
 	body, err := readBody(c)
 	if err != nil {
 		return err
 	}
+	var in memberInput
 	if len(body) > 0 {
-		if err := decodeObject(body, &m); err != nil {
+		if err := decodeObject(body, &in); err != nil {
 			return err
 		}
 	}
-	m.ID = user
 	k := &checker{}
+	k.samePathID(string(in.ID), string(user))
+	m := member(in)
+	m.ID = user
 	m.check(k, "")
 	if err := k.result(); err != nil {
 		return err
@@ -156,11 +142,14 @@ func (a *api) getMembers(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	out := make([]memberJSON, len(members))
+	out := memberPage{Members: make([]member, len(members))}
 	for i, m := range members {
-		out[i] = memberJSON{ID: m.ID, Name: m.Name, Locale: m.Locale, Timezone: m.Timezone, Roles: m.ChannelRoles}
+		out.Members[i] = member{ID: m.ID, Name: m.Name, Locale: m.Locale, Timezone: m.Timezone, Roles: m.ChannelRoles}
 	}
-	return list(c, "members", out, limit, func(m *memberJSON) string { return string(m.ID) })
+	if len(members) == limit {
+		out.Next = cursorAfter(string(members[limit-1].ID))
+	}
+	return c.JSON(http.StatusOK, out)
 }
 
 // putMembers makes a channel's members exactly those of an NDJSON list. A bad line
@@ -191,5 +180,5 @@ func (a *api) putMembers(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, map[string]int{"members": n})
+	return c.JSON(http.StatusOK, memberCount{n})
 }

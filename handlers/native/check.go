@@ -3,6 +3,7 @@ package native
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -55,6 +56,14 @@ func (k *checker) add(pointer, detail string, args ...any) {
 func (k *checker) id(pointer, id string) {
 	if detail := checkID(id); detail != "" {
 		k.add(pointer, "%s", detail)
+	}
+}
+
+// samePathID refuses an id in the body that is another than the path's: one of them
+// would have to be ignored, and it could be the one that was meant.
+func (k *checker) samePathID(body, path string) {
+	if body != "" && body != path {
+		k.add("/id", "must be %q, as in the path, or be left out", path)
 	}
 }
 
@@ -184,14 +193,8 @@ func (k *checker) message(e *chatbell.Event, required bool) {
 		return
 	}
 	k.id("/message/id", m.ID)
-	switch m.Type {
-	case chatbell.MessageText, chatbell.MessageImage, chatbell.MessageFile, chatbell.MessageAudio, chatbell.MessageVideo, chatbell.MessageCustom:
-	case "":
-		if e.Type == chatbell.MessageDeleted {
-			break // what is gone has no type any more
-		}
-		k.add("/message/type", "must be text, image, file, audio, video or custom")
-	default:
+	gone := m.Type == "" && e.Type == chatbell.MessageDeleted // what is gone has no type any more
+	if !gone && !slices.Contains(chatbell.MessageTypes[:], m.Type) {
 		k.add("/message/type", "must be text, image, file, audio, video or custom")
 	}
 	k.short("/message/text", m.Text, maxText)

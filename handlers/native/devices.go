@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -18,21 +17,15 @@ import (
 
 func (a *api) deviceRoutes() []route {
 	return []route{
-		{http.MethodPost, "/v1/devices", a.postDevice, users, docPostDevice},
-		{http.MethodGet, "/v1/devices", a.getDevices, users, docGetDevices},
-		{http.MethodDelete, "/v1/devices", a.deleteDeviceByQuery, users, docDeleteDeviceByQuery},
+		{http.MethodPost, "/v1/devices", a.postDevice, users, docRegisterDevice},
+		{http.MethodGet, "/v1/devices", a.getDevices, users, docListDevices},
+		{http.MethodDelete, "/v1/devices", a.deleteDeviceByQuery, users, docUnregisterDevice},
 		{http.MethodDelete, "/v1/devices/:id", a.deleteDevice, users, docDeleteDevice},
 	}
 }
 
-// deviceJSON is a device on the wire.
-type deviceJSON struct {
-	chatbell.Device
-	DeviceID chatbell.DeviceID `json:"id"`
-	// Registered and Cleared shadow what a caller cannot set.
-	Registered *time.Time      `json:"registered_at,omitempty"`
-	Disabled   chatbell.Reason `json:"disabled,omitempty"`
-}
+// providers are the push services of this build.
+var providers = [...]chatbell.Provider{chatbell.ProviderAPNs, chatbell.ProviderFCM}
 
 // The bounds of a device, as at Amity: tokens of 1,000 characters, iOS' hex ones 400.
 const (
@@ -50,16 +43,14 @@ func checkDevice(d *chatbell.Device) error {
 		k.id("/device_id", string(d.ID))
 	}
 	k.id("/user", string(d.User))
-	switch d.Provider {
-	case chatbell.ProviderAPNs, chatbell.ProviderFCM:
-	case chatbell.ProviderWebPush, chatbell.ProviderHMS:
+	switch {
+	case slices.Contains(providers[:], d.Provider):
+	case d.Provider == chatbell.ProviderWebPush || d.Provider == chatbell.ProviderHMS:
 		k.add("/provider", "%s is not in this build; there are apns and fcm", d.Provider)
 	default:
 		k.add("/provider", "must be apns or fcm")
 	}
-	switch d.Platform {
-	case "", chatbell.PlatformIOS, chatbell.PlatformAndroid, chatbell.PlatformWeb:
-	default:
+	if d.Platform != "" && !slices.Contains(chatbell.Platforms[:], d.Platform) {
 		k.add("/platform", "must be ios, android or web")
 	}
 	switch n := utf8.RuneCountInString(d.Token); {
@@ -93,11 +84,11 @@ func (k *checker) meta(meta map[string]string) {
 }
 
 func (a *api) postDevice(c echo.Context) error {
-	var d chatbell.Device
-	if err := readJSON(c, &d); err != nil {
+	var in deviceInput
+	if err := readJSON(c, &in); err != nil {
 		return err
 	}
-	d.RegisteredAt, d.Disabled = time.Time{}, ""
+	d := in.device()
 	who := callerOf(c)
 	if who.user != "" {
 		if d.User != "" && d.User != who.user {
@@ -118,7 +109,7 @@ func (a *api) postDevice(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, map[string]chatbell.DeviceID{"id": d.ID, "device_id": d.ID})
+	return c.JSON(http.StatusOK, registered{ID: d.ID, DeviceID: d.ID})
 }
 
 func (a *api) getDevices(c echo.Context) error {
@@ -140,12 +131,14 @@ func (a *api) getDevices(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	out := make([]deviceJSON, len(devices))
-	for i, d := range devices {
-		at := d.RegisteredAt
-		out[i] = deviceJSON{Device: d, DeviceID: d.ID, Registered: &at, Disabled: d.Disabled}
+	out := devicePage{Devices: make([]device, len(devices))}
+	for i := range devices {
+		out.Devices[i] = deviceOf(&devices[i])
 	}
-	return list(c, "devices", out, limit, func(d *deviceJSON) string { return string(d.DeviceID) })
+	if len(devices) == limit {
+		out.Next = cursorAfter(string(devices[limit-1].ID))
+	}
+	return c.JSON(http.StatusOK, out)
 }
 
 func (a *api) deleteDevice(c echo.Context) error {

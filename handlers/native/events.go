@@ -42,17 +42,6 @@ type Intake interface {
 // maxBody bounds a request's body.
 const maxBody = 4 << 20
 
-// eventResult is the answer for one event.
-type eventResult struct {
-	ID     chatbell.EventID      `json:"id,omitempty"`
-	Status string                `json:"status"`
-	Errors []chatbell.FieldError `json:"errors,omitempty"`
-}
-
-type eventsAnswer struct {
-	Events []eventResult `json:"events"`
-}
-
 var errTooLarge = problem(http.StatusRequestEntityTooLarge, "the body may have at most %d bytes", maxBody)
 
 // readBody reads a body up to the limit.
@@ -103,11 +92,11 @@ func (a *api) postEvents(c echo.Context) error {
 	for i, r := range raw {
 		e, errs := parseEvent(r)
 		if len(errs) > 0 {
-			results[i] = eventResult{ID: e.ID, Status: "rejected", Errors: errs}
+			results[i] = eventResult{ID: string(e.ID), Status: "rejected", Errors: errs}
 			continue
 		}
 		complete(&e, now)
-		results[i].ID = e.ID
+		results[i].ID = string(e.ID)
 		envs = append(envs, chatbell.Envelope{Network: callerOf(c).network, Event: e, AcceptedAt: now, Source: chatbell.SourceEvent, TraceParent: trace})
 		place = append(place, i)
 	}
@@ -161,7 +150,7 @@ func answerEvents(c echo.Context, results []eventResult) error {
 	case rejected:
 		status = http.StatusUnprocessableEntity
 	}
-	body, err := json.Marshal(eventsAnswer{results})
+	body, err := json.Marshal(eventResults{results})
 	if err != nil {
 		return err
 	}

@@ -129,7 +129,10 @@ func start(t testing.TB) *rig {
 	h, err := native.New(native.Config{
 		Intake: r.in, State: st, Keys: keys{}, Health: r.in, Version: "test", Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Guesses: listen.NewThrottle(listen.ThrottleConfig{Burst: 1 << 20}), // TestWrongKeys has one that slows
-		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "# metrics\n") }),
+		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+			_, _ = io.WriteString(w, "# metrics\n")
+		}),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -201,8 +204,16 @@ func (r *rig) do(q request) answer {
 	if err != nil {
 		r.t.Fatalf("%s %s: %v", q.method, q.path, err)
 	}
-	return answer{resp.StatusCode, resp.Header, string(data)}
+	a := answer{resp.StatusCode, resp.Header, string(data)}
+	if q.method != http.MethodHead {
+		if err := openAPI(r.t).conforms(q.method, q.path, a); err != nil {
+			r.t.Errorf("%s %s is answered with %d %s, which /openapi.json does not say: %v", q.method, q.path, a.status, a.body, err)
+		}
+	}
+	return a
 }
+
+var discard = slog.New(slog.DiscardHandler)
 
 // ok sends a request that must succeed.
 func (r *rig) ok(method, path, body string) answer {

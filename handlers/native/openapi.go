@@ -1,201 +1,187 @@
 package native
 
 import (
-	"encoding/json"
+	"fmt"
 	"net/http"
+	"reflect"
 	"regexp"
-	"strconv"
-	"strings"
-)
+	"slices"
 
-type object = map[string]any
+	"chatbell"
+	"chatbell/handlers/web/openapi"
+)
 
 var pathParam = regexp.MustCompile(`:([a-z]+)`)
 
-// openAPI describes the routes that exist, made from the same list that serves them.
-func (a *api) openAPI(routes []route) []byte {
-	paths := object{}
-	for _, r := range routes {
-		path := pathParam.ReplaceAllString(r.path, "{$1}")
-		item, _ := paths[path].(object)
-		if item == nil {
-			item = object{}
-			paths[path] = item
+// describe makes /openapi.json from the list of routes that serves them.
+func describe(version string, routes []route) []byte {
+	document := openapi.New(about(version), types()...)
+	for i := range routes {
+		r := &routes[i]
+		if err := document.Add(r.method, pathParam.ReplaceAllString(r.path, "{$1}"), r.operation()); err != nil {
+			panic(err.Error()) // the routes are written in this package: a programming error
 		}
-		item[strings.ToLower(r.method)] = r.describe()
 	}
-	doc := object{
-		"openapi": "3.1.0",
-		"info": object{
-			"title": "chatbell", "version": a.version, "license": object{"name": "Apache-2.0", "identifier": "Apache-2.0"},
-			"description": "Notification server for chat backends. Errors are application/problem+json (RFC 9457).",
-		},
-		"paths": paths,
-		"components": object{
-			"schemas": schemas(),
-			"securitySchemes": object{
-				"bearer": object{"type": "http", "scheme": "bearer"},
-				"apiKey": object{"type": "apiKey", "in": "header", "name": "X-API-Key"},
-			},
-		},
-	}
-	data, err := json.Marshal(doc)
+	data, err := document.JSON()
 	if err != nil {
-		panic("encode openapi.json: " + err.Error()) // strings and maps only: a programming error
+		panic(err.Error()) // as above
 	}
 	return data
 }
 
-func (r *route) describe() object {
-	fails := object{"$ref": "#/components/schemas/Problem"}
-	responses := object{
-		strconv.Itoa(r.doc.status): r.doc.answer(),
-		"default":                  object{"description": "what is wrong, and what would be right", "content": object{"application/problem+json": object{"schema": fails}}},
+// The names of the ways to show who is calling.
+const (
+	schemeKey   = "serverKey"
+	schemeToken = "userToken"
+	schemeAPI   = "apiKey"
+)
+
+// The groups of operations.
+const (
+	tagEvents   = "Events"
+	tagUsers    = "Users"
+	tagChannels = "Channels"
+	tagDevices  = "Devices"
+	tagSettings = "Settings"
+	tagServer   = "Server"
+)
+
+const description = `chatbell is a notification server that chat backends run themselves. It takes chat events, decides who is to be told and in which language, and pushes to phones or calls webhooks.
+
+**Errors** are problems (RFC 9457, ` + "`application/problem+json`" + `) that say what would be right; for bad input ` + "`errors`" + ` names each place by a JSON pointer.
+
+**Ids** are the chat backend's own: 1 to 150 characters without control characters, percent-encoded in a path.
+
+**Unknown members** of a body are ignored, except in settings, where a mistyped name would erase what was set before.
+
+**Repeats** are harmless: PUT and DELETE by their nature, events by their id.`
+
+func about(version string) openapi.Info {
+	return openapi.Info{
+		Title: "chatbell", Version: version, Summary: "Notification server for chat backends", Description: description,
+		Contact: "chatbell", License: "Apache-2.0", Server: "/",
+		Tags: []openapi.Tag{
+			{Name: tagEvents, Description: "What happened in the chat."},
+			{Name: tagUsers, Description: "The people of a network: their language, time zone and roles."},
+			{Name: tagChannels, Description: "Channels and who is in them."},
+			{Name: tagDevices, Description: "Push tokens."},
+			{Name: tagSettings, Description: "What a network, a user, or a user in one channel has switched on or off. An off of the network beats all, an off of the user beats the channel."},
+			{Name: tagServer, Description: "What an operator asks a server. Open to everybody who reaches it."},
+		},
+		Schemes: []openapi.Scheme{
+			{Name: schemeKey, Format: "API key", Description: "A server key, which acts for its network, or the admin key, which reaches all."},
+			{Name: schemeToken, Format: "JWT", Description: "A user's token, signed by the chat backend with HS256 and a client key's secret: kid is that key's id, sub the user's id, and exp is required. " +
+				"It reaches that user's own devices and settings only."},
+			{Name: schemeAPI, Header: "X-API-Key", Description: "The same keys and tokens, for callers that cannot set Authorization. If both are sent, Authorization counts."},
+		},
 	}
-	op := object{"summary": r.doc.summary, "responses": responses}
-	if r.access != open {
-		op["security"] = []any{object{"bearer": []any{}}, object{"apiKey": []any{}}}
-	}
-	if params := r.parameters(); len(params) > 0 {
-		op["parameters"] = params
-	}
-	if r.doc.request != "" {
-		op["requestBody"] = object{"required": true, "content": r.doc.content()}
-	}
-	if r.doc.media == mediaEvents {
-		responses["207"] = object{"description": "some events were not accepted", "content": jsonContent("EventResults")}
-		responses["422"] = object{"description": "every event was rejected", "content": jsonContent("EventResults")}
-	}
-	return op
 }
 
-func (r *route) parameters() []any {
-	var out []any
-	for _, m := range pathParam.FindAllStringSubmatch(r.path, -1) {
-		out = append(out, object{"name": m[1], "in": "path", "required": true, "schema": object{"type": "string", "minLength": 1, "maxLength": 150}})
+// types says what holds for every value of a type.
+func types() []openapi.Type {
+	id := func(t reflect.Type) openapi.Type {
+		return openapi.Type{Go: t, MinLength: 1, MaxLength: chatbell.MaxIDLength}
 	}
-	query := func(names ...string) {
-		for _, n := range names {
-			out = append(out, object{"name": n, "in": "query", "schema": object{"type": "string"}})
-		}
+	return []openapi.Type{
+		id(reflect.TypeFor[chatbell.UserID]()), id(reflect.TypeFor[chatbell.ChannelID]()),
+		id(reflect.TypeFor[chatbell.EventID]()), id(reflect.TypeFor[chatbell.DeviceID]()),
+		{Go: reflect.TypeFor[chatbell.NetworkID](), Pattern: "^[a-z0-9_-]{1,64}$"},
+		{Go: reflect.TypeFor[chatbell.EventType](), Pattern: typePattern.String()},
+		{Go: reflect.TypeFor[chatbell.Module](), Pattern: namePattern.String()},
+
+		{Go: reflect.TypeFor[chatbell.MessageType](), Enum: list(chatbell.MessageTypes[:]), Description: "The kind of a message's content."},
+		{Go: reflect.TypeFor[chatbell.NotificationMode](), Enum: list(chatbell.NotificationModes[:]), Description: "A channel's own stance."},
+		{Go: reflect.TypeFor[chatbell.Platform](), Enum: list(chatbell.Platforms[:]), Description: "What a device runs."},
+		{Go: reflect.TypeFor[chatbell.Provider](), Enum: list(providers[:]), Description: "A push service."},
+
+		{Go: reflect.TypeFor[chatbell.Event](), Description: eventDescription},
+		{Go: reflect.TypeFor[chatbell.Person](), Description: "A user as an event mentions them. What is absent changes nothing that is known of the user."},
+		{Go: reflect.TypeFor[chatbell.ChannelRef](), Description: "A channel as an event mentions it. What is absent changes nothing that is known of the channel."},
+		{Go: reflect.TypeFor[chatbell.Message](), Description: "The content of message events."},
+		{Go: reflect.TypeFor[chatbell.User](), Description: "A person of the network."},
+		{Go: reflect.TypeFor[userInput](), Description: "A user, to be put."},
+		{Go: reflect.TypeFor[chatbell.Channel](), Description: "Where messages are exchanged."},
+		{Go: reflect.TypeFor[channelInput](), Description: "A channel, to be put."},
+		{Go: reflect.TypeFor[member](), Description: "A user of a channel, with the roles in that channel."},
+		{Go: reflect.TypeFor[memberInput](), Description: "A member, to be put."},
+		{Go: reflect.TypeFor[memberPage](), Description: "A part of a channel's members."},
+		{Go: reflect.TypeFor[memberCount](), Description: "What a bulk list came to."},
+		{Go: reflect.TypeFor[device](), Description: "One push token. It belongs to one user at a time."},
+		{Go: reflect.TypeFor[deviceInput](), Description: "A device, to be registered."},
+		{Go: reflect.TypeFor[devicePage](), Description: "A part of the devices."},
+		{Go: reflect.TypeFor[registered](), Description: "A device that was registered."},
+		{Go: reflect.TypeFor[eventResult](), Description: "What became of one event."},
+		{Go: reflect.TypeFor[eventResults](), Description: "What became of the events of a request."},
+		{Go: reflect.TypeFor[liveness](), Description: "A process that lives."},
+		{Go: reflect.TypeFor[readiness](), Description: "A server that takes events."},
+		{Go: reflect.TypeFor[Problem](), Description: "An error (RFC 9457)."},
+		{Go: reflect.TypeFor[chatbell.FieldError](), Description: "What is wrong at one place of the input."},
+
+		{Go: reflect.TypeFor[chatbell.Toggles](), Name: "NetworkSettings", Closed: true, Description: "What the network has switched on or off. What is absent is on, except where a channel's mode says otherwise."},
+		{Go: reflect.TypeFor[chatbell.UserSettings](), Closed: true, Description: "A user's own settings. They hold on all of the user's devices."},
+		{Go: reflect.TypeFor[chatbell.ChannelSettings](), Closed: true, Description: "A user's settings for one channel."},
+		{Go: reflect.TypeFor[chatbell.ModuleToggle](), Closed: true, Description: "Switches a group of event types, or narrows it by the actor's roles."},
+		{Go: reflect.TypeFor[chatbell.EventToggle](), Closed: true, Description: "Switches one event type."},
+		{Go: reflect.TypeFor[chatbell.RoleFilter](), Closed: true, Description: "Looks at the roles of the event's actor, never at the receiver's."},
+		{Go: reflect.TypeFor[chatbell.QuietHours](), Closed: true, Description: "A daily time without notifications."},
 	}
-	switch {
-	case r.method == http.MethodGet && r.path == "/v1/devices":
-		query("user", "limit", "cursor")
-	case r.method == http.MethodGet && strings.HasSuffix(r.path, "/members"):
-		query("limit", "cursor")
-	case r.method == http.MethodDelete && r.path == "/v1/devices":
-		query("device_id", "user")
+}
+
+func list[T any](values []T) []any {
+	out := make([]any, len(values))
+	for i, v := range values {
+		out[i] = v
 	}
 	return out
 }
 
-func (o *operation) answer() object {
-	a := object{"description": http.StatusText(o.status)}
-	switch o.response {
-	case "":
-	case "object":
-		a["content"] = object{"application/json": object{"schema": object{"type": "object"}}}
-	default:
-		a["content"] = jsonContent(o.response)
+// operation is what the document says of a route: its own words, and what follows
+// from who may call it and whether it takes a body.
+func (r *route) operation() openapi.Operation {
+	op := r.doc
+	op.Security = r.access.schemes()
+	answers := slices.Clone(op.Answers)
+	answers = append(answers, answerBadRequest)
+	if r.access != open {
+		op.Parameters = append(slices.Clone(op.Parameters), networkQuery{})
+		answers = append(answers, answerUnauthorized, answerForbidden, answerNotFound)
 	}
-	return a
+	if op.Request != nil {
+		answers = append(answers, answerTooLarge, answerUnsupported)
+	}
+	op.Answers = append(answers, answerElse)
+	return op
 }
 
-func jsonContent(schema string) object {
-	return object{"application/json": object{"schema": object{"$ref": "#/components/schemas/" + schema}}}
+func (a access) schemes() []string {
+	switch a {
+	case server:
+		return []string{schemeKey, schemeAPI}
+	case users:
+		return []string{schemeKey, schemeToken, schemeAPI}
+	}
+	return nil
 }
 
-func (o *operation) content() object {
-	one, example := ref(o.request), examples[o.request]
-	lines := object{"schema": one, "example": example + "\n"}
-	switch o.media {
-	case "":
-		return object{"application/json": object{"schema": one, "example": json.RawMessage(example)}}
-	case mediaNDJSON:
-		return object{mediaNDJSON: lines}
-	case mediaEvents:
-		return object{
-			"application/json": object{
-				"schema":  object{"oneOf": []any{one, object{"type": "array", "items": one, "maxItems": maxEvents}}},
-				"example": json.RawMessage(example),
-			},
-			mediaNDJSON: lines,
-		}
+// fails is an answer that many operations give.
+func fails(status int, name, description string, headers any, example *Problem) openapi.Answer {
+	return openapi.Answer{
+		Status: status, Name: name, Description: description, Headers: headers,
+		Content: []openapi.Content{{Media: mediaProblem, Schema: openapi.Of[Problem](), Examples: problemExample(example)}},
 	}
-	return object{o.media: object{"schema": one, "example": json.RawMessage(example)}}
 }
 
-// examples are bodies that can be sent as they are, by their schemas.
-var examples = map[string]string{
-	"Event": `{"id":"e1","type":"message.created","time":"2026-11-20T10:00:00Z","actor":{"id":"alice","name":"Alice","roles":["member"]},` +
-		`"channel":{"id":"general","name":"General","type":"community"},"message":{"id":"m1","type":"text","text":"Hi all","mentions":["bob"]}}`,
-	"User":            `{"name":"Alice","locale":"pt-BR","timezone":"America/Sao_Paulo","roles":["member"]}`,
-	"Channel":         `{"name":"General","type":"community","notification_mode":"default"}`,
-	"Member":          `{"id":"bob","name":"Bob","locale":"de","timezone":"Europe/Berlin","roles":["moderator"]}`,
-	"Device":          `{"device_id":"phone-1","user":"alice","provider":"fcm","platform":"android","token":"f0c1","app":"com.acme.chat","locale":"pt-BR"}`,
-	"Settings":        `{"enabled":true,"modules":[{"name":"chat","enabled":true,"roles":{"exclude":["bot"]}}],"events":[{"name":"channel.joined","enabled":false}]}`,
-	"UserSettings":    `{"enabled":null,"snooze_until":"2026-11-20T18:00:00Z","quiet_hours":{"from":"22:00","to":"07:00","timezone":"Europe/Berlin"}}`,
-	"ChannelSettings": `{"enabled":true,"mentions_only":true}`,
-}
-
-func text() object                 { return object{"type": "string"} }
-func listOf(item any) object       { return object{"type": "array", "items": item} }
-func ref(name string) object       { return object{"$ref": "#/components/schemas/" + name} }
-func enum(values ...string) object { return object{"type": "string", "enum": values} }
-func thing(required []string, props object) object {
-	o := object{"type": "object", "properties": props}
-	if len(required) > 0 {
-		o["required"] = required
-	}
-	return o
-}
-
-// schemas are the objects of the API.
-func schemas() object {
-	id := object{"type": "string", "minLength": 1, "maxLength": 150}
-	toggle := object{"type": []string{"boolean", "null"}}
-	person := object{"id": id, "name": text(), "locale": text(), "timezone": text(), "roles": listOf(text())}
-	roles := thing(nil, object{"include": listOf(text()), "exclude": listOf(text())})
-	settings := func(more object) object {
-		props := object{
-			"enabled": toggle,
-			"modules": listOf(thing([]string{"name"}, object{"name": text(), "enabled": toggle, "roles": roles})),
-			"events":  listOf(thing([]string{"name"}, object{"name": text(), "enabled": toggle})),
-		}
-		for k, v := range more {
-			props[k] = v
-		}
-		return thing(nil, props)
-	}
-	fieldError := thing([]string{"pointer", "detail"}, object{"pointer": text(), "detail": text()})
-	return object{
-		"Person": thing([]string{"id"}, person), "User": thing(nil, person), "Member": thing([]string{"id"}, person),
-		"Channel": thing(nil, object{"id": id, "name": text(), "type": text(), "notification_mode": enum("default", "silent", "subscribe")}),
-		"Message": thing([]string{"id", "type"}, object{
-			"id": id, "type": enum("text", "image", "file", "audio", "video", "custom"), "text": text(),
-			"mentions": listOf(id), "thread_id": text(), "data": object{},
-		}),
-		"Event": thing([]string{"type"}, object{
-			"id": id, "type": object{"type": "string", "pattern": "^[a-z0-9._-]{1,64}$"}, "time": object{"type": "string", "format": "date-time"},
-			"actor": ref("Person"), "channel": ref("Channel"), "message": ref("Message"), "members": listOf(ref("Person")),
-			"user": ref("Person"), "badge": object{"type": "integer", "minimum": 0}, "data": object{},
-		}),
-		"EventResults": thing([]string{"events"}, object{"events": listOf(thing([]string{"status"}, object{
-			"id": text(), "status": enum("accepted", "duplicate", "rejected", "retry"), "errors": listOf(fieldError),
-		}))}),
-		"Device": thing([]string{"user", "provider", "token"}, object{
-			"device_id": id, "user": id, "provider": enum("apns", "fcm"), "platform": enum("ios", "android", "web"), "token": text(), "app": text(),
-			"locale": text(), "timezone": text(), "sandbox": object{"type": "boolean"}, "meta": object{"type": "object", "additionalProperties": text()},
-		}),
-		"Settings": settings(nil),
-		"UserSettings": settings(object{
-			"snooze_until": object{"type": "string", "format": "date-time"},
-			"quiet_hours":  thing([]string{"from", "to"}, object{"from": text(), "to": text(), "timezone": text()}),
-		}),
-		"ChannelSettings": settings(object{"mentions_only": object{"type": "boolean"}}),
-		"Problem": thing([]string{"title", "status"}, object{
-			"type": text(), "title": text(), "status": object{"type": "integer"}, "detail": text(), "errors": listOf(fieldError),
-		}),
-	}
-}
+var (
+	answerBadRequest = fails(http.StatusBadRequest, "BadRequest", "The path, the query or the body is wrong; nothing was changed.", nil,
+		invalid(field("/locale", "must be a BCP 47 language tag, for example en or pt-BR")))
+	answerUnauthorized = fails(http.StatusUnauthorized, "Unauthorized", "There is no key or token, or it is not known or has expired.", challengeHeader{}, errNoCredentials)
+	answerForbidden    = fails(http.StatusForbidden, "Forbidden", "The key or token is good, but not for this.", nil, errUserToken)
+	answerNotFound     = fails(http.StatusNotFound, "NotFound", "There is no such object in this network, or no such network.", nil, asProblem(chatbell.ErrNotFound))
+	answerTooLarge     = fails(http.StatusRequestEntityTooLarge, "TooLarge", "The body, or a line of it, is too large.", nil, errTooLarge)
+	answerUnsupported  = fails(http.StatusUnsupportedMediaType, "UnsupportedMediaType", "The body's media type is not understood here, or it is compressed.", nil,
+		problem(http.StatusUnsupportedMediaType, "send application/x-ndjson, one member a line"))
+	answerTooMany = fails(http.StatusTooManyRequests, "TooManyRequests", "The backlog is full. Nothing was stored; send it again later.", retryHeader{}, asProblem(ErrBacklogFull))
+	answerAway    = fails(http.StatusServiceUnavailable, "Unavailable", "The broker cannot be reached. Send it again later; ids make that harmless.", retryHeader{}, asProblem(ErrUnavailable))
+	answerElse    = fails(0, "Error", "Anything else, for example 405 for a method that the path does not have, or 500 for a failure of the server's.", nil,
+		asProblem(fmt.Errorf("whatever it is")))
+)

@@ -16,11 +16,11 @@ import (
 
 // Problem is an error as it goes over the wire (RFC 9457).
 type Problem struct {
-	Type   string                `json:"type"`
-	Title  string                `json:"title"`
-	Status int                   `json:"status"`
-	Detail string                `json:"detail,omitempty"`
-	Errors []chatbell.FieldError `json:"errors,omitempty"`
+	Type   string                `json:"type" required:"true" description:"Always about:blank: the status says what kind of problem it is."`
+	Title  string                `json:"title" required:"true" description:"The status in words."`
+	Status int                   `json:"status" required:"true" minimum:"400" maximum:"599" description:"The status."`
+	Detail string                `json:"detail,omitempty" description:"What went wrong here and what to do about it, for a human."`
+	Errors []chatbell.FieldError `json:"errors,omitempty" description:"What is wrong with the input, by its places."`
 
 	retryAfter int    // seconds; 0 means no header
 	refused    string // why a credential was not accepted

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"iter"
-	"net/http"
 	"net/url"
 	"strconv"
 	"unicode/utf8"
@@ -135,14 +134,5 @@ func page(c echo.Context) (after string, limit int, err error) {
 	return after, limit, nil
 }
 
-// list answers one page. With a full page there may be more.
-func list[T any](c echo.Context, name string, items []T, limit int, id func(*T) string) error {
-	if items == nil {
-		items = []T{}
-	}
-	out := map[string]any{name: items}
-	if len(items) == limit {
-		out["next_cursor"] = base64.RawURLEncoding.EncodeToString([]byte(id(&items[limit-1])))
-	}
-	return c.JSON(http.StatusOK, out)
-}
+// cursorAfter goes on after the last id of a full page: there may be more.
+func cursorAfter(id string) string { return base64.RawURLEncoding.EncodeToString([]byte(id)) }

@@ -27,7 +27,7 @@ func same(t *testing.T, what, got, want string) {
 func TestUsers(t *testing.T) {
 	r := start(t)
 	r.problem(r.do(request{method: "GET", path: "/v1/users/alice"}), 404)
-	same(t, "the put user", r.ok("PUT", "/v1/users/alice", `{"id":"ignored","name":"Alice","locale":"pt-BR","timezone":"Europe/Berlin","roles":["a"],"shoe":43}`).body,
+	same(t, "the put user", r.ok("PUT", "/v1/users/alice", `{"id":"alice","name":"Alice","locale":"pt-BR","timezone":"Europe/Berlin","roles":["a"],"shoe":43}`).body,
 		`{"id":"alice","name":"Alice","locale":"pt-BR","timezone":"Europe/Berlin","roles":["a"]}`)
 	same(t, "the user", r.ok("GET", "/v1/users/alice", "").body, `{"id":"alice","name":"Alice","locale":"pt-BR","timezone":"Europe/Berlin","roles":["a"]}`)
 	if a := r.ok("DELETE", "/v1/users/alice", ""); a.status != 204 {

@@ -21,12 +21,14 @@ func (a *api) putUser(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	var u chatbell.User
-	if err := readJSON(c, &u); err != nil {
+	var in userInput
+	if err := readJSON(c, &in); err != nil {
 		return err
 	}
-	u.ID = chatbell.UserID(id)
 	k := &checker{}
+	k.samePathID(string(in.ID), id)
+	u := chatbell.User(in)
+	u.ID = chatbell.UserID(id)
 	k.details("", &chatbell.Person{Name: u.Name, Locale: u.Locale, Timezone: u.Timezone, Roles: u.Roles})
 	if err := k.result(); err != nil {
 		return err

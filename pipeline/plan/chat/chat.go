@@ -124,6 +124,8 @@ func (ev *event) load(ctx context.Context) error {
 	}
 	ev.channel.ID = e.Channel.ID
 	ev.channel.Name = cmp.Or(e.Channel.Name, ev.channel.Name)
+	e.Channel.Name = ev.channel.Name // webhooks say what the title says
+	e.Channel.Type = cmp.Or(e.Channel.Type, ev.channel.Type)
 	return ev.completePeople(ctx)
 }
 
