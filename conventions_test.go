@@ -89,8 +89,6 @@ var homes = map[string][]string{
 	"github.com/ebitengine/purego":           {"analytics/engine"},
 	"github.com/andybalholm/brotli":          {"analytics/engine"}, // ClickHouse's HTTP interface
 	"github.com/klauspost/compress":          {"analytics/engine"}, // as above
-	"github.com/knadh/koanf":                 {"internal/config"},
-	"github.com/go-viper/mapstructure/v2":    {"internal/config"},
 	"go.yaml.in/yaml/v3":                     {"internal/config"},
 	"github.com/prometheus/client_golang":    {"internal/metrics"},
 	"github.com/spf13/cobra":                 {"cmd/chatbell"},

@@ -62,7 +62,7 @@ func record(ctx context.Context, o *options) (_ []result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, sink.Close()) }()
-	broker, err := jetstream.Open(ctx, jetstream.Config{Dir: filepath.Join(dir, "jetstream"), Streams: pipeline.Streams()})
+	broker, err := jetstream.Open(ctx, jetstream.Config{Dir: filepath.Join(dir, "jetstream"), Streams: pipeline.Streams(0)})
 	if err != nil {
 		return nil, err
 	}

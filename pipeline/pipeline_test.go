@@ -170,7 +170,7 @@ func newStage(t *testing.T) *stage {
 func (s *stage) openBroker() {
 	s.t.Helper()
 	var err error
-	s.broker, err = jetstream.Open(s.t.Context(), jetstream.Config{Dir: filepath.Join(s.dir, "js"), Streams: pipeline.Streams()})
+	s.broker, err = jetstream.Open(s.t.Context(), jetstream.Config{Dir: filepath.Join(s.dir, "js"), Streams: pipeline.Streams(0)})
 	check(s.t, err)
 }
 

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"time"
 
 	"chatbell/pipeline/jetstream"
@@ -30,18 +31,29 @@ var (
 // a row here and its handler in [New].
 func Consumers() []Consumer { return []Consumer{stagePlan, stagePush, stageHook} }
 
-const gib = 1 << 30
-
 // Streams are what the pipeline publishes to, with their limits on disk. EVENTS also
 // keeps what was consumed within the deduplication window: 10 minutes of 10,000 events/s
 // at 1 KiB are 6 GiB. PUSH and HOOK hold a fan-out to a million devices (120 MiB) many
 // times over. RESULTS holds some 70 million rows of 120 bytes, hours of an unreachable
 // ClickHouse; nobody publishes the same id twice there.
-func Streams() []jetstream.Stream {
+//
+// These are the shares of the default total of 25 GiB (total 0); the rest of it is for
+// the dead letters ([DeadLetterBytes]).
+func Streams(total int64) []jetstream.Stream {
+	share := DeadLetterBytes(total)
 	return []jetstream.Stream{
-		{Name: work.StreamEvents, MaxBytes: 8 * gib},
-		{Name: work.StreamPush, MaxBytes: 4 * gib},
-		{Name: work.StreamHook, MaxBytes: 4 * gib},
-		{Name: work.StreamResults, MaxBytes: 8 * gib, Duplicates: time.Minute},
+		{Name: work.StreamEvents, MaxBytes: 8 * share},
+		{Name: work.StreamPush, MaxBytes: 4 * share},
+		{Name: work.StreamHook, MaxBytes: 4 * share},
+		{Name: work.StreamResults, MaxBytes: 8 * share, Duplicates: time.Minute},
 	}
 }
+
+// The disk of all streams, and how many equal parts it has.
+const (
+	defaultStorage = 25 << 30
+	storageShares  = 25
+)
+
+// DeadLetterBytes is the dead letters' share of the total; 0 means the default.
+func DeadLetterBytes(total int64) int64 { return cmp.Or(total, defaultStorage) / storageShares }

@@ -73,17 +73,11 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	o, err := ch.ParseDSN(c.DSN)
-	if scheme, _, _ := strings.Cut(c.DSN, "://"); err != nil || !slices.Contains(schemes, scheme) {
-		return nil, errors.New("the address cannot be read: want clickhouse://user:password@host:9000/database or http://host:8123") // the cause may quote the password
+	o, err := parseDSN(c.DSN)
+	if err != nil {
+		return nil, err
 	}
 	s := &Store{database: o.Auth.Database, log: c.Logger, turn: make(chan struct{}, 1)}
-	if s.database == "" || s.database == "default" {
-		s.database = "chatbell"
-	}
-	if !databaseName.MatchString(s.database) {
-		return nil, fmt.Errorf("the database name %q must be letters, digits and underscores", s.database)
-	}
 	o.Auth.Database = "default" // ours may not exist yet; every name is qualified
 	o.DialTimeout, o.ReadTimeout = 5*time.Second, queryTimeout
 	o.MaxOpenConns, o.MaxIdleConns = 4, 2 // one recorder, and senders that look up repeats
@@ -104,6 +98,28 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		c.Logger.Warn("ClickHouse cannot be reached yet; results wait", "error", err)
 	}
 	return s, nil
+}
+
+// CheckDSN reports what is wrong with an address, without quoting it: it may hold a
+// password.
+func CheckDSN(dsn string) error {
+	_, err := parseDSN(dsn)
+	return err
+}
+
+// parseDSN reads an address; Auth.Database is where our tables are.
+func parseDSN(dsn string) (*ch.Options, error) {
+	o, err := ch.ParseDSN(dsn)
+	if scheme, _, _ := strings.Cut(dsn, "://"); err != nil || !slices.Contains(schemes, scheme) {
+		return nil, errors.New("the address cannot be read: want clickhouse://user:password@host:9000/database or http://host:8123") // the cause may quote the password
+	}
+	if o.Auth.Database == "" || o.Auth.Database == "default" {
+		o.Auth.Database = "chatbell"
+	}
+	if !databaseName.MatchString(o.Auth.Database) {
+		return nil, fmt.Errorf("the database name %q must be letters, digits and underscores", o.Auth.Database)
+	}
+	return o, nil
 }
 
 // Close closes the connections.

@@ -1,34 +1,97 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
-	"chatbell/internal/app"
+	"chatbell/internal/config"
 )
 
 func newCheckConfig() *cobra.Command {
 	var flags configFlags
+	var output string
+	var example bool
 	cmd := &cobra.Command{
 		Use: "check-config", Short: "Say what is wrong with a configuration, or print what it comes to",
-		Example: "  chatbell check-config --config chatbell.yaml",
+		Long: "Say all that is wrong with a configuration, each with its place and what to do, and exit 1;\n" +
+			"or print what it comes to together with the defaults, the environment and the flags, as YAML\n" +
+			"that can be read again. Secrets are printed as the env:NAME or file:PATH that they were given\n" +
+			"as, else as ***. The verdict and warnings go to stderr.",
+		Example: "  chatbell check-config --config chatbell.yaml\n" +
+			"  chatbell check-config --config chatbell.yaml --output json | jq .problems\n" +
+			"  chatbell check-config --example > chatbell.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := flags.load()
-			if err != nil {
+			stdout, stderr := cmd.OutOrStdout(), cmd.ErrOrStderr()
+			if example {
+				_, err := io.WriteString(stdout, config.Example())
 				return err
 			}
-			if err := app.Check(cfg); err != nil {
-				return err
+			switch output {
+			case "yaml":
+				cfg, err := flags.load()
+				if err != nil {
+					return err
+				}
+				return printConfig(stdout, stderr, cfg)
+			case "json":
+				return printCheck(stdout, flags.load)
 			}
-			out, err := cfg.Redacted()
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\nThe configuration is good.\n", out)
-			return err
+			return fmt.Errorf("%w: --output must be yaml or json, not %q", errWrongUse, output)
 		},
 	}
 	flags.register(cmd)
+	cmd.Flags().StringVar(&output, "output", "yaml", "yaml, or json for programs: verdict, problems, warnings and configuration")
+	cmd.Flags().BoolVar(&example, "example", false, "print an annotated configuration with every key instead")
 	return cmd
+}
+
+func printConfig(stdout, stderr io.Writer, cfg *config.Config) error {
+	text, err := cfg.Redacted()
+	if err != nil {
+		return err
+	}
+	if _, err := io.WriteString(stdout, text); err != nil {
+		return err
+	}
+	for _, w := range cfg.Warnings {
+		fmt.Fprintf(stderr, "warning: %s\n", w)
+	}
+	_, err = fmt.Fprintln(stderr, "The configuration is good.")
+	return err
+}
+
+// checked is the answer for programs.
+type checked struct {
+	Good          bool             `json:"good"`
+	Problems      []config.Problem `json:"problems"`
+	More          int              `json:"more_problems,omitempty"` // that are not listed
+	Warnings      []config.Problem `json:"warnings"`
+	Configuration json.RawMessage  `json:"configuration,omitempty"`
+}
+
+func printCheck(stdout io.Writer, load func() (*config.Config, error)) error {
+	answer := checked{Problems: []config.Problem{}, Warnings: []config.Problem{}}
+	cfg, err := load()
+	if all, ok := config.AsError(err); ok {
+		answer.Problems, answer.More = all.Problems, all.More
+		err = fmt.Errorf("the configuration has %d problems", len(all.Problems)+all.More)
+	} else if err != nil {
+		return err
+	} else {
+		answer.Good = true
+		answer.Warnings = append(answer.Warnings, cfg.Warnings...)
+		if answer.Configuration, err = cfg.RedactedJSON(); err != nil {
+			return err
+		}
+	}
+	enc := json.NewEncoder(stdout)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	if perr := enc.Encode(answer); perr != nil {
+		return perr
+	}
+	return err
 }

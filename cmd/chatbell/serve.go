@@ -26,14 +26,14 @@ func (f *configFlags) register(cmd *cobra.Command) {
 }
 
 func (f *configFlags) load() (*config.Config, error) {
-	flags := map[string]any{}
+	flags := map[string]string{}
 	if f.data != "" {
 		flags["data"] = f.data
 	}
 	if f.listen != "" {
 		flags["listen"] = f.listen
 	}
-	return config.Load(config.Options{File: f.file, Env: os.Environ(), Flags: flags})
+	return config.Load(config.Options{File: f.file, Env: os.Environ(), Flags: flags, Check: app.Check})
 }
 
 func newServe() *cobra.Command {

@@ -24,7 +24,7 @@ const metaAnalystPassword = "clickhouse_password_sha256"
 // openClickHouse starts the embedded engine, or takes the configured server, and
 // makes the recorder. The recorder waits for the database; the server does not.
 func (a *App) openClickHouse(ctx context.Context) error {
-	dsn := string(a.cfg.ClickHouse)
+	dsn := a.cfg.ClickHouse.Reveal()
 	if a.cfg.EmbeddedClickHouse() {
 		if err := a.startEngine(ctx); err != nil {
 			return err
@@ -88,8 +88,8 @@ const engineWait = 2 * time.Second
 // analystPassword is the hash of the configured password, or of one that is made at the
 // first start and shown once.
 func (a *App) analystPassword(ctx context.Context) (string, error) {
-	if a.cfg.ClickHousePassword != "" {
-		return hashHex(string(a.cfg.ClickHousePassword)), nil
+	if !a.cfg.ClickHousePassword.IsZero() {
+		return hashHex(a.cfg.ClickHousePassword.Reveal()), nil
 	}
 	kept, err := a.store.Meta(ctx, metaAnalystPassword)
 	if err == nil && kept != "" {

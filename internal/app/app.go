@@ -135,15 +135,20 @@ func (a *App) listen(ctx context.Context) (err error) {
 }
 
 func (a *App) openBroker(ctx context.Context) (err error) {
-	streams := pipeline.Streams()
+	storage := int64(a.cfg.BrokerStorage)
+	streams := pipeline.Streams(storage)
 	for i := range streams {
 		if streams[i].Name == work.StreamResults && a.opts.ResultBytes > 0 {
 			streams[i].MaxBytes = a.opts.ResultBytes
 		}
 	}
 	a.broker, err = jetstream.Open(ctx, jetstream.Config{
-		Dir: filepath.Join(a.cfg.Data, "jetstream"), URLs: a.cfg.BrokerURLs(), DedupWindow: a.cfg.DedupWindow, Streams: streams, Logger: a.log,
+		Dir: filepath.Join(a.cfg.Data, "jetstream"), URLs: a.cfg.BrokerURLs(), DedupWindow: a.cfg.DedupWindow, Streams: streams, DeadLetterBytes: pipeline.DeadLetterBytes(storage),
+		Logger: a.log,
 	})
+	if errors.Is(err, jetstream.ErrHoldsMore) {
+		return fmt.Errorf("open the broker: %w; raise broker_storage (now %s), at least until what waits is handled", err, a.cfg.BrokerStorage)
+	}
 	if err != nil {
 		return fmt.Errorf("open the broker: %w", err)
 	}

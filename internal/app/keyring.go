@@ -30,15 +30,15 @@ func newKeyring(ctx context.Context, cfg *config.Config, store interface {
 },
 ) (*keyring, error) {
 	k := &keyring{server: map[[sha256.Size]byte]chatbell.Key{}, client: map[string]clientKey{}}
-	if cfg.AdminKey != "" {
-		k.admin = hash(string(cfg.AdminKey))
+	if !cfg.AdminKey.IsZero() {
+		k.admin = hash(cfg.AdminKey.Reveal())
 	}
 	for _, n := range cfg.Networks {
 		k.all = append(k.all, n.ID)
 		for _, c := range n.Keys {
-			key := chatbell.Key{ID: c.ID, Network: n.ID, Scope: c.Scope, Hash: hash(string(c.Secret))}
+			key := chatbell.Key{ID: c.ID, Network: n.ID, Scope: c.Scope, Hash: hash(c.Secret.Reveal())}
 			if c.Scope == chatbell.ScopeClient {
-				k.client[c.ID] = clientKey{key, []byte(c.Secret)}
+				k.client[c.ID] = clientKey{key, []byte(c.Secret.Reveal())}
 			}
 			k.add(key)
 		}

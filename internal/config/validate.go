@@ -7,276 +7,211 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
-	"golang.org/x/text/language"
-
-	"chatbell"
-	"chatbell/pipeline/webhooks"
 )
 
-var idPattern = regexp.MustCompile(`^[a-z0-9_-]{1,64}$`)
-
-const idRule = "must be 1 to 64 characters of a-z, 0-9, underscore and hyphen"
-
-// check reports what is wrong with the values and how they fit together.
-func (c *Config) check(p *problems) {
+// check reports what is wrong with the values and how they fit together. What the
+// bounds of a key say has been checked when it was read.
+func (c *Config) check(p *Problems) {
 	c.checkAddresses(p)
 	c.checkParts(p)
-	c.checkTimes(p)
-	for i, f := range c.CAFiles {
-		checkFile(p, fmt.Sprintf("ca_files[%d]", i), f)
+	if !p.Has("retry.push.initial") && c.Retry.Push.Max < c.Retry.Push.Initial {
+		p.Add("retry.push.max", "must not be shorter than retry.push.initial, "+formatDuration(c.Retry.Push.Initial), "")
 	}
-	ids, keys, secrets := seen{}, seen{}, seen{}
+	if !p.Has("retry.push.initial") && c.Retry.Push.Expire < c.Retry.Push.Initial {
+		p.Add("retry.push.expire", "must not be shorter than retry.push.initial, "+formatDuration(c.Retry.Push.Initial), "")
+	}
+	for i, f := range c.CAFiles {
+		readable(p, fmt.Sprintf("ca_files[%d]", i), f)
+	}
+	readable(p, "clickhouse_engine", c.ClickHouseEngine)
+	names := &names{networks: seen{}, clientKeys: seen{}, secrets: seen{}}
+	names.secret(p, "admin_key", c.AdminKey)
+	names.secret(p, "clickhouse_password", c.ClickHousePassword)
 	for i := range c.Networks {
-		path := fmt.Sprintf("networks[%d]", i)
+		key := fmt.Sprintf("networks[%d]", i)
 		n := &c.Networks[i]
 		n.setDefaults()
-		ids.once(p, path+".id", string(n.ID), "networks")
-		n.check(p, path, c.AllowPrivateNetworks, keys, secrets)
+		n.check(p, key, c.AllowPrivateNetworks, names)
 	}
 }
 
-// seen finds names that are given twice.
+// seen finds what is given twice: by its name, the key where it was given first.
 type seen map[string]string
 
-func (s seen) once(p *problems, path, name, among string) {
-	if first, ok := s[name]; ok {
-		p.add(path, "is the same as %s; it must differ among %s", first, among)
+func (s seen) once(p *Problems, key, name, among string) {
+	if name == "" || p.Has(key) {
 		return
 	}
-	s[name] = path
+	if first, ok := s[name]; ok {
+		p.Add(key, "is the same as "+first, "it must differ among "+among)
+		return
+	}
+	s[name] = key
 }
 
-func (c *Config) checkAddresses(p *problems) {
+// names are what must differ in the whole configuration.
+type names struct{ networks, clientKeys, secrets seen }
+
+// headerSafe is what passes through an HTTP header unharmed.
+var headerSafe = regexp.MustCompile(`^[!-~]*$`)
+
+// secret checks one of those that open a door: who has one must not have another by it.
+func (n *names) secret(p *Problems, key string, s Secret) {
+	if key != "clickhouse_password" && !headerSafe.MatchString(s.Reveal()) {
+		p.Add(key, "must be letters, digits and signs of ASCII without spaces", "it is sent in an HTTP header")
+	}
+	n.secrets.once(p, key, s.Reveal(), "all keys, the admin key and the password")
+}
+
+func (c *Config) checkAddresses(p *Problems) {
 	if c.Data == "" {
-		p.add("data", "must name a folder")
+		p.Add("data", "must name a folder", "write it like ./data")
 	}
-	checkAddress(p, "listen", c.Listen)
-	if c.EmbeddedClickHouse() {
-		checkAddress(p, "clickhouse_listen", c.ClickHouseListen)
-		if c.Listen == c.ClickHouseListen && !strings.HasSuffix(c.Listen, ":0") {
-			p.add("clickhouse_listen", "is the same as listen; each needs its own")
-		}
+	listen, ok := checkAddress(p, "listen", c.Listen)
+	if !c.EmbeddedClickHouse() {
+		return
 	}
-}
-
-func checkAddress(p *problems, path, addr string) {
-	if _, port, err := net.SplitHostPort(addr); err != nil || port == "" {
-		p.add(path, "must be host:port, for example 127.0.0.1:8080, not %q", addr)
+	clickhouse, alsoOK := checkAddress(p, "clickhouse_listen", c.ClickHouseListen)
+	if ok && alsoOK && listen.overlaps(clickhouse) {
+		p.Add("clickhouse_listen", "is the same as listen", "each needs a port of its own")
 	}
 }
 
-func (c *Config) checkParts(p *problems) {
-	if c.Store != Embedded {
-		p.add("store", "must be %q; PostgreSQL is not in this build", Embedded)
+// address is host and port to listen on.
+type address struct {
+	host string
+	port uint16
+}
+
+func checkAddress(p *Problems, key, text string) (address, bool) {
+	host, port, err := net.SplitHostPort(text)
+	n, perr := strconv.ParseUint(port, 10, 16)
+	if err != nil || perr != nil {
+		p.Add(key, "must be host:port", "write it like 127.0.0.1:8080")
+		return address{}, false
 	}
-	if c.Broker != Embedded {
-		for _, u := range c.BrokerURLs() {
-			if !strings.HasPrefix(u, "nats://") && !strings.HasPrefix(u, "tls://") {
-				p.add("broker", "must be %q or addresses like nats://host:4222 with commas in between", Embedded)
-				break
-			}
+	return address{host, uint16(n)}, true
+}
+
+// overlaps reports whether both cannot be listened on.
+func (a address) overlaps(b address) bool {
+	return a.port != 0 && a.port == b.port && (a.host == b.host || a.everywhere() || b.everywhere())
+}
+
+func (a address) everywhere() bool {
+	ip, err := netip.ParseAddr(a.host)
+	return a.host == "" || err == nil && ip.IsUnspecified()
+}
+
+func (c *Config) checkParts(p *Problems) {
+	if c.Store.Reveal() != Embedded {
+		p.Add("store", "must be "+Embedded, "PostgreSQL is not in this build")
+	}
+	for _, u := range c.BrokerURLs() {
+		if !isURL(u, "nats", "tls") {
+			p.Add("broker", "must be "+Embedded+", or addresses with commas in between", "write them like nats://host:4222,nats://host2:4222")
 		}
+	}
+	if !c.EmbeddedClickHouse() && !isURL(c.ClickHouse.Reveal(), "clickhouse", "http", "https") {
+		p.Add("clickhouse", "must be "+Embedded+", or an address", "write it like clickhouse://user:password@host:9000/database or http://host:8123/database")
+	}
+	if u, err := url.Parse(c.ClickHouse.Reveal()); err == nil && databaseName.MatchString(strings.TrimPrefix(u.Path, "/")) {
+		c.ClickHouse.plain = []string{strings.TrimPrefix(u.Path, "/")}
+	}
+	if !userName.MatchString(c.ClickHouseUser) {
+		p.Add("clickhouse_user", "must be 1 to 64 letters, digits, underscores and hyphens", "write it like analyst")
+	}
+}
+
+var (
+	databaseName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	userName     = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+)
+
+// isURL reports whether a text is an address with one of the schemes. The text is not
+// quoted anywhere: it can hold a password.
+func isURL(text string, schemes ...string) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	for _, s := range schemes {
+		if u.Scheme == s {
+			return true
+		}
+	}
+	return false
+}
+
+// warn notes what is odd, but no mistake.
+func (c *Config) warn(p *Problems) {
+	warn := func(key, detail, mend string) {
+		at := p.place(key)
+		at.value = ""
+		c.Warnings = append(c.Warnings, problemAt(at, key, detail, mend))
 	}
 	if !c.EmbeddedClickHouse() {
-		u, err := url.Parse(string(c.ClickHouse))
-		if err != nil || u.Host == "" || u.Scheme != "clickhouse" && u.Scheme != "http" && u.Scheme != "https" {
-			p.add("clickhouse", "must be %q, clickhouse://user:password@host:9000/database or http://…", Embedded)
+		for _, key := range []string{"clickhouse_listen", "clickhouse_user", "clickhouse_password", "clickhouse_engine"} {
+			if p.Given(key) {
+				warn(key, "has no effect, because clickhouse is not "+Embedded, "remove the key")
+			}
 		}
 	}
-	if c.Durability != "page-cache" {
-		p.add("durability", "must be page-cache; fsync is not in this build")
+	if c.Broker.Reveal() != Embedded && c.Durability == "page-cache" && p.Given("durability") {
+		warn("durability", "has no effect, because broker is not "+Embedded, "remove the key; the broker decides")
 	}
-	if c.ClickHouseUser == "" {
-		p.add("clickhouse_user", "must not be empty")
-	}
-}
-
-func (c *Config) checkTimes(p *problems) {
-	positive := func(path string, ok bool) {
-		if !ok {
-			p.add(path, "must be longer than 0, for example 30s")
+	for i := range c.Networks {
+		for j, k := range c.Networks[i].Keys {
+			if k.Scope == "client" && len(k.Secret.Reveal()) < hmacKey {
+				warn(fmt.Sprintf("networks[%d].keys[%d].secret", i, j), fmt.Sprintf("is shorter than the %d characters that RFC 7518 asks for", hmacKey),
+					"some libraries refuse to sign tokens with it; take a longer one")
+			}
 		}
 	}
-	positive("shutdown_timeout", c.ShutdownTimeout > 0)
-	positive("dedup_window", c.DedupWindow > 0)
-	positive("retry.push.initial", c.Retry.Push.Initial > 0)
-	positive("retry.push.max", c.Retry.Push.Max > 0)
-	positive("retry.push.expire", c.Retry.Push.Expire > 0)
-	if c.Retry.Push.Max < c.Retry.Push.Initial {
-		p.add("retry.push.max", "must not be shorter than retry.push.initial")
-	}
-	for i, d := range c.Retry.Webhooks {
-		positive(fmt.Sprintf("retry.webhooks[%d]", i), d > 0)
-	}
+	c.warnOpenFile(p, warn)
 }
 
-func checkFile(p *problems, path, file string) {
+// hmacKey is how long a key of HS256 has to be (RFC 7518, 3.2).
+const hmacKey = 32
+
+// warnOpenFile warns when the file holds a secret and others can read it.
+func (c *Config) warnOpenFile(p *Problems, warn func(key, detail, mend string)) {
+	file := p.origins[""].file
 	if file == "" {
-		p.add(path, "must name a file")
 		return
 	}
-	if _, err := os.Stat(file); err != nil {
-		p.add(path, "cannot be read: %v", err)
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm()&0o004 == 0 {
+		return
 	}
-}
-
-func (n *Network) setDefaults() {
-	if n.DefaultLocale == "" {
-		n.DefaultLocale = "en"
-	}
-	if n.Delivery == "" {
-		n.Delivery = chatbell.DeliverDirect
-	}
-	for i := range n.Keys {
-		if n.Keys[i].Scope == "" {
-			n.Keys[i].Scope = chatbell.ScopeServer
-		}
-	}
-	for i := range n.APNs {
-		if n.APNs[i].Endpoint == "" {
-			n.APNs[i].Endpoint = "production"
-		}
-	}
-	for i := range n.Webhooks {
-		w := &n.Webhooks[i]
-		if len(w.Events) == 0 {
-			w.Events = []string{"*"}
-		}
-		if len(w.Signature) == 0 {
-			w.Signature = []string{webhooks.SignatureStandard}
+	for key, s := range c.secrets() {
+		if s.value != "" && s.ref == "" && p.origins[key].file != "" {
+			warn(key, "is a secret in a file that every user of this machine can read", "run chmod 600 "+file+", or give it as env:NAME or file:PATH")
+			return // once is enough
 		}
 	}
 }
 
-func (n *Network) check(p *problems, path string, private []netip.Prefix, keys, secrets seen) {
-	if !idPattern.MatchString(string(n.ID)) {
-		p.add(path+".id", idRule)
-	}
-	if _, err := language.Parse(n.DefaultLocale); err != nil {
-		p.add(path+".default_locale", "must be a BCP 47 language tag, for example en or pt-BR")
-	}
-	switch n.Delivery {
-	case chatbell.DeliverDirect, chatbell.DeliverWebhook, chatbell.DeliverBoth:
-	default:
-		p.add(path+".delivery", "must be direct, webhook or both, not %q", n.Delivery)
-	}
-	n.checkKeys(p, path, keys, secrets)
-	n.checkCredentials(p, path)
-	n.checkWebhooks(p, path, private)
-}
-
-// minSecret keeps guessable keys out: 16 characters of a random alphabet are enough.
-const minSecret = 16
-
-func (n *Network) checkKeys(p *problems, path string, keys, secrets seen) {
-	for i, k := range n.Keys {
-		at := fmt.Sprintf("%s.keys[%d]", path, i)
-		if !idPattern.MatchString(k.ID) {
-			p.add(at+".id", idRule)
+// secrets are all secrets by key, in the order of the file.
+func (c *Config) secrets() func(yield func(string, hidden) bool) {
+	return func(yield func(string, hidden) bool) {
+		if !yield("admin_key", c.AdminKey.hidden) || !yield("clickhouse_password", c.ClickHousePassword.hidden) {
+			return
 		}
-		scope := k.ID
-		if k.Scope == chatbell.ScopeServer {
-			scope = string(n.ID) + "/" + k.ID // a client key's id alone names its network in a token
-		}
-		keys.once(p, at+".id", scope, "keys")
-		if k.Scope != chatbell.ScopeServer && k.Scope != chatbell.ScopeClient {
-			p.add(at+".scope", "must be server or client, not %q", k.Scope)
-		}
-		if len(k.Secret) < minSecret {
-			p.add(at+".secret", "must have at least %d characters", minSecret)
-			continue
-		}
-		secrets.once(p, at+".secret", string(k.Secret), "all keys")
-	}
-}
-
-func (n *Network) checkCredentials(p *problems, path string) {
-	bundles, apps := seen{}, seen{}
-	for i, a := range n.APNs {
-		at := fmt.Sprintf("%s.apns[%d]", path, i)
-		for _, f := range []struct{ key, value string }{{"bundle_id", a.BundleID}, {"key_id", a.KeyID}, {"team_id", a.TeamID}} {
-			if f.value == "" {
-				p.add(at+"."+f.key, "must not be empty")
+		for i := range c.Networks {
+			n := &c.Networks[i]
+			for j := range n.Keys {
+				if !yield(fmt.Sprintf("networks[%d].keys[%d].secret", i, j), n.Keys[j].Secret.hidden) {
+					return
+				}
 			}
-		}
-		bundles.once(p, at+".bundle_id", a.BundleID, "the network's apns")
-		if a.Endpoint != "production" && a.Endpoint != "sandbox" {
-			checkURL(p, at+".endpoint", a.Endpoint, "production, sandbox or an https URL", "https")
-		}
-		checkFile(p, at+".key_file", a.KeyFile)
-		checkCA(p, at, a.CAFile)
-	}
-	for i, f := range n.FCM {
-		at := fmt.Sprintf("%s.fcm[%d]", path, i)
-		if f.App == "" {
-			p.add(at+".app", "must not be empty")
-		}
-		apps.once(p, at+".app", f.App, "the network's fcm")
-		if f.Endpoint != "" {
-			checkURL(p, at+".endpoint", f.Endpoint, "an http or https URL without /v1", "https", "http")
-		}
-		checkFile(p, at+".credentials_file", f.CredentialsFile)
-		checkCA(p, at, f.CAFile)
-	}
-}
-
-func checkCA(p *problems, at, file string) {
-	if file != "" {
-		checkFile(p, at+".ca_file", file)
-	}
-}
-
-func checkURL(p *problems, path, raw, want string, schemes ...string) {
-	u, err := url.Parse(raw)
-	if err == nil && u.Host != "" {
-		for _, s := range schemes {
-			if u.Scheme == s {
-				return
+			for j := range n.Webhooks {
+				if !yield(fmt.Sprintf("networks[%d].webhooks[%d].secret", i, j), n.Webhooks[j].Secret.hidden) {
+					return
+				}
 			}
 		}
 	}
-	p.add(path, "must be %s, not %q", want, raw)
-}
-
-// maxWebhooks is how many endpoints a network may have, as at Amity.
-const maxWebhooks = 10
-
-func (n *Network) checkWebhooks(p *problems, path string, private []netip.Prefix) {
-	if len(n.Webhooks) > maxWebhooks {
-		p.add(path+".webhooks", "must be at most %d", maxWebhooks)
-	}
-	if len(n.Webhooks) == 0 && n.Delivery != chatbell.DeliverDirect {
-		p.add(path+".webhooks", "must not be empty when delivery is %s", n.Delivery)
-	}
-	ids := seen{}
-	for i, w := range n.Webhooks {
-		at := fmt.Sprintf("%s.webhooks[%d]", path, i)
-		if !idPattern.MatchString(string(w.ID)) {
-			p.add(at+".id", idRule)
-		}
-		ids.once(p, at+".id", string(w.ID), "the network's webhooks")
-		if err := webhooks.CheckURL(w.URL, private); err != nil {
-			p.add(at+".url", "%v", err)
-		}
-		if err := webhooks.CheckSecret(string(w.Secret)); err != nil {
-			p.add(at+".secret", "%v", err)
-		}
-		for j, s := range w.Signature {
-			if s != webhooks.SignatureStandard && s != webhooks.SignatureAmity {
-				p.add(fmt.Sprintf("%s.signature[%d]", at, j), "must be standard or amity, not %q", s)
-			}
-		}
-	}
-}
-
-// Redacted is the whole configuration as YAML, with every secret hidden.
-func (c *Config) Redacted() (string, error) {
-	out, err := yaml.Marshal(c)
-	if err != nil {
-		return "", fmt.Errorf("print configuration: %w", err)
-	}
-	return string(out), nil
 }

@@ -55,6 +55,8 @@ type Config struct {
 	Replicas int
 	// Streams are made, or brought to these settings, when the broker is opened.
 	Streams []Stream
+	// DeadLetterBytes bounds the dead letters on disk; default 1 GiB.
+	DeadLetterBytes int64
 	// AutoCreate makes a stream for a topic that has none when it is first used.
 	AutoCreate bool
 	Logger     *slog.Logger
@@ -119,7 +121,7 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 		jetstream.WithPublishAsyncTimeout(publishTimeout), jetstream.WithDefaultTimeout(publishTimeout)); err != nil {
 		return nil, fmt.Errorf("open jetstream: %w", err)
 	}
-	for _, s := range slices.Concat(cfg.Streams, []Stream{deadLetters}) {
+	for _, s := range slices.Concat(cfg.Streams, []Stream{cfg.deadLetters()}) {
 		if err := b.ensure(ctx, s.Name); err != nil {
 			return nil, err
 		}

@@ -33,11 +33,13 @@ const gib = 1 << 30
 
 // deadLetters is the stream of dead letters. Nobody publishes the same id twice there, and
 // the newest failure says more than the oldest.
-var deadLetters = Stream{Name: DeadLetters, MaxBytes: gib, Duplicates: time.Minute, DiscardOld: true}
+func (c *Config) deadLetters() Stream {
+	return Stream{Name: DeadLetters, MaxBytes: cmp.Or(c.DeadLetterBytes, gib), Duplicates: time.Minute, DiscardOld: true}
+}
 
 // stream finds what a stream is to be made with. One that is made on demand has the defaults.
 func (c *Config) stream(name string) Stream {
-	for _, s := range slices.Concat(c.Streams, []Stream{deadLetters}) {
+	for _, s := range slices.Concat(c.Streams, []Stream{c.deadLetters()}) {
 		if s.Name == name {
 			return s
 		}
@@ -63,8 +65,33 @@ func (b *Broker) ensureStream(ctx context.Context, name string) error {
 	if want.DiscardOld {
 		cfg.Discard = jetstream.DiscardOld
 	}
+	if err := b.checkRoom(ctx, &cfg); err != nil {
+		return err
+	}
 	if _, err := b.js.CreateOrUpdateStream(ctx, cfg); err != nil {
 		return fmt.Errorf("create stream %s: %w", name, err)
+	}
+	return nil
+}
+
+// ErrHoldsMore says that a stream holds more than it should be bounded by.
+var ErrHoldsMore = errors.New("the stream holds more than its new limit")
+
+// checkRoom refuses a limit below what a stream holds: the broker would drop the oldest
+// messages, which nobody may have handled.
+func (b *Broker) checkRoom(ctx context.Context, want *jetstream.StreamConfig) error {
+	if want.Discard == jetstream.DiscardOld {
+		return nil
+	}
+	s, err := b.js.Stream(ctx, want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("stream %s: %w", want.Name, asUnavailable(err))
+	}
+	if held := s.CachedInfo().State.Bytes; held > uint64(want.MaxBytes) { //nolint:gosec // it is positive
+		return fmt.Errorf("stream %s: %w: %d bytes, more than %d", want.Name, ErrHoldsMore, held, want.MaxBytes)
 	}
 	return nil
 }

@@ -89,10 +89,36 @@ func (s *Signer) addStandard(secret string) error {
 	return nil
 }
 
-// CheckSecret reports what is wrong with an endpoint's secret, without quoting it.
-func CheckSecret(secret string) error {
-	_, err := NewSigner([]string{SignatureStandard}, secret)
-	return err
+// Bounds of an endpoint's secret. Standard Webhooks asks for 24 to 64 bytes behind
+// whsec_; Amity asks for nothing, and 16 characters are what we ask of every key.
+const (
+	minStandardBytes = 24
+	maxStandardBytes = 64
+	minAmityLength   = 16
+)
+
+// CheckSecret reports what is wrong with a secret for the signatures asked for (none
+// means standard), without quoting it. [NewSigner] takes more, because it also signs
+// with secrets that were made elsewhere; this is for those that are given to chatbell.
+func CheckSecret(signatures []string, secret string) error {
+	if len(signatures) > 0 && !slices.Contains(signatures, SignatureStandard) {
+		if len(secret) < minAmityLength {
+			return fmt.Errorf("must have at least %d characters", minAmityLength)
+		}
+		return nil
+	}
+	encoded, ok := strings.CutPrefix(secret, secretPrefix)
+	if !ok {
+		return fmt.Errorf("must be %s and the base64 of %d to %d random bytes, for Standard Webhooks' signature", secretPrefix, minStandardBytes, maxStandardBytes)
+	}
+	key, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return fmt.Errorf("must have base64 after %s (A-Z, a-z, 0-9, + and /, filled up with = to a multiple of 4)", secretPrefix)
+	}
+	if len(key) < minStandardBytes || len(key) > maxStandardBytes {
+		return fmt.Errorf("must have %d to %d bytes after %s, has %d", minStandardBytes, maxStandardBytes, secretPrefix, len(key))
+	}
+	return nil
 }
 
 // NewSecret makes a secret in the form of the Standard Webhooks specification: whsec_

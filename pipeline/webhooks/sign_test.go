@@ -1,10 +1,12 @@
 package webhooks_test
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,17 +101,43 @@ func TestSignerRotation(t *testing.T) {
 	}
 }
 
+// What is taken works in the libraries of Standard Webhooks; what is refused is not
+// quoted.
 func TestCheckSecret(t *testing.T) {
-	for secret, ok := range map[string]bool{
-		"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw": true, "anything else": true,
-		"": false, "whsec_": false, "whsec_***": false,
+	whsec := func(n int) string { return "whsec_" + base64.StdEncoding.EncodeToString(make([]byte, n)) }
+	standard, amity := []string{"standard"}, []string{"amity"}
+	for _, c := range []struct {
+		signatures []string
+		secret     string
+		want       string // empty: it is taken
+	}{
+		{nil, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", ""},
+		{standard, whsec(24), ""},
+		{standard, whsec(64), ""},
+		{[]string{"standard", "amity"}, whsec(32), ""},
+		{amity, "anything of 16 c", ""},
+		{standard, "", "must be whsec_"},
+		{nil, "anything else, but long", "must be whsec_"},
+		{[]string{"amity", "standard"}, "anything else, but long", "must be whsec_"},
+		{standard, "whsec_", "must have 24 to 64 bytes after whsec_, has 0"},
+		{standard, "whsec_***", "must have base64"},
+		{standard, "whsec_" + base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{0xff}, 25)), "must have base64"},
+		{standard, whsec(23), "has 23"},
+		{standard, whsec(65), "has 65"},
+		{amity, "only fifteen...", "at least 16"},
+		{amity, "", "at least 16"},
 	} {
-		err := webhooks.CheckSecret(secret)
-		if (err == nil) != ok {
-			t.Errorf("CheckSecret(%q) = %v", secret, err)
+		err := webhooks.CheckSecret(c.signatures, c.secret)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("CheckSecret(%q, %q) = %v, want %q", c.signatures, c.secret, err, c.want)
 		}
-		if err != nil && strings.Contains(err.Error(), "***") {
+		if err != nil && len(c.secret) > 10 && strings.Contains(err.Error(), c.secret) {
 			t.Errorf("%q quotes the secret", err)
+		}
+		if err == nil && !slices.Equal(c.signatures, amity) {
+			if _, err := standardwebhooks.NewWebhook(c.secret); err != nil {
+				t.Errorf("%q is taken, but receivers cannot read it: %v", c.secret, err)
+			}
 		}
 	}
 	if _, err := webhooks.NewSigner([]string{"md5"}, "x"); err == nil {

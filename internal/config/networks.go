@@ -1,0 +1,142 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+
+	"golang.org/x/text/language"
+
+	"chatbell"
+	"chatbell/pipeline/webhooks"
+)
+
+var idPattern = regexp.MustCompile(`^[a-z0-9_-]{1,64}$`)
+
+func checkID(p *Problems, key, id string) {
+	if id != "" && !idPattern.MatchString(id) {
+		p.Add(key, "must be 1 to 64 characters of a-z, 0-9, underscore and hyphen", "")
+	}
+}
+
+// setDefaults fills in what the file left out. Keep it equal to the defaults in the
+// table; a test compares them.
+func (n *Network) setDefaults() {
+	if n.DefaultLocale == "" {
+		n.DefaultLocale = "en"
+	}
+	if n.Delivery == "" {
+		n.Delivery = chatbell.DeliverDirect
+	}
+	for i := range n.Keys {
+		if n.Keys[i].Scope == "" {
+			n.Keys[i].Scope = chatbell.ScopeServer
+		}
+	}
+	for i := range n.APNs {
+		if n.APNs[i].Endpoint == "" {
+			n.APNs[i].Endpoint = "production"
+		}
+	}
+	for i := range n.Webhooks {
+		w := &n.Webhooks[i]
+		if len(w.Events) == 0 {
+			w.Events = []string{"*"}
+		}
+		if len(w.Signature) == 0 {
+			w.Signature = []string{webhooks.SignatureStandard}
+		}
+		w.URL.plain = []string{string(n.ID), string(w.ID)}
+	}
+}
+
+func (n *Network) check(p *Problems, key string, private []netip.Prefix, all *names) {
+	checkID(p, key+".id", string(n.ID))
+	all.networks.once(p, key+".id", string(n.ID), "networks")
+	if _, err := language.Parse(n.DefaultLocale); err != nil {
+		p.Add(key+".default_locale", "must be a language tag (BCP 47)", "write it like en or pt-BR")
+	}
+	n.checkKeys(p, key, all)
+	n.checkAPNs(p, key)
+	n.checkFCM(p, key)
+	n.checkWebhooks(p, key, private)
+}
+
+func (n *Network) checkKeys(p *Problems, key string, all *names) {
+	own := seen{}
+	for i, k := range n.Keys {
+		at := fmt.Sprintf("%s.keys[%d]", key, i)
+		checkID(p, at+".id", k.ID)
+		own.once(p, at+".id", k.ID, "the network's keys")
+		if k.Scope == chatbell.ScopeClient { // whose id alone names its network in a token
+			all.clientKeys.once(p, at+".id", k.ID, "the client keys of all networks")
+		}
+		all.secret(p, at+".secret", k.Secret)
+	}
+}
+
+func (n *Network) checkAPNs(p *Problems, key string) {
+	bundles := seen{}
+	for i, a := range n.APNs {
+		at := fmt.Sprintf("%s.apns[%d]", key, i)
+		bundles.once(p, at+".bundle_id", a.BundleID, "the network's apns")
+		if a.Endpoint != "production" && a.Endpoint != "sandbox" && !isURL(a.Endpoint, "https") {
+			p.Add(at+".endpoint", "must be production, sandbox or an address that begins with https://", "")
+		}
+		readable(p, at+".key_file", a.KeyFile)
+		readable(p, at+".ca_file", a.CAFile)
+	}
+}
+
+func (n *Network) checkFCM(p *Problems, key string) {
+	apps := seen{}
+	for i, f := range n.FCM {
+		at := fmt.Sprintf("%s.fcm[%d]", key, i)
+		apps.once(p, at+".app", f.App, "the network's fcm")
+		if f.Endpoint != "" && !isURL(f.Endpoint, "https", "http") {
+			p.Add(at+".endpoint", "must be an address that begins with https:// or http://, without /v1", "")
+		}
+		readable(p, at+".credentials_file", f.CredentialsFile)
+		readable(p, at+".ca_file", f.CAFile)
+	}
+}
+
+// eventName is what an endpoint may ask for: a type of ours, an event's name at Amity,
+// or all.
+var eventName = regexp.MustCompile(`^(\*|[A-Za-z0-9._-]{1,64})$`)
+
+func (n *Network) checkWebhooks(p *Problems, key string, private []netip.Prefix) {
+	if len(n.Webhooks) == 0 && (n.Delivery == chatbell.DeliverWebhook || n.Delivery == chatbell.DeliverBoth) {
+		at := p.place(key + ".delivery")
+		at.value = ""
+		p.add(at, key+".webhooks", "must not be empty when delivery is "+string(n.Delivery), "add a webhook, or set delivery to direct")
+	}
+	ids := seen{}
+	for i := range n.Webhooks {
+		w := &n.Webhooks[i]
+		at := fmt.Sprintf("%s.webhooks[%d]", key, i)
+		checkID(p, at+".id", string(w.ID))
+		ids.once(p, at+".id", string(w.ID), "the network's webhooks")
+		if !w.URL.IsZero() && !p.Has(at+".url") {
+			if err := webhooks.CheckURL(w.URL.Reveal(), private); err != nil {
+				p.Add(at+".url", err.Error(), "")
+			}
+		}
+		if !w.Secret.IsZero() && !p.Has(at+".secret") && !p.Has(at+".signature") {
+			if err := webhooks.CheckSecret(w.Signature, w.Secret.Reveal()); err != nil {
+				p.Add(at+".secret", err.Error(), "make one with: chatbell secret")
+			}
+		}
+		for j, e := range w.Events {
+			if !eventName.MatchString(e) {
+				p.Add(fmt.Sprintf("%s.events[%d]", at, j), "must be an event's type or \"*\"", "write it like message.created")
+			}
+		}
+		for j, s := range w.Signature {
+			if slices.Contains(w.Signature[:j], s) {
+				p.Add(fmt.Sprintf("%s.signature[%d]", at, j), "is given twice", "keep one")
+			}
+		}
+	}
+}
