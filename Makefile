@@ -1,7 +1,7 @@
 # chatbell: the commands a developer needs. "make help" lists them.
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
-.PHONY: help setup build demo test check bench fuzz clean
+.PHONY: help setup build demo test quick flaky check bench fuzz clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -17,6 +17,12 @@ demo: build ## play a day of chat on simulated phones (KEEP=1 leaves it running)
 
 test: setup ## run all tests with the race detector
 	@go test -race -timeout 20m ./...
+
+quick: setup ## run the tests of the inner loop: all but test/, without the race detector
+	@go test -timeout 5m $$(go list ./... | grep -v '/test/')
+
+flaky: setup ## run the tests N times, half of them beside two busy loops (PKG=./... by default)
+	@scripts/repeat $(or $(N),20) $(or $(PKG),./...)
 
 check: setup ## format, vet, lint, conventions
 	@scripts/check

@@ -12,6 +12,7 @@ import (
 
 	"chatbell"
 	"chatbell/analytics"
+	"chatbell/analytics/clickhouse/clickhousetest"
 	"chatbell/internal/store/sqlite"
 )
 
@@ -54,7 +55,7 @@ func (k *killer) Insert(ctx context.Context, token string, rows *chatbell.Result
 // The engine is killed while the recorder works, and the recorder is stopped and
 // another made: with the real cursor and the real tables, each row is there once.
 func TestEngineIsKilled(t *testing.T) {
-	k := &killer{realTables: newReal(t), t: t}
+	k := &killer{realTables: newReal(t, clickhousetest.Start(t)), t: t}
 	db, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(t.TempDir(), "store.db")})
 	if err != nil {
 		t.Fatal(err)

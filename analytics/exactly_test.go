@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"chatbell"
+	"chatbell/analytics/clickhouse/clickhousetest"
 )
 
 // half is a first or second half of the story that is told below, with gaps between
@@ -68,7 +69,7 @@ func story(t *testing.T, db tables, fault int, crash bool) (where string) {
 // Whichever step fails, before it was done or after, and whether the process goes on or
 // another takes over: each row is there once.
 func TestExactlyOnceWithAFaultAtEachStep(t *testing.T) {
-	engine := newReal(t)
+	engine := newReal(t, clickhousetest.Shared(t))
 	for name, tc := range map[string]struct {
 		crash bool
 		db    func() tables
@@ -160,7 +161,7 @@ func TestExactlyOnceProperty(t *testing.T) {
 
 // The same on the engine, with fewer stories, because each takes a while.
 func TestExactlyOncePropertyOnTheEngine(t *testing.T) {
-	db := newReal(t)
+	db := newReal(t, clickhousetest.Shared(t))
 	checks := flag.Lookup("rapid.checks")
 	before := checks.Value.String()
 	if err := checks.Value.Set("10"); err != nil {

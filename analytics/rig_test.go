@@ -216,9 +216,8 @@ type realTables struct {
 	engine *clickhousetest.Engine
 }
 
-func newReal(t *testing.T) *realTables {
+func newReal(t *testing.T, e *clickhousetest.Engine) *realTables {
 	t.Helper()
-	e := clickhousetest.Start(t)
 	s, err := clickhouse.Open(t.Context(), clickhouse.Config{DSN: e.DSN()})
 	if err != nil {
 		t.Fatal(err)
@@ -232,10 +231,10 @@ func newReal(t *testing.T) *realTables {
 }
 
 func (r *realTables) lines(network chatbell.NetworkID) []string {
-	answer := r.engine.Query(strings.ReplaceAll(`SELECT concat('d ', toString(delivery_id), ' ', toString(replay)) FROM chatbell.deliveries WHERE network = $
-		UNION ALL SELECT concat('a ', toString(delivery_id), ' ', toString(number)) FROM chatbell.attempts WHERE network = $
-		UNION ALL SELECT concat('e ', network, ' ', event_id) FROM chatbell.events WHERE network = $
-		UNION ALL SELECT concat('roll-up ', toString(sum(deliveries)), ' ', toString(sum(latency_ms_sum))) FROM chatbell.deliveries_hourly WHERE network = $ GROUP BY network`,
+	answer := r.engine.Query(strings.ReplaceAll(`SELECT concat('d ', toString(delivery_id), ' ', toString(replay)) FROM {db}.deliveries WHERE network = $
+		UNION ALL SELECT concat('a ', toString(delivery_id), ' ', toString(number)) FROM {db}.attempts WHERE network = $
+		UNION ALL SELECT concat('e ', network, ' ', event_id) FROM {db}.events WHERE network = $
+		UNION ALL SELECT concat('roll-up ', toString(sum(deliveries)), ' ', toString(sum(latency_ms_sum))) FROM {db}.deliveries_hourly WHERE network = $ GROUP BY network`,
 		"$", "'"+string(network)+"'"))
 	var out []string
 	if answer != "" {

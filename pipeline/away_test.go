@@ -5,8 +5,8 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
-	"time"
 
+	"chatbell/internal/polltest"
 	"chatbell/pipeline"
 	"chatbell/pipeline/jetstream"
 )
@@ -36,11 +36,12 @@ func TestBacklogWaitsForRecords(t *testing.T) {
 		c.Recorded = &recordsAway{stage: s}
 		c.Subscribe = s.subscribe(2)
 	})
-	for deadline := time.Now().Add(30 * time.Second); len(s.phone.all()) == 0; <-time.After(10 * time.Millisecond) {
+	polltest.Until(t, "the phone is told", func() bool {
 		dead, err := s.broker.LastSequence(t.Context(), jetstream.DeadLetters)
 		check(t, err)
-		if dead > 0 || time.Now().After(deadline) {
+		if dead > 0 {
 			t.Fatalf("the event was given up: %d dead letters", dead)
 		}
-	}
+		return len(s.phone.all()) > 0
+	})
 }

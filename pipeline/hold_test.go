@@ -2,7 +2,8 @@ package pipeline_test
 
 import (
 	"testing"
-	"time"
+
+	"chatbell/internal/polltest"
 )
 
 // Nothing is sent while there is no room to write down what came of it; then all of it
@@ -18,14 +19,7 @@ func TestHeldWithoutRoom(t *testing.T) {
 		return nil
 	}
 	s.post(created("1", "a", "a", "b"), text("2", "a", "one"), text("3", "a", "two"))
-	deadline := time.After(30 * time.Second)
-	for !s.paused() || s.asked.Load() < 3 { // it has looked again
-		select {
-		case <-deadline:
-			t.Fatal("sending never paused")
-		case <-time.After(time.Millisecond):
-		}
-	}
+	polltest.Until(t, "sending pauses, and looks again", func() bool { return s.paused() && s.asked.Load() >= 3 })
 	s.full.Store(false)
 	s.wait(6)
 	sent := s.phone.all()

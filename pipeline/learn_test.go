@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chatbell"
+	"chatbell/internal/polltest"
 	"chatbell/internal/store"
 	"chatbell/pipeline"
 	"chatbell/pipeline/deliver"
@@ -42,18 +43,11 @@ func TestDeadTokenIsToldAfterAll(t *testing.T) {
 	}
 	s.device("b", "tb", "")
 	s.post(created("1", "a", "b"))
-	for deadline := time.Now().Add(10 * time.Second); ; <-time.After(10 * time.Millisecond) {
+	polltest.Until(t, "the customer is told", func() bool {
 		s.hook.mu.Lock()
-		n := len(s.hook.calls)
-		s.hook.mu.Unlock()
-		if n > 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			left, _ := s.store.Devices(t.Context(), "acme", deviceFilter("b"))
-			t.Fatalf("the customer was never told; %d devices are left", len(left))
-		}
-	}
+		defer s.hook.mu.Unlock()
+		return len(s.hook.calls) > 0
+	})
 }
 
 // panics is a provider's client with a mistake.
@@ -109,16 +103,12 @@ func TestAcceptedBesideDeadToken(t *testing.T) {
 	s.device("b", "dead", "")
 	s.device("c", "good", "")
 	s.post(created("1", "a", "b", "c"))
-	for deadline := time.Now().Add(10 * time.Second); ; <-time.After(10 * time.Millisecond) {
-		if left, err := s.store.Devices(t.Context(), "acme", deviceFilter("b")); err != nil || len(left) == 0 {
-			check(t, err)
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Error("the dead token was never removed")
-			break
-		}
-	}
+	polltest.Until(t, "the dead token is removed", func() bool {
+		left, err := s.store.Devices(t.Context(), "acme", deviceFilter("b"))
+		check(t, err)
+		return len(left) == 0
+	})
+	s.until("nothing is left to do", s.idle)
 	s.wait(2)
 	if n := len(s.phone.all()); n != 1 {
 		t.Errorf("the other phone accepted %d times, want once", n)

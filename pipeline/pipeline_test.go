@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"chatbell"
+	"chatbell/internal/polltest"
 	"chatbell/internal/store/sqlite"
 	"chatbell/pipeline"
 	"chatbell/pipeline/deliver"
@@ -111,6 +112,7 @@ type stage struct {
 	hook    *hook
 	results chatbell.Results
 	next    uint64
+	reading sync.Mutex  // one goroutine may read a stream
 	full    atomic.Bool // no room for results
 	asked   atomic.Int32
 	paused  func() bool
@@ -249,18 +251,53 @@ func (s *stage) wait(n int) {
 // until reads results until they are what is wanted.
 func (s *stage) until(what string, ok func() bool) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), polltest.Patience)
 	defer cancel()
 	for !ok() {
-		records, err := s.broker.Read(ctx, work.StreamResults, s.next, 1000, time.Second)
-		if err != nil {
-			s.t.Fatalf("%s: %d deliveries and %d attempts have come: %v", what, len(s.results.Deliveries), len(s.results.Attempts), err)
-		}
-		for _, r := range records {
-			check(s.t, rowcodec.Append(&s.results, r.Payload))
-			s.next = r.Sequence + 1
+		s.read(ctx, what, 100*time.Millisecond)
+	}
+	s.read(ctx, what, 0)
+}
+
+// read reads the results that have come.
+func (s *stage) read(ctx context.Context, what string, wait time.Duration) {
+	s.t.Helper()
+	s.reading.Lock()
+	records, err := s.broker.Read(ctx, work.StreamResults, s.next, 1000, wait)
+	s.reading.Unlock()
+	if err != nil {
+		s.t.Fatalf("%s: %d deliveries and %d attempts have come: %v", what, len(s.results.Deliveries), len(s.results.Attempts), err)
+	}
+	for _, r := range records {
+		check(s.t, rowcodec.Append(&s.results, r.Payload))
+		s.next = r.Sequence + 1
+	}
+}
+
+// idle reports whether nothing is in hand, waits, or is to be tried again: what has not
+// happened by then never will. Work goes from the streams to the table of what waits,
+// and back: it is in one of them at any time.
+func (s *stage) idle() bool {
+	s.t.Helper()
+	began := time.Now()
+	if s.waits() {
+		return false
+	}
+	for stream, durable := range map[string]string{work.StreamEvents: "match", work.StreamPush: "push", work.StreamHook: "hook"} {
+		backlog, err := s.broker.Backlog(s.t.Context(), stream, durable)
+		check(s.t, err)
+		if backlog.Pending+backlog.InFlight > 0 || backlog.At.Before(began) { // an answer may be some moments old
+			return false
 		}
 	}
+	return !s.waits()
+}
+
+func (s *stage) waits() bool {
+	s.t.Helper()
+	_, waits, err := s.store.NextLater(s.t.Context())
+	check(s.t, err)
+	return waits
 }
 
 // outcomes are the rows in short: user, target, outcome, level, reason.

@@ -21,8 +21,8 @@ func key(n int) analytics.EventKey {
 // Known and Recorded tell the rows that are there from those that are not, also when
 // there are more than one query asks for.
 func TestKnownAndRecorded(t *testing.T) {
-	e := clickhousetest.Start(t)
-	s := open(t, e, "chatbell")
+	e := clickhousetest.Shared(t)
+	s := open(t, e)
 	const n = 2*lookupPage + 7
 	there := rows(0, n)
 	// A replay is a row of its own, and no normal life; so is the attempt after the first.
@@ -78,8 +78,8 @@ func TestKnownAndRecorded(t *testing.T) {
 }
 
 func TestLookupOfNothing(t *testing.T) {
-	e := clickhousetest.Start(t)
-	s := open(t, e, "chatbell")
+	e := clickhousetest.Shared(t)
+	s := open(t, e)
 	known, err := s.Known(t.Context(), &chatbell.Results{})
 	if err != nil || len(known.Deliveries)+len(known.Attempts)+len(known.Events) != 0 || known.Deliveries == nil || known.Attempts == nil || known.Events == nil {
 		t.Errorf("known of nothing: %v, %v; want maps that can be written to", known, err)
@@ -90,13 +90,13 @@ func TestLookupOfNothing(t *testing.T) {
 	if err := s.Insert(t.Context(), "token", &chatbell.Results{}); err != nil {
 		t.Error(err)
 	}
-	same(t, e, "SELECT count() FROM chatbell.deliveries", "0")
+	same(t, e, "SELECT count() FROM {db}.deliveries", "0")
 }
 
 // The longest ids that a backend may choose, a page full of them, fit a query's text.
 func TestKnownEventsWithLongIDs(t *testing.T) {
-	e := clickhousetest.Start(t)
-	s := open(t, e, "chatbell")
+	e := clickhousetest.Shared(t)
+	s := open(t, e)
 	var block chatbell.Results
 	for i := range lookupPage {
 		r := rows(0, 1)
@@ -120,8 +120,8 @@ func TestKnownEventsWithLongIDs(t *testing.T) {
 }
 
 func TestTouched(t *testing.T) {
-	e := clickhousetest.Start(t)
-	s := open(t, e, "chatbell")
+	e := clickhousetest.Shared(t)
+	s := open(t, e)
 	block := rows(0, 5)
 	for i := range block.Deliveries {
 		block.Deliveries[i].AcceptedAt = at.Add(time.Duration(i) * time.Second)
@@ -195,8 +195,8 @@ var hostile = map[string]string{
 
 // Hostile strings come back as they went in, are found, and do nothing else.
 func TestHostileStrings(t *testing.T) {
-	e := clickhousetest.Start(t)
-	s := open(t, e, "chatbell")
+	e := clickhousetest.Shared(t)
+	s := open(t, e)
 	n := 0
 	for name, text := range hostile {
 		block := rows(n, 1)
@@ -219,7 +219,7 @@ func TestHostileStrings(t *testing.T) {
 			for i, column := range columns {
 				columns[i] = fmt.Sprintf(is, column)
 			}
-			same(t, e, "SELECT count() FROM chatbell."+table+" WHERE "+strings.Join(columns, " AND "), "1")
+			same(t, e, "SELECT count() FROM {db}."+table+" WHERE "+strings.Join(columns, " AND "), "1")
 		}
 		known, err := s.Known(t.Context(), block)
 		if err != nil {
@@ -233,7 +233,7 @@ func TestHostileStrings(t *testing.T) {
 	}
 	all := fmt.Sprint(len(hostile))
 	same(t, e, counts, strings.Join([]string{all, all, all, all, fmt.Sprint(n * (n - 1) / 2)}, "\t"))
-	checkSchema(t, e, "chatbell")
+	checkSchema(t, e, e.Name())
 	touched, err := s.Touched(t.Context(), at, 100)
 	if err != nil || len(touched) != len(hostile) {
 		t.Errorf("touched: %d events, %v; want %d", len(touched), err, len(hostile))
@@ -247,8 +247,8 @@ func TestHostileStrings(t *testing.T) {
 
 // Somebody else's text as an id of a delivery is an error, not a query.
 func TestHostileDeliveryID(t *testing.T) {
-	e := clickhousetest.Start(t)
-	s := open(t, e, "chatbell")
+	e := clickhousetest.Shared(t)
+	s := open(t, e)
 	if err := s.Insert(t.Context(), "token", rows(0, 3)); err != nil {
 		t.Fatal(err)
 	}

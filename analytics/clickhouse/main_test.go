@@ -8,10 +8,15 @@ import (
 
 func TestMain(m *testing.M) { clickhousetest.Main(m) }
 
-// open opens a store on a database of its own; it closes with the test.
-func open(t *testing.T, e *clickhousetest.Engine, database string) *Store {
+// open opens a store on the test's database; it closes with the test.
+func open(t *testing.T, e *clickhousetest.Engine) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), Config{DSN: e.Database(database)})
+	return openAt(t, e.DSN())
+}
+
+func openAt(t *testing.T, dsn string) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), Config{DSN: dsn})
 	if err != nil {
 		t.Fatal(err)
 	}

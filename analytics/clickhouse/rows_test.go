@@ -75,8 +75,8 @@ func fill(t *testing.T, row any) map[string]string {
 // Each field of each kind of row has a column of its JSON name, which gets its value,
 // and there is no other column.
 func TestEveryColumnArrives(t *testing.T) {
-	e := clickhousetest.Start(t)
-	s := open(t, e, "chatbell")
+	e := clickhousetest.Shared(t)
+	s := open(t, e)
 	r := chatbell.Results{Deliveries: make([]chatbell.Delivery, 1), Attempts: make([]chatbell.Attempt, 1), Events: make([]chatbell.AcceptedEvent, 1)}
 	want := map[string]map[string]string{
 		"deliveries": fill(t, &r.Deliveries[0]), "attempts": fill(t, &r.Attempts[0]), "events": fill(t, &r.Events[0]),
@@ -85,7 +85,7 @@ func TestEveryColumnArrives(t *testing.T) {
 		t.Fatal(err)
 	}
 	for table, columns := range want {
-		answer := strings.Split(e.Query("SELECT * FROM chatbell."+table+" FORMAT TSVWithNames"), "\n")
+		answer := strings.Split(e.Query("SELECT * FROM {db}."+table+" FORMAT TSVWithNames"), "\n")
 		if len(answer) != 2 {
 			t.Fatalf("%s: %d lines", table, len(answer))
 		}
@@ -106,19 +106,19 @@ func TestEveryColumnArrives(t *testing.T) {
 	if err := s.Insert(t.Context(), "token 2", &chatbell.Results{Attempts: r.Attempts}); err != nil {
 		t.Fatal(err)
 	}
-	same(t, e, "SELECT will_retry, maybe_repeat FROM chatbell.attempts ORDER BY will_retry", "false\ttrue\ntrue\ttrue")
+	same(t, e, "SELECT will_retry, maybe_repeat FROM {db}.attempts ORDER BY will_retry", "false\ttrue\ntrue\ttrue")
 }
 
 // counts is how many rows the tables and the roll-up have.
-const counts = "SELECT (SELECT count() FROM chatbell.deliveries), (SELECT count() FROM chatbell.attempts), (SELECT count() FROM chatbell.events)," +
-	" (SELECT sum(deliveries) FROM chatbell.deliveries_hourly), (SELECT sum(latency_ms_sum) FROM chatbell.deliveries_hourly)"
+const counts = "SELECT (SELECT count() FROM {db}.deliveries), (SELECT count() FROM {db}.attempts), (SELECT count() FROM {db}.events)," +
+	" (SELECT sum(deliveries) FROM {db}.deliveries_hourly), (SELECT sum(latency_ms_sum) FROM {db}.deliveries_hourly)"
 
 // A token that was there adds nothing, whatever comes with it, also for another store
 // and after the engine was started again. Another token adds.
 func TestTokensAddOnce(t *testing.T) {
 	dir := t.TempDir()
 	e := clickhousetest.StartIn(t, dir)
-	s := open(t, e, "chatbell")
+	s := open(t, e)
 	insert := func(s *Store, token string, r *chatbell.Results, want string) {
 		t.Helper()
 		if err := s.Insert(t.Context(), token, r); err != nil {
@@ -131,20 +131,20 @@ func TestTokensAddOnce(t *testing.T) {
 	insert(s, "1-5", rows(0, 4), "5\t5\t5\t5\t10") // a repeat may lack rows that are known by now
 	insert(s, "6-7", rows(5, 2), "7\t7\t7\t7\t21")
 	insert(s, "8-9", rows(5, 2), "9\t9\t9\t9\t32") // equal rows with another token are other rows
-	insert(open(t, e, "chatbell"), "1-5", rows(0, 5), "9\t9\t9\t9\t32")
+	insert(open(t, e), "1-5", rows(0, 5), "9\t9\t9\t9\t32")
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
 	e = clickhousetest.StartIn(t, dir)
-	s = open(t, e, "chatbell")
+	s = open(t, e)
 	insert(s, "6-7", rows(5, 2), "9\t9\t9\t9\t32")
 	insert(s, "10-11", rows(7, 2), "11\t11\t11\t11\t47")
 }
 
 // An insert that broke off between the tables is completed by its repeat.
 func TestRepeatCompletesABrokenInsert(t *testing.T) {
-	e := clickhousetest.Start(t)
-	s := open(t, e, "chatbell")
+	e := clickhousetest.Shared(t)
+	s := open(t, e)
 	whole := rows(0, 5)
 	for _, part := range []*chatbell.Results{{Attempts: whole.Attempts}, {Deliveries: whole.Deliveries}, whole} {
 		if err := s.Insert(t.Context(), "1-5", part); err != nil {
@@ -156,8 +156,8 @@ func TestRepeatCompletesABrokenInsert(t *testing.T) {
 
 // Rows of many months go into many parts; a repeat adds to none.
 func TestTokenOverSeveralMonths(t *testing.T) {
-	e := clickhousetest.Start(t)
-	s := open(t, e, "chatbell")
+	e := clickhousetest.Shared(t)
+	s := open(t, e)
 	block := rows(0, 24)
 	for i := range block.Deliveries {
 		month := at.AddDate(0, i/2, 0) // the future, which no TTL removes
@@ -173,8 +173,8 @@ func TestTokenOverSeveralMonths(t *testing.T) {
 
 // The roll-up has one line for each hour and kind, and its greatest latency.
 func TestRollUp(t *testing.T) {
-	e := clickhousetest.Start(t)
-	s := open(t, e, "chatbell")
+	e := clickhousetest.Shared(t)
+	s := open(t, e)
 	block := rows(1, 4)
 	block.Deliveries[0].AcceptedAt = at.Add(59*time.Minute + 59*time.Second + 999*time.Millisecond)
 	block.Deliveries[2].AcceptedAt = at.Add(time.Hour)
@@ -182,7 +182,7 @@ func TestRollUp(t *testing.T) {
 	if err := s.Insert(t.Context(), "token", block); err != nil {
 		t.Fatal(err)
 	}
-	same(t, e, "SELECT hour, network, event_type, target, outcome, level, reason, sum(deliveries), sum(latency_ms_sum), max(latency_ms_max) FROM chatbell.deliveries_hourly GROUP BY ALL ORDER BY hour, outcome",
+	same(t, e, "SELECT hour, network, event_type, target, outcome, level, reason, sum(deliveries), sum(latency_ms_sum), max(latency_ms_max) FROM {db}.deliveries_hourly GROUP BY ALL ORDER BY hour, outcome",
 		"2026-11-20 10:00:00\tacme\tmessage.created\tapns\taccepted\t\t\t2\t3\t2\n"+
 			"2026-11-20 10:00:00\tacme\tmessage.created\tapns\tsuppressed\tuser\tuser_off\t1\t4\t4\n"+
 			"2026-11-20 11:00:00\tacme\tmessage.created\tapns\taccepted\t\t\t1\t3\t3")
@@ -191,8 +191,8 @@ func TestRollUp(t *testing.T) {
 // Whatever time a backend claims for an event, its rows go in, and so do the others of
 // their block: one row that never goes in would hold up all results after it.
 func TestTimesOutOfRange(t *testing.T) {
-	e := clickhousetest.Start(t)
-	s := open(t, e, "chatbell")
+	e := clickhousetest.Shared(t)
+	s := open(t, e)
 	for i, tc := range []struct {
 		time time.Time
 		want string
@@ -212,7 +212,7 @@ func TestTimesOutOfRange(t *testing.T) {
 			continue
 		}
 		for _, table := range []string{"deliveries", "events"} {
-			same(t, e, fmt.Sprintf("SELECT event_time FROM chatbell.%s WHERE event_id IN ('e%d', 'e%d') ORDER BY event_id != 'e%d'", table, 2*i, 2*i+1, 2*i),
+			same(t, e, fmt.Sprintf("SELECT event_time FROM {db}.%s WHERE event_id IN ('e%d', 'e%d') ORDER BY event_id != 'e%d'", table, 2*i, 2*i+1, 2*i),
 				tc.want+"\n2026-11-20 10:00:00.000")
 		}
 	}

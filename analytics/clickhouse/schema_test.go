@@ -68,17 +68,17 @@ func checkSchema(t *testing.T, e *clickhousetest.Engine, database string) {
 }
 
 func TestMigrationsMakeTheContract(t *testing.T) {
-	e := clickhousetest.Start(t)
-	open(t, e, "chatbell")
-	checkSchema(t, e, "chatbell")
-	same(t, e, "SELECT name FROM chatbell.schema_migrations", "0001_tables.sql")
+	e := clickhousetest.Shared(t)
+	open(t, e)
+	checkSchema(t, e, e.Name())
+	same(t, e, "SELECT name FROM {db}.schema_migrations", "0001_tables.sql")
 }
 
 // Opening again changes nothing, and keeps the rows.
 func TestOpenAgain(t *testing.T) {
-	e := clickhousetest.Start(t)
+	e := clickhousetest.Shared(t)
 	for i := range 3 {
-		s, err := Open(t.Context(), Config{DSN: e.Database("chatbell")})
+		s, err := Open(t.Context(), Config{DSN: e.DSN()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,15 +88,15 @@ func TestOpenAgain(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		checkSchema(t, e, "chatbell")
-		same(t, e, "SELECT name, count() FROM chatbell.schema_migrations GROUP BY name", "0001_tables.sql\t1")
-		same(t, e, "SELECT count() FROM chatbell.deliveries", fmt.Sprint(i+1))
+		checkSchema(t, e, e.Name())
+		same(t, e, "SELECT name, count() FROM {db}.schema_migrations GROUP BY name", "0001_tables.sql\t1")
+		same(t, e, "SELECT count() FROM {db}.deliveries", fmt.Sprint(i+1))
 	}
 }
 
 // A migration that broke off after any of its statements is run again.
 func TestMigrationThatBrokeOff(t *testing.T) {
-	e := clickhousetest.Start(t)
+	e := clickhousetest.Shared(t)
 	data, err := migrations.ReadFile("migrations/0001_tables.sql")
 	if err != nil {
 		t.Fatal(err)
@@ -106,12 +106,12 @@ func TestMigrationThatBrokeOff(t *testing.T) {
 		t.Fatalf("the migration has %d statements, want 6: four tables and two views", len(all))
 	}
 	for done := range len(all) + 1 {
-		name := fmt.Sprint("broken_", done)
+		name := fmt.Sprint(e.Name(), "_broken_", done)
 		e.Query("CREATE DATABASE " + name)
 		for _, statement := range all[:done] {
 			e.Query(strings.ReplaceAll(statement, "{db}", name))
 		}
-		s := open(t, e, name)
+		s := openAt(t, e.On(name))
 		checkSchema(t, e, name)
 		if err := s.Insert(t.Context(), "token", rows(0, 3)); err != nil {
 			t.Errorf("after %d statements: %v", done, err)
@@ -136,8 +136,8 @@ func TestStatements(t *testing.T) {
 
 // The view answers what Centrifugo's table of that name does.
 func TestNotificationsView(t *testing.T) {
-	e := clickhousetest.Start(t)
-	s := open(t, e, "chatbell")
+	e := clickhousetest.Shared(t)
+	s := open(t, e)
 	block := rows(7, 1)
 	d := &block.Deliveries[0]
 	d.Target, d.EventType, d.DeviceID, d.Platform, d.UserID = "apns", "message.created", "phone", "ios", "bob"
@@ -146,7 +146,7 @@ func TestNotificationsView(t *testing.T) {
 	if err := s.Insert(t.Context(), "token", block); err != nil {
 		t.Fatal(err)
 	}
-	same(t, e, "SELECT * FROM chatbell.notifications", strings.Join([]string{
+	same(t, e, "SELECT * FROM {db}.notifications", strings.Join([]string{
 		string(d.DeliveryID), "apns", "message.created", "phone", "phone", "ios", "bob", "apns-id", "failed", "BadDeviceToken",
 		"invalid_token", "2026-11-20 10:00:01",
 	}, "\t"))

@@ -21,6 +21,7 @@ import (
 
 	"chatbell"
 	"chatbell/handlers/native"
+	"chatbell/internal/polltest"
 	"chatbell/internal/store/sqlite"
 )
 
@@ -219,7 +220,7 @@ func TestSlowBodies(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+			if err := c.SetDeadline(time.Now().Add(polltest.Patience)); err != nil {
 				t.Fatal(err)
 			}
 			_, err = fmt.Fprintf(c, "%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"name\":", route, serverKey)

@@ -128,18 +128,13 @@ func (a *App) mendCursor(ctx context.Context) error {
 	return a.store.PutRecorderCursor(ctx, store.Cursor{Done: done, Through: done})
 }
 
-// drainWait bounds how long a stop waits for the last results to be in ClickHouse. What
-// does not get there waits in the broker for the next start.
-const drainWait = 5 * time.Second
-
-// drain waits until the results of this process are recorded, unless ClickHouse is
-// away. What is not recorded then is in the broker's hands, which is no failure.
+// drain waits, while there is time, until the results of this process are recorded,
+// unless ClickHouse is away. What does not get there waits in the broker for the next
+// start.
 func (a *App) drain(ctx context.Context) {
 	err := errClickHouseAway
 	if a.recorder.Healthy() {
-		waiting, cancel := context.WithTimeout(ctx, drainWait)
-		defer cancel()
-		err = recorded{a}.CatchUp(waiting, true)
+		err = recorded{a}.CatchUp(ctx, true)
 	}
 	if err == nil {
 		return

@@ -40,6 +40,9 @@ type Options struct {
 	Backlog uint64
 	// ResultBytes bounds the results that wait for ClickHouse; 0 means 8 GiB.
 	ResultBytes int64
+	// SendTimeout bounds one try of a push or of a webhook; 0 leaves it to the providers
+	// and the caller, 10 and 15 s.
+	SendTimeout time.Duration
 }
 
 // App is one chatbell server.
@@ -182,14 +185,14 @@ func (a *App) openPipeline(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	networks, open, err := newRegistry(a.cfg, stored, roots)
+	networks, open, err := newRegistry(a.cfg, stored, roots, a.opts.SendTimeout)
 	for _, c := range open {
 		a.own(c.Close)
 	}
 	if err != nil {
 		return err
 	}
-	caller, err := webhooks.New(webhooks.Config{AllowPrivate: a.cfg.AllowPrivateNetworks, RootCAs: roots, Version: a.opts.Version})
+	caller, err := webhooks.New(webhooks.Config{AllowPrivate: a.cfg.AllowPrivateNetworks, RootCAs: roots, Version: a.opts.Version, Timeout: a.opts.SendTimeout})
 	if err != nil {
 		return fmt.Errorf("make the webhook client: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"chatbell"
 	"chatbell/internal/config"
@@ -30,7 +31,7 @@ type closer interface{ Close() error }
 
 // newRegistry builds the networks of the configuration, and those of the store
 // (which have no credentials yet: they are made by the zero-configuration start).
-func newRegistry(cfg *config.Config, stored []chatbell.NetworkID, roots *x509.CertPool) (registry, []closer, error) {
+func newRegistry(cfg *config.Config, stored []chatbell.NetworkID, roots *x509.CertPool, timeout time.Duration) (registry, []closer, error) {
 	r := registry{}
 	var open []closer
 	builtin, err := templates.LoadBuiltin() // parsed once for all networks
@@ -38,7 +39,7 @@ func newRegistry(cfg *config.Config, stored []chatbell.NetworkID, roots *x509.Ce
 		return nil, nil, fmt.Errorf("built-in texts: %w", err)
 	}
 	for i := range cfg.Networks {
-		n, closers, err := newNetwork(&cfg.Networks[i], builtin, roots)
+		n, closers, err := newNetwork(&cfg.Networks[i], builtin, roots, timeout)
 		open = append(open, closers...)
 		if err != nil {
 			return nil, open, fmt.Errorf("network %s: %w", cfg.Networks[i].ID, err)
@@ -49,7 +50,7 @@ func newRegistry(cfg *config.Config, stored []chatbell.NetworkID, roots *x509.Ce
 		if r[id] != nil {
 			continue
 		}
-		n, _, err := newNetwork(&config.Network{ID: id, DefaultLocale: "en", Delivery: chatbell.DeliverDirect}, builtin, roots)
+		n, _, err := newNetwork(&config.Network{ID: id, DefaultLocale: "en", Delivery: chatbell.DeliverDirect}, builtin, roots, timeout)
 		if err != nil {
 			return nil, open, fmt.Errorf("network %s: %w", id, err)
 		}
@@ -58,7 +59,7 @@ func newRegistry(cfg *config.Config, stored []chatbell.NetworkID, roots *x509.Ce
 	return r, open, nil
 }
 
-func newNetwork(c *config.Network, builtin *templates.Builtin, roots *x509.CertPool) (*work.Network, []closer, error) {
+func newNetwork(c *config.Network, builtin *templates.Builtin, roots *x509.CertPool, timeout time.Duration) (*work.Network, []closer, error) {
 	n := &work.Network{
 		ID: c.ID, DefaultLocale: c.DefaultLocale, Delivery: c.Delivery, Endpoints: c.Endpoints(),
 		Pushers: map[work.Credential]push.Notifier{},
@@ -70,12 +71,12 @@ func newNetwork(c *config.Network, builtin *templates.Builtin, roots *x509.CertP
 	if n.Catalogue, err = templates.New(templates.Config{DefaultLocale: c.DefaultLocale, Overrides: c.Overrides(), Builtin: builtin}); err != nil {
 		return nil, nil, fmt.Errorf("templates: %w", err)
 	}
-	open, err := addPushers(n, c, roots)
+	open, err := addPushers(n, c, roots, timeout)
 	return n, open, err
 }
 
 // addPushers is the list of push providers: a new one gets an entry here.
-func addPushers(n *work.Network, c *config.Network, roots *x509.CertPool) (open []closer, err error) {
+func addPushers(n *work.Network, c *config.Network, roots *x509.CertPool, timeout time.Duration) (open []closer, err error) {
 	for i := range c.APNs {
 		a := &c.APNs[i]
 		key, err := os.ReadFile(a.KeyFile)
@@ -86,7 +87,7 @@ func addPushers(n *work.Network, c *config.Network, roots *x509.CertPool) (open 
 		if err != nil {
 			return open, fmt.Errorf("apns %s: %w", a.BundleID, err)
 		}
-		p, err := apns.New(apns.Config{BundleID: a.BundleID, Endpoint: a.Endpoint, KeyPEM: key, KeyID: a.KeyID, TeamID: a.TeamID, RootCAs: pool})
+		p, err := apns.New(apns.Config{BundleID: a.BundleID, Endpoint: a.Endpoint, KeyPEM: key, KeyID: a.KeyID, TeamID: a.TeamID, RootCAs: pool, Timeout: timeout})
 		if err != nil {
 			return open, fmt.Errorf("apns %s: %w", a.BundleID, err)
 		}
@@ -103,7 +104,7 @@ func addPushers(n *work.Network, c *config.Network, roots *x509.CertPool) (open 
 		if err != nil {
 			return open, fmt.Errorf("fcm %s: %w", f.App, err)
 		}
-		p, err := fcm.New(fcm.Config{App: f.App, CredentialsJSON: creds, Endpoint: f.Endpoint, RootCAs: pool})
+		p, err := fcm.New(fcm.Config{App: f.App, CredentialsJSON: creds, Endpoint: f.Endpoint, RootCAs: pool, Timeout: timeout})
 		if err != nil {
 			return open, fmt.Errorf("fcm %s: %w", f.App, err)
 		}

@@ -213,7 +213,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(body)
 }
 
-func retryAfter(w http.ResponseWriter, f *Failure) {
+func retryAfter(w http.ResponseWriter, f *rule) {
 	if f.RetryAfter != "" {
 		w.Header().Set("Retry-After", f.RetryAfter)
 	}

@@ -40,7 +40,8 @@ type Failure struct {
 	RetryAfter string `json:"retry_after,omitempty"`
 	// Latency passes before the answer, whatever it is.
 	Latency Duration `json:"latency,omitempty"`
-	// Hang never answers.
+	// Hang never answers. When the rules are cleared the connection breaks, or the
+	// HTTP/2 stream is reset.
 	Hang bool `json:"hang,omitempty"`
 	// Disconnect breaks the connection, or resets the HTTP/2 stream, without an answer.
 	Disconnect bool `json:"disconnect,omitempty"`
@@ -99,7 +100,8 @@ func (f *Failure) validate() error {
 // rule is a failure with what is left of it.
 type rule struct {
 	Failure
-	left atomic.Int64 // meaningful where Count is not 0
+	left atomic.Int64  // meaningful where Count is not 0
+	gone chan struct{} // closed when the rules are cleared
 }
 
 // failures holds the rules. Reading takes no lock: usually there are none.
@@ -119,11 +121,15 @@ func (s *Server) Fail(f Failure) (id string, err error) {
 	return s.failures.add(f), nil
 }
 
-// ClearFailures removes all rules; dead tokens live again.
+// ClearFailures removes all rules and ends what hangs by them; dead tokens live again.
 func (s *Server) ClearFailures() {
 	s.failures.mu.Lock()
 	defer s.failures.mu.Unlock()
-	s.failures.rules.Store(nil)
+	if rules := s.failures.rules.Swap(nil); rules != nil {
+		for _, r := range *rules {
+			close(r.gone)
+		}
+	}
 	s.failures.dead.Store(nil)
 }
 
@@ -167,12 +173,12 @@ func (f *failures) add(x Failure) string {
 		f.dead.Store(&dead)
 		return x.ID
 	}
-	r := &rule{Failure: x}
+	r := &rule{Failure: x, gone: make(chan struct{})}
 	r.left.Store(x.Count)
 	rules := []*rule{}
 	if old := f.rules.Load(); old != nil {
 		for _, o := range *old {
-			if o.Count == 0 || o.left.Load() > 0 {
+			if o.Count == 0 || o.left.Load() > 0 || o.Hang { // what hangs ends with its rule
 				rules = append(rules, o)
 			}
 		}
@@ -186,14 +192,14 @@ func (f *failures) add(x Failure) string {
 func (f *failures) any() bool { return f.rules.Load() != nil || f.dead.Load() != nil }
 
 // find takes the first rule that matches, or nil.
-func (f *failures) find(service, target string) *Failure {
+func (f *failures) find(service, target string) *rule {
 	rules := f.rules.Load()
 	if rules == nil {
 		return nil
 	}
 	for _, r := range *rules {
 		if r.matches(service, target) && (r.Count == 0 || r.left.Add(-1) >= 0) {
-			return &r.Failure
+			return r
 		}
 	}
 	return nil
@@ -221,12 +227,12 @@ func (f *failures) deadSince(token string) (time.Time, bool) {
 
 // suffer does what a rule says and reports whether it left an answer to give: a
 // status or a reason. Accepted is called where the rule says so.
-func (f *Failure) suffer(ctx context.Context, accepted func()) (answer bool) {
-	if f == nil {
+func (r *rule) suffer(ctx context.Context, accepted func()) (answer bool) {
+	if r == nil {
 		return false
 	}
-	if f.Latency > 0 {
-		t := time.NewTimer(time.Duration(f.Latency))
+	if r.Latency > 0 {
+		t := time.NewTimer(time.Duration(r.Latency))
 		defer t.Stop()
 		select {
 		case <-t.C:
@@ -234,14 +240,17 @@ func (f *Failure) suffer(ctx context.Context, accepted func()) (answer bool) {
 			panic(http.ErrAbortHandler)
 		}
 	}
-	fails := f.Hang || f.Disconnect || f.Status != 0 || f.Reason != ""
-	if fails && f.Accept {
+	fails := r.Hang || r.Disconnect || r.Status != 0 || r.Reason != ""
+	if fails && r.Accept {
 		accepted()
 	}
-	if f.Hang {
-		<-ctx.Done()
+	if r.Hang {
+		select {
+		case <-ctx.Done():
+		case <-r.gone:
+		}
 	}
-	if f.Hang || f.Disconnect {
+	if r.Hang || r.Disconnect {
 		panic(http.ErrAbortHandler)
 	}
 	return fails

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"chatbell/internal/polltest"
 	"chatbell/internal/sandbox"
 )
 
@@ -115,10 +116,9 @@ func TestFailuresWithoutAnswer(t *testing.T) {
 	})
 }
 
-// TestCloseEndsWhatHangs leaves a hanging request behind; Close has to end it, and
-// goleak sees it if it does not.
-func TestCloseEndsWhatHangs(t *testing.T) {
-	r := start(t, sandbox.Config{})
+// hanging makes a push that hangs, and tells of its end.
+func (r *rig) hanging(t *testing.T) <-chan error {
+	t.Helper()
 	if _, err := r.Fail(sandbox.Failure{Hang: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -131,17 +131,32 @@ func TestCloseEndsWhatHangs(t *testing.T) {
 		}
 		done <- err
 	}()
-	for r.Stats().APNs.Requests == 0 {
-		if t.Context().Err() != nil {
-			t.Fatal("the request never came")
-		}
-	}
+	polltest.Until(t, "the request comes", func() bool { return r.Stats().APNs.Requests > 0 })
+	return done
+}
+
+// TestCloseEndsWhatHangs leaves a hanging request behind; Close has to end it, and
+// goleak sees it if it does not.
+func TestCloseEndsWhatHangs(t *testing.T) {
+	r := start(t, sandbox.Config{})
+	done := r.hanging(t)
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-done; err == nil {
+	if err := polltest.Receive(t, "the request's end", done); err == nil {
 		t.Error("there was an answer")
 	}
+}
+
+// What hangs by a rule ends with the rule, without an answer; who comes after it gets one.
+func TestClearingEndsWhatHangs(t *testing.T) {
+	r := start(t, sandbox.Config{})
+	done := r.hanging(t)
+	r.ClearFailures()
+	if err := polltest.Receive(t, "the request's end", done); err == nil {
+		t.Error("there was an answer")
+	}
+	want(t, r.do(t, r.push(t, phone, alert("a", "b"))), http.StatusOK, "")
 }
 
 func TestBadFailures(t *testing.T) {

@@ -221,7 +221,7 @@ func (s *Server) refuseFCM(w http.ResponseWriter, e *fcmError) {
 }
 
 // failureOnRequest completes a rule to one of FCM's errors.
-func failureOnRequest(f *Failure) *fcmError {
+func failureOnRequest(f *rule) *fcmError {
 	for _, e := range fcmErrors() {
 		if f.Reason == e.fcmCode || f.Reason == "" && f.Status == e.status {
 			e.status = cmp.Or(f.Status, e.status)

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"chatbell/internal/polltest"
 )
 
 // tries notes what ran.
@@ -201,7 +203,7 @@ func TestQueueRunsSideBySide(t *testing.T) {
 		q.put(t.Context(), []task{{run: func(bool) bool { begun <- i; <-hang; return true }}}, queueQuota)
 		select {
 		case <-begun:
-		case <-time.After(5 * time.Second):
+		case <-time.After(polltest.Patience):
 			close(hang)
 			t.Fatalf("try %d waits for those before it, although 8 may be under way", i)
 		}

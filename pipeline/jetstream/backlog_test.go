@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"chatbell/internal/polltest"
 )
 
 // leaderless answers for one stream of a cluster only when the caller's patience ends.
@@ -45,7 +47,7 @@ func TestBacklogHoldsUpNobody(t *testing.T) {
 	}()
 	select {
 	case <-ok:
-	case <-time.After(2 * time.Second):
+	case <-time.After(polltest.Patience):
 		t.Error("EVENTS stands still because RESULTS does not answer")
 	}
 	cancel()

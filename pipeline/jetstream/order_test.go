@@ -2,8 +2,9 @@ package jetstream_test
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"strconv"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"chatbell/internal/polltest"
 	"chatbell/pipeline/jetstream"
 )
 
@@ -54,29 +56,37 @@ func subscribe(t *testing.T, b *jetstream.Broker, topic string, change ...func(*
 	return out, s
 }
 
-// next waits for a message; nothing here takes longer than a moment.
+// next waits for a message.
 func next(t *testing.T, out <-chan *message.Message) *message.Message {
 	t.Helper()
-	select {
-	case m, ok := <-out:
-		if !ok {
-			t.Fatal("the subscription has ended")
-		}
-		return m
-	case <-time.After(10 * time.Second):
-		t.Fatal("no message came")
-		return nil
-	}
+	return polltest.Receive(t, "a message", out)
 }
 
-// none sees that nothing comes for a while, long against a delivery.
-func none(t *testing.T, out <-chan *message.Message) {
+// none sees that nothing of what was published is handed out now: a message of a key of
+// its own, which nothing holds, overtakes all that is held, and comes after all that is
+// not.
+func none(t *testing.T, b *jetstream.Broker, topic string, out <-chan *message.Message) {
 	t.Helper()
-	select {
-	case m := <-out:
-		t.Fatalf("%s came", m.UUID)
-	case <-time.After(100 * time.Millisecond):
+	m := event("overtakes-"+rand.Text(), "overtakes")
+	publish(t, b, topic, m)
+	got := next(t, out)
+	if got.UUID != m.UUID {
+		t.Fatalf("%s came", got.UUID)
 	}
+	got.Ack()
+}
+
+// settled waits until the broker knows that no more than so many messages are waiting or
+// in hand: what was acknowledged before will not come again.
+func settled(t *testing.T, b *jetstream.Broker, stream string, left uint64) {
+	t.Helper()
+	polltest.Until(t, fmt.Sprint(left, " messages are left"), func() bool {
+		backlog, err := b.Backlog(t.Context(), stream, "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return backlog.Pending+backlog.InFlight == left
+	})
 }
 
 // Handlers of different keys run side by side; those of one key one after another, in
@@ -98,7 +108,7 @@ func TestOrderForEachKey(t *testing.T) {
 	seen, busy, most := map[string][]string{}, map[string]int{}, 0
 	for done := 0; done < keys*each; {
 		m := next(t, out)
-		if rand.IntN(10) == 0 {
+		if mathrand.IntN(10) == 0 {
 			m.Nack()
 			continue
 		}
@@ -131,19 +141,21 @@ func TestOrderForEachKey(t *testing.T) {
 // Release lets the key's next message pass before this one is acknowledged.
 func TestReleaseOpensTheGate(t *testing.T) {
 	b := open(t, t.TempDir())
-	publish(t, b, "RELEASE.x", event("1", "k"), event("2", "k"), event("3", "k"))
+	const topic = "RELEASE.x"
+	publish(t, b, topic, event("1", "k"), event("2", "k"), event("3", "k"))
 	out, _ := subscribe(t, b, "RELEASE.>")
 	first := next(t, out)
-	none(t, out)
+	none(t, b, topic, out)
 	jetstream.Release(first)
 	jetstream.Release(first) // any number of times
 	second := next(t, out)
 	if second.UUID != "2" {
 		t.Fatalf("got %s", second.UUID)
 	}
-	none(t, out)
+	none(t, b, topic, out)
 	first.Ack() // already released: the second still holds the gate
-	none(t, out)
+	settled(t, b, "RELEASE", 2)
+	none(t, b, topic, out)
 	second.Ack()
 	if third := next(t, out); third.UUID != "3" {
 		t.Errorf("got %s", third.UUID)

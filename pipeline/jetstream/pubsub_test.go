@@ -35,7 +35,7 @@ func TestPubSub(t *testing.T) {
 	b := open(t, t.TempDir())
 	construct := func(t *testing.T, durable string) (message.Publisher, message.Subscriber) {
 		s, err := b.Subscriber(jetstream.SubscriberConfig{
-			Durable: durable, NackDelay: 10 * time.Millisecond, CloseTimeout: 100 * time.Millisecond,
+			Durable: durable, NackDelay: 10 * time.Millisecond, CloseTimeout: time.Second,
 			Key: func(*message.Message) string { return "all" },
 		})
 		if err != nil {

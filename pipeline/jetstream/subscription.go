@@ -268,11 +268,17 @@ func (sub *subscription) handOut(ctx context.Context) {
 func (sub *subscription) await(m *inHand) {
 	select {
 	case <-m.msg.Acked():
+	case <-m.msg.Nacked():
+	case <-sub.left:
+	}
+	// A decision counts also if nobody was patient enough to hear of it before.
+	select {
+	case <-m.msg.Acked():
 		_ = m.raw.Ack() // if it is lost the message comes again, marked
 		sub.settled(m)
 	case <-m.msg.Nacked():
 		sub.nacked(m)
-	case <-sub.left:
+	default:
 		sub.forget(m)
 	}
 }

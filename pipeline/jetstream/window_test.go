@@ -7,6 +7,8 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"chatbell/internal/polltest"
 )
 
 // The first answer to a new reader is lost on its way (the broker took longer than the
@@ -26,7 +28,7 @@ func TestReadMissesNothingAtFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lost, err := r.consumer.Next(jetstream.FetchMaxWait(5 * time.Second)) // sent, and never read
+	lost, err := r.consumer.Next(jetstream.FetchMaxWait(polltest.Patience)) // sent, and never read
 	if err != nil || lost == nil {
 		t.Fatal(err)
 	}
@@ -60,13 +62,7 @@ func TestKilledWhileRewinding(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		select {
-		case m := <-msgs:
-			return m
-		case <-time.After(20 * time.Second):
-			t.Fatal("nothing came")
-			return nil
-		}
+		return polltest.Receive(t, "a message", msgs)
 	}
 	b := open()
 	for i := range 5 {

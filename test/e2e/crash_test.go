@@ -5,10 +5,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
+	"chatbell/analytics/engine"
+	"chatbell/internal/app/apptest"
 	"chatbell/internal/sandbox"
 )
 
@@ -17,24 +21,24 @@ import (
 // one row for each.
 func TestKilledInTheMiddle(t *testing.T) {
 	const events, members, kills = 1000, 50, 3
-	w := newWorld(t, sandbox.Config{CountOnly: true, CountIDs: true}, "", sandbox.Network{ID: "acme", Key: key})
-	w.start()
-	var list []m
+	t.Parallel()
+	w := apptest.Start(t, apptest.Config{Process: true, Networks: acme(), Sandbox: sandbox.Config{CountOnly: true, CountIDs: true}})
+	var list []event
 	for i := range members {
 		id := fmt.Sprintf("u%02d", i)
-		w.device(id, "apns", hex(i+1), "en")
-		list = append(list, m{"id": id})
+		w.Device(id, "apns", apptest.Token(i+1), "en")
+		list = append(list, event{"id": id})
 	}
-	w.post(m{"id": "created", "type": "channel.created", "channel": m{"id": "c", "name": "C"}, "members": list})
+	w.Post(event{"id": "created", "type": "channel.created", "channel": event{"id": "c", "name": "C"}, "members": list})
 	killed := 0
 	for i := 0; i < events; {
-		batch := make([]m, 0, 10)
+		batch := make([]event, 0, 10)
 		for j := range 10 {
 			n := i + j
-			batch = append(batch, m{"id": fmt.Sprint("e", n), "type": "message.created", "actor": m{"id": fmt.Sprintf("u%02d", n%members)},
-				"channel": m{"id": "c"}, "message": m{"id": fmt.Sprint("m", n), "type": "text", "text": "hello"}})
+			batch = append(batch, event{"id": fmt.Sprint("e", n), "type": "message.created", "actor": event{"id": fmt.Sprintf("u%02d", n%members)},
+				"channel": event{"id": "c"}, "message": event{"id": fmt.Sprint("m", n), "type": "text", "text": "hello"}})
 		}
-		status, _, err := w.try("POST", "/v1/events", batch)
+		status, _, err := w.Try("POST", "/v1/events", batch)
 		switch {
 		case err == nil && status == http.StatusAccepted:
 			i += 10
@@ -43,129 +47,136 @@ func TestKilledInTheMiddle(t *testing.T) {
 		}
 		if killed < kills && i >= (killed+1)*events/(kills+1) {
 			killed++
-			if err := w.cmd.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
-			<-w.exited
-			w.start()
+			w.Kill()
+			w.Start()
 		}
 	}
 	total := fmt.Sprint((events + 1) * members)
-	w.answers("SELECT count() FROM chatbell.deliveries", total)
+	w.Answers("SELECT count() FROM deliveries", total)
 	for sql, want := range map[string]string{
-		"SELECT uniqExact(delivery_id) FROM chatbell.deliveries":                                                     total,
-		"SELECT count() FROM chatbell.events":                                                                        fmt.Sprint(events + 1),
-		"SELECT count() FROM chatbell.deliveries WHERE outcome = 'accepted'":                                         fmt.Sprint(events*(members-1) + members),
-		"SELECT count() FROM chatbell.deliveries WHERE reason = 'self'":                                              fmt.Sprint(events),
-		"SELECT sum(deliveries) FROM chatbell.deliveries_hourly":                                                     total,
-		"SELECT count() FROM (SELECT event_id, count() AS n FROM chatbell.deliveries GROUP BY event_id) WHERE n!=50": "0",
+		"SELECT uniqExact(delivery_id) FROM deliveries":                                                     total,
+		"SELECT count() FROM events":                                                                        fmt.Sprint(events + 1),
+		"SELECT count() FROM deliveries WHERE outcome = 'accepted'":                                         fmt.Sprint(events*(members-1) + members),
+		"SELECT count() FROM deliveries WHERE reason = 'self'":                                              fmt.Sprint(events),
+		"SELECT sum(deliveries) FROM deliveries_hourly":                                                     total,
+		"SELECT count() FROM (SELECT event_id, count() AS n FROM deliveries GROUP BY event_id) WHERE n!=50": "0",
 	} {
-		w.answers(sql, want)
+		w.Answers(sql, want)
 	}
-	ids := w.box.Stats().IDs
+	ids := w.Box.Stats().IDs
 	// The network's webhook gets each event itself, too.
 	if want := int64(events*(members-1) + members + events + 1); ids.Unique != want {
 		t.Errorf("%d different notifications and calls arrived, want %d", ids.Unique, want)
 	}
 	t.Logf("%d kills; %d of %d arrivals were repeated with the same collapse id", killed, ids.Repeats, ids.Unique)
-	w.stop()
+	w.Stop()
 }
 
 // The engine dies in the middle, as if for lack of memory: it is started again, and the
 // results that waited arrive, each once.
 func TestEngineKilled(t *testing.T) {
-	w := newWorld(t, sandbox.Config{CountOnly: true}, "", sandbox.Network{ID: "acme", Key: key})
-	w.start()
-	w.device("bob", "apns", hex(1), "en")
-	w.post(m{"id": "created", "type": "channel.created", "channel": m{"id": "c", "name": "C"}, "members": []m{{"id": "bob"}}})
+	t.Parallel()
+	w := apptest.Start(t, apptest.Config{Process: true, Networks: acme(), Sandbox: sandbox.Config{CountOnly: true}})
+	w.Device("bob", "apns", apptest.Token(1), "en")
+	w.Post(event{"id": "created", "type": "channel.created", "channel": event{"id": "c", "name": "C"}, "members": []event{{"id": "bob"}}})
 	const events = 60
 	for i := range events {
 		if i%20 == 10 {
-			w.eventually("the engine answers", func() bool { return w.query("SELECT 1") == "1" })
-			w.killEngine()
+			w.Eventually("the engine answers", func() bool { return w.Query("SELECT 1") == "1" })
+			killEngine(t, w.PID())
 		}
-		w.post(m{"id": fmt.Sprint("e", i), "type": "message.created", "channel": m{"id": "c"}, "message": m{"id": fmt.Sprint("m", i), "type": "text", "text": "x"}})
+		w.Post(event{"id": fmt.Sprint("e", i), "type": "message.created", "channel": event{"id": "c"}, "message": event{"id": fmt.Sprint("m", i), "type": "text", "text": "x"}})
 	}
 	total := fmt.Sprint(events + 1)
-	w.answers("SELECT count() FROM chatbell.deliveries", total)
-	for _, sql := range []string{"SELECT uniqExact(delivery_id) FROM chatbell.deliveries", "SELECT sum(deliveries) FROM chatbell.deliveries_hourly"} {
-		w.answers(sql, total)
+	w.Answers("SELECT count() FROM deliveries", total)
+	for _, sql := range []string{"SELECT uniqExact(delivery_id) FROM deliveries", "SELECT sum(deliveries) FROM deliveries_hourly"} {
+		w.Answers(sql, total)
 	}
-	w.stop()
+	w.Stop()
 }
 
 // killEngine kills the server's child.
-func (w *world) killEngine() {
-	w.t.Helper()
-	pid := w.cmd.Process.Pid
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	children := strings.Fields(string(data))
-	for task := range tasks(pid) { // whichever thread started it
-		if more, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, task)); err == nil {
-			children = append(children, strings.Fields(string(more))...)
-		}
-	}
+func killEngine(t *testing.T, server int) {
+	t.Helper()
+	children := childrenOf(t, server)
 	if len(children) == 0 {
-		w.t.Fatalf("the server has no child: %v", err)
+		t.Fatal("the server has no child")
 	}
-	var child int
-	if _, err := fmt.Sscan(children[0], &child); err != nil {
-		w.t.Fatal(err)
-	}
-	if err := syscall.Kill(child, syscall.SIGKILL); err != nil {
-		w.t.Fatal(err)
+	if err := syscall.Kill(children[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
 	}
 }
 
-func tasks(pid int) map[string]bool {
-	out := map[string]bool{}
-	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+// childrenOf lists a process's children, whichever thread started them.
+func childrenOf(t *testing.T, pid int) (children []int) {
+	t.Helper()
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	if err != nil {
-		return out
+		t.Fatal(err)
 	}
-	for _, e := range list {
-		out[e.Name()] = true
+	for _, list := range lists {
+		data, err := os.ReadFile(list)
+		if err != nil {
+			continue // a thread that ended
+		}
+		for _, field := range strings.Fields(string(data)) {
+			child, err := strconv.Atoi(field)
+			if err != nil {
+				t.Fatal(err)
+			}
+			children = append(children, child)
+		}
 	}
-	return out
+	return children
 }
 
 // A killed server leaves no engine behind, and the next start does not stumble over
 // the last one's files.
 func TestNoOrphans(t *testing.T) {
-	w := newWorld(t, sandbox.Config{CountOnly: true}, "", sandbox.Network{ID: "acme", Key: key})
+	t.Parallel()
+	w := apptest.New(t, apptest.Config{Process: true, Networks: acme(), Sandbox: sandbox.Config{CountOnly: true}})
+	var engines []int
 	for range 3 {
-		w.start()
-		if err := w.cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		<-w.exited
+		w.Start()
+		engines = append(engines, childrenOf(t, w.PID())...)
+		w.Kill()
 	}
-	w.start()
-	w.eventually("the engine answers", func() bool { return w.query("SELECT 1") == "1" })
-	w.stop()
-	w.eventually("nobody listens", func() bool {
-		_, err := http.Get("http://" + w.clickhouse + "/ping")
-		return err != nil
+	w.Start()
+	engines = append(engines, childrenOf(t, w.PID())...)
+	w.Eventually("the engine answers", func() bool { return w.Query("SELECT 1") == "1" })
+	w.Stop()
+	if len(engines) != 4 {
+		t.Errorf("the processes %v were seen, want four engines", engines)
+	}
+	w.Eventually("no engine is left", func() bool {
+		return !slices.ContainsFunc(engines, isEngine)
 	})
+}
+
+// isEngine reports whether a process lives and has the engine loaded: an id may be
+// another's by now.
+func isEngine(pid int) bool {
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	return err == nil && strings.Contains(string(maps), engine.LibraryName)
 }
 
 // The broker's folder is lost, and the rest is kept: what comes from now on is
 // recorded, although the numbers start again.
 func TestBrokerLost(t *testing.T) {
-	w := newWorld(t, sandbox.Config{CountOnly: true}, "", sandbox.Network{ID: "acme", Key: key})
-	w.start()
-	w.post(m{"id": "1", "type": "channel.created", "channel": m{"id": "c", "name": "C"}, "members": []m{{"id": "bob"}}})
+	t.Parallel()
+	w := apptest.Start(t, apptest.Config{Networks: acme(), Sandbox: sandbox.Config{CountOnly: true}})
+	w.Post(event{"id": "1", "type": "channel.created", "channel": event{"id": "c", "name": "C"}, "members": []event{{"id": "bob"}}})
 	for i := range 5 { // so that the cursor is far
-		w.answers("SELECT count() FROM chatbell.deliveries", fmt.Sprint(i+1))
-		w.post(m{"id": fmt.Sprint("m", i), "type": "message.created", "channel": m{"id": "c"}, "message": m{"id": fmt.Sprint("m", i), "type": "text", "text": "x"}})
+		w.Answers("SELECT count() FROM deliveries", fmt.Sprint(i+1))
+		w.Post(event{"id": fmt.Sprint("m", i), "type": "message.created", "channel": event{"id": "c"}, "message": event{"id": fmt.Sprint("m", i), "type": "text", "text": "x"}})
 	}
-	w.answers("SELECT count() FROM chatbell.deliveries", "6")
-	w.stop()
-	if err := os.RemoveAll(filepath.Join(w.dir, "data", "jetstream")); err != nil {
+	w.Answers("SELECT count() FROM deliveries", "6")
+	w.Stop()
+	if err := os.RemoveAll(filepath.Join(w.Dir, "data", "jetstream")); err != nil {
 		t.Fatal(err)
 	}
-	w.start()
-	w.post(m{"id": "2", "type": "message.created", "channel": m{"id": "c"}, "message": m{"id": "m", "type": "text", "text": "x"}})
-	w.answers("SELECT count() FROM chatbell.deliveries", "7")
-	w.stop()
+	w.Start()
+	w.Post(event{"id": "2", "type": "message.created", "channel": event{"id": "c"}, "message": event{"id": "m", "type": "text", "text": "x"}})
+	w.Answers("SELECT count() FROM deliveries", "7")
+	w.Stop()
 }

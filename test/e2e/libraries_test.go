@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"chatbell"
+	"chatbell/internal/app/apptest"
 	"chatbell/internal/nodetest"
 	"chatbell/internal/sandbox"
 )
@@ -70,18 +71,18 @@ func TestCustomersLibraries(t *testing.T) {
 	customer := &receiver{}
 	endpoint := httptest.NewServer(customer)
 	t.Cleanup(endpoint.Close)
-	w := newWorld(t, sandbox.Config{}, "", sandbox.Network{ID: "acme", Key: key, Delivery: chatbell.DeliverWebhook, NoWebhook: true})
-	w.configure(fmt.Sprintf("    webhooks:\n      - {id: main, url: %q, secret: %q, events: [\"*\"], signature: [standard, amity]}\n", endpoint.URL+"/hook", hookSecret))
-	w.start()
+	w := apptest.New(t, apptest.Config{Networks: []sandbox.Network{{ID: "acme", Key: apptest.Key, Delivery: chatbell.DeliverWebhook, NoWebhook: true}}})
+	w.Configure(w.Configuration() + fmt.Sprintf("    webhooks:\n      - {id: main, url: %q, secret: %q, events: [\"*\"], signature: [standard, amity]}\n", endpoint.URL+"/hook", hookSecret))
+	w.Start()
 	texts := []string{"Hi all", "Grüße an Zoë und Jürgen ß", "👋🏽 👩‍👩‍👧 🇩🇪", "one\u2028two\u2029three", "<b>&amp;</b> \"quoted\" \\ /", "مرحبا שלום 千代", "line\nfeed\ttab"}
-	w.post(m{"id": "made", "type": "channel.created", "actor": m{"id": "zoë", "name": "Zoë 👋"}, "channel": m{"id": "straße", "name": "Straße"},
-		"members": []m{{"id": "zoë"}, {"id": "jürgen"}}})
+	w.Post(event{"id": "made", "type": "channel.created", "actor": event{"id": "zoë", "name": "Zoë 👋"}, "channel": event{"id": "straße", "name": "Straße"},
+		"members": []event{{"id": "zoë"}, {"id": "jürgen"}}})
 	for i, text := range texts {
-		w.post(m{"id": fmt.Sprint("text-", i), "type": "message.created", "actor": m{"id": "zoë", "name": "Zoë 👋"}, "channel": m{"id": "straße"},
-			"message": m{"id": fmt.Sprint("m", i), "type": "text", "text": text}})
+		w.Post(event{"id": fmt.Sprint("text-", i), "type": "message.created", "actor": event{"id": "zoë", "name": "Zoë 👋"}, "channel": event{"id": "straße"},
+			"message": event{"id": fmt.Sprint("m", i), "type": "text", "text": text}})
 	}
 	calls := 2 * (1 + len(texts)) // the event itself, and the notification
-	w.eventually("every call was made", func() bool { return len(customer.all()) == calls })
+	w.Eventually("every call was made", func() bool { return len(customer.all()) == calls })
 
 	input, err := json.Marshal(map[string]any{"secret": hookSecret, "calls": customer.all()})
 	if err != nil {
@@ -108,38 +109,25 @@ func TestCustomersLibraries(t *testing.T) {
 			t.Errorf("no library has read %q", text)
 		}
 	}
-	w.describesItself()
-	w.stop()
-}
-
-// configure adds to the configuration of the last network.
-func (w *world) configure(text string) {
-	w.t.Helper()
-	f, err := os.OpenFile(w.config(), os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer f.Close()
-	if _, err := f.WriteString(text); err != nil {
-		w.t.Fatal(err)
-	}
+	describesItself(w)
+	w.Stop()
 }
 
 // describesItself checks that the process says of itself what docs/openapi.json says,
 // which is linted: it differs in the version only.
-func (w *world) describesItself() {
-	w.t.Helper()
+func describesItself(w *apptest.World) {
+	w.T.Helper()
 	var process, published map[string]any
-	status, answer := w.call(http.MethodGet, "/openapi.json", nil)
+	status, answer := w.Call(http.MethodGet, "/openapi.json", nil)
 	data, err := os.ReadFile("../../docs/openapi.json")
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	if err := json.Unmarshal([]byte(answer), &process); err != nil || status != http.StatusOK {
-		w.t.Fatalf("%d: %v", status, err)
+		w.T.Fatalf("%d: %v", status, err)
 	}
 	if err := json.Unmarshal(data, &published); err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	for _, d := range []map[string]any{process, published} {
 		if info, ok := d["info"].(map[string]any); ok {
@@ -147,6 +135,6 @@ func (w *world) describesItself() {
 		}
 	}
 	if !reflect.DeepEqual(process, published) {
-		w.t.Error("the server describes itself otherwise than docs/openapi.json does")
+		w.T.Error("the server describes itself otherwise than docs/openapi.json does")
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"chatbell"
+	"chatbell/internal/app/apptest"
+	"chatbell/internal/polltest"
 	"chatbell/internal/sandbox"
 )
 
@@ -23,8 +25,9 @@ const scrapeVariable = "TEST_CHATBELL_SCRAPE"
 // A real scrape, after a bit of everything, and docs/metrics.md tell the same metrics,
 // with the same types, labels and values.
 func TestMetricsPage(t *testing.T) {
+	t.Parallel()
 	w := busyWorld(t)
-	_, text := w.call("GET", "/metrics", nil)
+	_, text := w.Call("GET", "/metrics", nil)
 	if file := os.Getenv(scrapeVariable); file != "" {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -51,7 +54,7 @@ func TestMetricsPage(t *testing.T) {
 			}
 		}
 	}
-	w.stop()
+	w.Stop()
 }
 
 // The closed lists of the code are those of the page.
@@ -80,67 +83,42 @@ func TestMetricsPageLists(t *testing.T) {
 }
 
 // busyWorld has had something of everything that is counted.
-func busyWorld(t *testing.T) *world {
+func busyWorld(t *testing.T) *apptest.World {
 	t.Helper()
 	const otherKey = "down-backend-key-0123456789"
-	w := newWorld(t, sandbox.Config{}, "retry: {webhooks: [1h]}", sandbox.Network{ID: "acme", Key: key, NoWebhook: true})
-	config, err := os.ReadFile(w.config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	config = fmt.Appendf(config, `  - id: down
+	w := apptest.New(t, apptest.Config{
+		Process: true, YAML: "retry: {webhooks: [1h]}", Networks: []sandbox.Network{{ID: "acme", Key: apptest.Key, NoWebhook: true}},
+	})
+	w.Configure(w.Configuration() + fmt.Sprintf(`  - id: down
     delivery: webhook
     keys: [{id: backend, secret: %s, scope: server}]
     webhooks: [{id: gone, url: "http://%s/hook?token=s3cret", secret: whsec_bWV0cmljcy1hbmQtbW9yZS1tZXRyaWNz, events: ["*"]}]
-`, otherKey, free(t))
-	if err := os.WriteFile(w.config(), config, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	w.start()
-	w.device("bob", "apns", hex(1), "en")
-	w.device("carol", "fcm", "token-carol", "en")
-	w.deviceOf("com.nobody", "dave", "apns", hex(2), "en")
-	w.post(m{"id": "1", "type": "channel.created", "actor": m{"id": "alice"}, "channel": m{"id": "c"}, "members": []m{{"id": "bob"}, {"id": "carol"}, {"id": "dave"}, {"id": "erin"}}})
-	w.as(otherKey, func() {
-		w.post(m{"id": "1", "type": "channel.created", "actor": m{"id": "alice"}, "channel": m{"id": "c"}, "members": []m{{"id": "bob"}}})
+`, otherKey, polltest.NobodyListens(t)))
+	w.Start()
+	w.Device("bob", "apns", apptest.Token(1), "en")
+	w.Device("carol", "fcm", "token-carol", "en")
+	w.DeviceOf("com.nobody", "dave", "apns", apptest.Token(2), "en")
+	w.Post(event{"id": "1", "type": "channel.created", "actor": event{"id": "alice"}, "channel": event{"id": "c"}, "members": []event{{"id": "bob"}, {"id": "carol"}, {"id": "dave"}, {"id": "erin"}}})
+	w.As(otherKey, func() {
+		w.Post(event{"id": "1", "type": "channel.created", "actor": event{"id": "alice"}, "channel": event{"id": "c"}, "members": []event{{"id": "bob"}}})
 	})
 
 	var crowd strings.Builder // more than are told directly
 	for i := range 1100 {
 		fmt.Fprintf(&crowd, "{\"id\":\"u%04d\"}\n", i)
 	}
-	if status, answer := w.ndjson("PUT", "/v1/channels/crowd/members", crowd.String()); status >= 300 {
-		t.Fatalf("%d %s", status, answer)
+	if status, answer, err := w.Try("PUT", "/v1/channels/crowd/members", []byte(crowd.String()), "Content-Type", "application/x-ndjson"); err != nil || status >= 300 {
+		t.Fatalf("%d %s %v", status, answer, err)
 	}
-	w.post(m{"id": "2", "type": "message.created", "actor": m{"id": "u0000"}, "channel": m{"id": "crowd"}, "message": m{"id": "m", "type": "text", "text": "x"}})
+	w.Post(event{"id": "2", "type": "message.created", "actor": event{"id": "u0000"}, "channel": event{"id": "crowd"}, "message": event{"id": "m", "type": "text", "text": "x"}})
 	for path, want := range map[string]int{"/v1/events": http.StatusUnprocessableEntity, "/nowhere": http.StatusNotFound} {
-		if status, _ := w.call("POST", path, []m{{"type": "No Type"}}); status != want {
+		if status, _ := w.Call("POST", path, []event{{"type": "No Type"}}); status != want {
 			t.Errorf("%s: status %d, want %d", path, status, want)
 		}
 	}
-	w.answers("SELECT count() FROM chatbell.deliveries", fmt.Sprint(4+1100))
-	w.answers("SELECT provider_reason FROM chatbell.attempts WHERE network = 'down'", strings.TrimSuffix(strings.Repeat("connection_refused\n", 2), "\n"))
+	w.Answers("SELECT count() FROM deliveries", fmt.Sprint(4+1100))
+	w.Answers("SELECT provider_reason FROM attempts WHERE network = 'down'", strings.TrimSuffix(strings.Repeat("connection_refused\n", 2), "\n"))
 	return w
-}
-
-func (w *world) ndjson(method, path, lines string) (int, string) {
-	w.t.Helper()
-	req, err := http.NewRequest(method, "http://"+w.api+path, strings.NewReader(lines))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+w.key)
-	req.Header.Set("Content-Type", "application/x-ndjson")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var answer bytes.Buffer
-	if _, err := answer.ReadFrom(resp.Body); err != nil {
-		w.t.Fatal(err)
-	}
-	return resp.StatusCode, answer.String()
 }
 
 // family is a metric with the values of its labels.

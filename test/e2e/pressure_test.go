@@ -3,77 +3,83 @@ package e2e_test
 import (
 	"fmt"
 	"net/http"
-	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"chatbell/internal/app"
+	"chatbell/internal/app/apptest"
+	"chatbell/internal/polltest"
 	"chatbell/internal/sandbox"
 )
+
+var clickHouseKey = regexp.MustCompile(`(?m)^clickhouse: .*$`)
 
 // ClickHouse is away for longer than there is room for results: intake refuses, sending
 // pauses, nobody is told twice, and when it is back everything accepted is sent and
 // recorded.
 func TestClickHouseAwayTooLong(t *testing.T) {
-	t.Setenv(resultsVariable, "3000000") // 300 bytes each: some 8,000, those in hand, and 100 ms more
-	w := newWorld(t, sandbox.Config{}, "", sandbox.Network{ID: "acme", Key: key})
-	config, err := os.ReadFile(w.config())
-	if err != nil {
+	t.Parallel()
+	const messages, crowd = 600, 250
+	w := apptest.New(t, apptest.Config{
+		Networks: []sandbox.Network{{ID: "acme", Key: apptest.Key, NoWebhook: true}},
+		YAML:     "retry: {push: {initial: 100ms, max: 1s}}\n",
+		// A fifth is kept for the work in hand, which is less than that: the messages' rows
+		// have some 300 bytes each.
+		Options: app.Options{ResultBytes: 2_000_000, SendTimeout: time.Hour},
+	})
+	config := w.Configuration()
+	w.Configure(clickHouseKey.ReplaceAllString(config, "clickhouse: http://"+polltest.NobodyListens(t)+"/chatbell"))
+	w.Start()
+
+	// Messages that cannot be sent for now: they are accepted, and wait.
+	if _, err := w.Box.Fail(sandbox.Failure{Provider: sandbox.ProviderAPNs, Hang: true}); err != nil {
 		t.Fatal(err)
 	}
-	away := append([]byte("clickhouse: http://"+free(t)+"/chatbell\n"), config...)
-	if err := os.WriteFile(w.config(), away, 0o600); err != nil {
-		t.Fatal(err)
+	w.Device("bob", "apns", apptest.Token(1), "en")
+	w.Post(event{"id": "bob's", "type": "channel.created", "actor": event{"id": "bob"}, "channel": event{"id": "c"}, "members": []event{{"id": "bob"}}})
+	waiting := make([]event, messages)
+	for i := range waiting {
+		waiting[i] = apptest.Said("c", fmt.Sprint(i))
 	}
-	w.start()
-	w.device("bob", "apns", hex(1), "en")
-	w.post(m{"id": "created", "type": "channel.created", "channel": m{"id": "c", "name": "C"}, "members": []m{{"id": "bob"}}})
-	accepted := 1
-	message := func() m {
-		id := fmt.Sprint(accepted)
-		accepted++
-		return m{"id": id, "type": "message.created", "channel": m{"id": "c"}, "message": m{"id": id, "type": "text", "text": "x"}}
+	w.Post(waiting...)
+
+	// Messages that are told to nobody, which is written down for each of a crowd.
+	members := make([]event, crowd)
+	for i := range members {
+		members[i] = event{"id": fmt.Sprint("u", i)}
 	}
-	for range 11 {
-		events := make([]m, 1000)
-		for i := range events {
-			events[i] = message()
-		}
-		w.post(events...)
-	}
-	w.eventually("intake refuses", func() bool {
-		status, answer := w.call("POST", "/v1/events", message())
-		if status == http.StatusTooManyRequests {
-			accepted--
-		} else if status != http.StatusAccepted {
+	w.Post(event{"id": "the crowd's", "type": "channel.created", "channel": event{"id": "crowd"}, "members": members})
+	told := 1
+	w.Eventually("intake refuses", func() bool {
+		status, answer := w.Call("POST", "/v1/events", apptest.Said("crowd", fmt.Sprint("crowd-", told)))
+		if status == http.StatusAccepted {
+			told++
+		} else if status != http.StatusTooManyRequests {
 			t.Fatalf("status %d: %s", status, answer)
 		}
 		return status == http.StatusTooManyRequests
 	})
-	w.eventually("sending pauses", func() bool {
-		_, metrics := w.call("GET", "/metrics", nil)
+	w.Eventually("sending pauses", func() bool { // a message's next try is held, and stays so
+		_, metrics := w.Call("GET", "/metrics", nil)
 		return strings.Contains(metrics, "chatbell_sending_paused 1\n")
 	})
-	sent, since := 0, time.Now()
-	w.eventually("what is in hand is sent, and nothing more", func() bool {
-		if n := len(w.box.Notifications(sandbox.Query{})); n != sent {
-			sent, since = n, time.Now()
-		}
-		return time.Since(since) > 2*time.Second
-	})
-	t.Logf("%d were sent of %d accepted", sent, accepted)
-	if sent >= accepted {
-		t.Fatalf("%d were sent of %d accepted: nothing has held them", sent, accepted)
+	w.Box.ClearFailures()
+	w.Stop()
+	sent := len(w.Box.Notifications(sandbox.Query{}))
+	t.Logf("%d of %d messages were sent; %d told %d people", sent, messages, told, crowd)
+	if sent >= messages {
+		t.Fatal("all were sent: nothing has held them")
 	}
-	w.stop()
-	if err := os.WriteFile(w.config(), config, 0o600); err != nil {
-		t.Fatal(err)
+
+	w.Configure(config)
+	w.Start()
+	rows := messages + 1 + told*crowd
+	w.Answers("SELECT count(), uniqExact(delivery_id), countIf(outcome = 'accepted') FROM deliveries", fmt.Sprintf("%d\t%d\t%d", rows, rows, messages))
+	w.Answers("SELECT count() FROM events", fmt.Sprint(messages+1+told))
+	if sent := len(w.Box.Notifications(sandbox.Query{})); sent != messages {
+		t.Errorf("%d notifications were shown, want %d", sent, messages)
 	}
-	w.start()
-	w.answers("SELECT count(), uniqExact(delivery_id), countIf(outcome = 'accepted') FROM chatbell.deliveries", fmt.Sprintf("%d\t%d\t%d", accepted, accepted, accepted))
-	w.answers("SELECT count() FROM chatbell.events", fmt.Sprint(accepted))
-	if sent := len(w.box.Notifications(sandbox.Query{})); sent != accepted {
-		t.Errorf("%d notifications were shown, want %d", sent, accepted)
-	}
-	w.stop()
+	w.Stop()
 }

@@ -28,13 +28,19 @@ func Main(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := closeShared(); err != nil {
+		fmt.Fprintln(os.Stderr, "the package's engine:", err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
 }
 
-// Engine is a running engine.
+// Engine is a running engine, and the database in it that is the test's.
 type Engine struct {
 	*engine.Supervisor
-	t testing.TB
+	t        testing.TB
+	database string
 }
 
 // Start starts an engine on a folder of its own; it ends with the test.
@@ -59,7 +65,7 @@ func StartIn(t testing.TB, dir string) *Engine {
 	if err := s.Ready(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return &Engine{s, t}
+	return &Engine{s, t, "chatbell"}
 }
 
 // Config is the configuration of an engine on a folder, run by the test's binary.
@@ -96,38 +102,49 @@ func library() (string, error) {
 	}
 }
 
-// Database is the writer's address with another database's name. Tests that share an
-// engine keep apart by it.
-func (e *Engine) Database(name string) string {
+// Name is the name of the test's database.
+func (e *Engine) Name() string { return e.database }
+
+// DSN is the writer's address with the test's database, which [clickhouse.Open] makes.
+func (e *Engine) DSN() string { return e.On(e.database) }
+
+// On is the writer's address with another database's name.
+func (e *Engine) On(database string) string {
 	e.t.Helper()
-	u, err := url.Parse(e.DSN())
+	u, err := url.Parse(e.Supervisor.DSN())
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	u.Path = "/" + name
+	u.Path = "/" + database
 	return u.String()
 }
 
 // Query asks as curl would, not through the client under test, and gives the answer as
-// tab-separated text without the last line's end.
+// tab-separated text without the last line's end. Where the statement says {db} the name
+// of the test's database is put.
 func (e *Engine) Query(sql string) string {
 	e.t.Helper()
-	req, err := http.NewRequestWithContext(e.t.Context(), http.MethodPost, e.DSN(), strings.NewReader(sql))
+	answer, err := e.ask(e.t.Context(), sql)
 	if err != nil {
-		e.t.Fatal(err)
+		e.t.Fatalf("%s: %v: %s", sql, err, answer)
+	}
+	return answer
+}
+
+func (e *Engine) ask(ctx context.Context, sql string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.DSN(), strings.NewReader(strings.ReplaceAll(sql, "{db}", e.database)))
+	if err != nil {
+		return "", err
 	}
 	req.URL.Path = "/"
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		e.t.Fatal(err)
+		return "", err
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		e.t.Fatal(err)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("status %d", resp.StatusCode)
 	}
-	if resp.StatusCode != http.StatusOK {
-		e.t.Fatalf("%s: status %d: %s", sql, resp.StatusCode, data)
-	}
-	return strings.TrimSuffix(string(data), "\n")
+	return strings.TrimSuffix(string(data), "\n"), err
 }

@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -24,6 +23,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"chatbell"
+	"chatbell/internal/polltest"
 	"chatbell/pipeline/push/internal/h2"
 )
 
@@ -153,12 +153,8 @@ func TestFullConnectionOpensTheNext(t *testing.T) {
 	s.hold = make(chan struct{})
 	done := make(chan []error, 1)
 	go func() { done <- postAll(t, p, s.URL, 4) }()
-	late := time.Now().Add(5 * time.Second)
-	for s.now.Load() < 4 && time.Now().Before(late) {
-		runtime.Gosched()
-	}
-	if now := s.now.Load(); now != 4 {
-		t.Errorf("%d requests at a time, want 4", now)
+	if !polltest.Wait(t, func() bool { return s.now.Load() == 4 }) {
+		t.Errorf("%d requests at a time, want 4", s.now.Load())
 	}
 	close(s.hold)
 	none(t, <-done)
@@ -180,7 +176,7 @@ func TestServerRaisesTheLimit(t *testing.T) {
 	first := make(chan error, 1)
 	go func() { first <- post(t.Context(), p, addr) }()
 	<-arrived
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), polltest.Patience)
 	defer cancel()
 	if err := post(ctx, p, addr); err != nil {
 		t.Fatalf("the second request: %v", err)
@@ -225,11 +221,7 @@ func TestGivingUp(t *testing.T) {
 	p := newPool(t, s.URL, s.roots(), 1, 1)
 	first := make(chan error, 1)
 	go func() { first <- post(t.Context(), p, s.URL) }()
-	for s.now.Load() == 0 {
-		if t.Context().Err() != nil {
-			t.Fatal("the first request does not arrive")
-		}
-	}
+	polltest.Until(t, "the first request arrives", func() bool { return s.now.Load() == 1 })
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	err := post(ctx, p, s.URL)
@@ -289,22 +281,13 @@ func TestCloseEndsEverything(t *testing.T) {
 	for range 10 { // two on their way, eight waiting
 		go func() { failed <- post(t.Context(), p, s.URL) }()
 	}
-	for s.now.Load() < 2 {
-		if t.Context().Err() != nil {
-			t.Fatal("the requests do not arrive")
-		}
-	}
+	polltest.Until(t, "two requests arrive", func() bool { return s.now.Load() == 2 })
 	if err := p.Close(); err != nil {
 		t.Error(err)
 	}
 	for range 10 {
-		select {
-		case err := <-failed:
-			if err == nil {
-				t.Error("a request succeeded on a closed pool")
-			}
-		case <-time.After(5 * time.Second):
-			t.Fatal("a request hangs on a closed pool")
+		if err := polltest.Receive(t, "a request on a closed pool ends", failed); err == nil {
+			t.Error("a request succeeded on a closed pool")
 		}
 	}
 }
