@@ -277,7 +277,7 @@ func newHandler(lib *library, set *settings) (*handler, error) {
 // takes away what nobody is to ask.
 func (h *handler) learn() error {
 	lines := func(q string) ([]string, error) {
-		out, err := h.keeper.text(q, "TSVRaw")
+		out, err := h.keeper.text(q)
 		if err != nil {
 			return nil, fmt.Errorf("ask ClickHouse what it knows: %w", err)
 		}

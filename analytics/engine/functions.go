@@ -51,7 +51,7 @@ func words(list string) map[string]bool {
 func forbidden(c *conn) (map[string]bool, error) {
 	closed := words("")
 	ask := func(open map[string]bool, query string) error {
-		names, err := c.text(query, "TSVRaw")
+		names, err := c.text(query)
 		if err != nil {
 			return fmt.Errorf("ask ClickHouse for its functions: %w", err)
 		}

@@ -151,9 +151,9 @@ func (c *conn) query(text, format string, params []param, out emit) error {
 }
 
 // text runs a statement whose answer is short, and copies it.
-func (c *conn) text(query, format string, params ...param) (string, error) {
+func (c *conn) text(query string, params ...param) (string, error) {
 	var answer string
-	err := c.query(query, format, params, func(piece []byte, _ stats) error {
+	err := c.query(query, "TSVRaw", params, func(piece []byte, _ stats) error {
 		answer = string(piece)
 		return nil
 	})

@@ -29,7 +29,7 @@ type statement struct {
 // parse asks for the syntax tree. A line forged by a literal with a line break in it
 // can add a function to the list, and so have a query refused; it cannot take one away.
 func parse(c *conn, text string, params []param) (statement, error) {
-	tree, err := c.text("EXPLAIN AST "+text, "TSVRaw", params...)
+	tree, err := c.text("EXPLAIN AST "+text, params...)
 	if err != nil {
 		return statement{}, err
 	}

@@ -106,7 +106,8 @@ func (p *process) pid() int { return p.cmd.Process.Pid }
 
 // cause says why a child that is gone has ended.
 func (p *process) cause() error {
-	for range p.reports { // until listen is through
+	for range p.reports {
+		continue // until listen is through
 	}
 	f := p.failure
 	if f.State != stateFailed {

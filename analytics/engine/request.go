@@ -182,7 +182,7 @@ func checkReserved(q url.Values) error {
 // status of its own; all is said by wait_end_of_query.
 func hold(q url.Values) (bytes int, all bool) {
 	n, _ := strconv.ParseUint(first0(q.Get("http_response_buffer_size"), q.Get("buffer_size"), "0"), 10, 63) // checked before
-	return int(min(n, maxHold)), truth(first0(q.Get("http_wait_end_of_query"), q.Get("wait_end_of_query")))  //nolint:gosec // at most maxHold
+	return int(min(n, maxHold)), truth(first0(q.Get("http_wait_end_of_query"), q.Get("wait_end_of_query")))
 }
 
 // truth reads a switch.

@@ -130,6 +130,7 @@ func (s *Supervisor) hear(r report) {
 	case stateAnswers:
 		s.version, s.trouble = r.Version, nil
 		close(s.ready)
+	case stateFailed: // its process tells, when it has ended
 	}
 	addr := s.addr
 	s.mu.Unlock()
@@ -138,6 +139,7 @@ func (s *Supervisor) hear(r report) {
 		s.tellFirst(nil)
 	case stateAnswers:
 		s.cfg.Logger.Info("the ClickHouse engine answers", "address", addr, "version", r.Version)
+	case stateBeat, stateFailed: // nothing new for people
 	}
 }
 

@@ -39,7 +39,7 @@ func newCheckConfig() *cobra.Command {
 			case "json":
 				return printCheck(stdout, flags.load)
 			}
-			return fmt.Errorf("%w: --output must be yaml or json, not %q", errWrongUse, output)
+			return wrongUse(cmd, "--output must be yaml or json, not %q", output)
 		},
 	}
 	flags.register(cmd)

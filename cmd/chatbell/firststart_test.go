@@ -8,7 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"chatbell/internal/polltest"
 )
 
 // A first start that is killed after it has made its key and its password loses neither:
@@ -22,14 +23,11 @@ func TestFirstStartKilled(t *testing.T) {
 		return begin(t, cmd)
 	}
 	p := start()
-	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		if _, err := os.Stat(filepath.Join(dir, "data", "unshown.json")); err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("it made no secret:\n%s", p.said)
-		}
-	}
+	polltest.Until(t, "a secret is made", func() bool {
+		_, err := os.Stat(filepath.Join(dir, "data", "unshown.json"))
+		return err == nil
+	})
+
 	p.signal(syscall.SIGKILL)
 	p.exit(-1)
 	if secrets := indented.FindAllString(p.said.String(), -1); len(secrets) > 0 {

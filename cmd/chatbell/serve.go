@@ -46,7 +46,8 @@ func newServe() *cobra.Command {
 			"The configuration is the file, then the environment (CHATBELL_ and the key in capitals,\n" +
 			"levels joined by __), then flags; later wins. \"chatbell check-config\" prints what it comes to.\n\n" +
 			"SIGTERM and SIGINT drain: no new work is taken, work in hand is finished or handed back,\n" +
-			"within shutdown_timeout; a second one ends the process at once.",
+			"within shutdown_timeout; a second one ends the process at once. SIGHUP is ignored with a\n" +
+			"word in the log: nothing can be reloaded yet, a changed configuration needs a restart.",
 		Example: "  chatbell serve\n" +
 			"  chatbell serve --config chatbell.yaml --data /var/lib/chatbell\n" +
 			"  CHATBELL_CLICKHOUSE_LISTEN=127.0.0.1:9123 chatbell serve --listen 127.0.0.1:9080",
@@ -64,6 +65,7 @@ func newServe() *cobra.Command {
 			}
 			log := newLogger(cmd.ErrOrStderr(), level)
 			sig.exitOnSecond(log, "ending at once: work in hand is neither finished nor handed back; the next start does it again")
+			defer explainHangup(log)()
 			a, err := app.New(sig.ctx, cfg, app.Options{Version: version, Log: log, Notices: cmd.OutOrStdout()})
 			if err != nil && sig.ctx.Err() != nil {
 				log.Info("stopped before it was ready", "error", err)

@@ -78,3 +78,29 @@ func (s *signals) exitOnSecond(log *slog.Logger, says string) {
 		}
 	})
 }
+
+// explainHangup keeps SIGHUP (systemctl reload, logrotate, the end of an ssh session)
+// from ending the server, and says each time that it changed nothing. The caller has to
+// call what it returns.
+func explainHangup(log *slog.Logger) (release func()) {
+	arrive := make(chan os.Signal, 1)
+	signal.Notify(arrive, syscall.SIGHUP)
+	released := make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-arrive:
+				log.Warn("SIGHUP changed nothing: nothing can be reloaded in this build; restart the server to apply a changed configuration, it drains first")
+			case <-released:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(arrive)
+		close(released)
+		<-done
+	}
+}

@@ -103,7 +103,7 @@ func TestSecret(t *testing.T) {
 		wantPrefix, wantLength := "whsec_", len("whsec_")+44 // 32 bytes in base64
 		if len(args) > 1 {
 			wantPrefix, wantLength = "cb_", len(app.NewKey())
-		} else if err := webhooks.CheckSecret(made); err != nil {
+		} else if err := webhooks.CheckSecret(nil, made); err != nil {
 			t.Errorf("%q: %v", made, err)
 		}
 		if !strings.HasPrefix(made, wantPrefix) || len(made) != wantLength {

@@ -149,7 +149,8 @@ func (r *route) operation() openapi.Operation {
 	if op.Request != nil {
 		answers = append(answers, answerTooLarge, answerUnsupported)
 	}
-	op.Answers = append(answers, answerElse)
+	answers = append(answers, answerElse)
+	op.Answers = answers
 	return op
 }
 
@@ -159,6 +160,7 @@ func (a access) schemes() []string {
 		return []string{schemeKey, schemeAPI}
 	case users:
 		return []string{schemeKey, schemeToken, schemeAPI}
+	case open:
 	}
 	return nil
 }

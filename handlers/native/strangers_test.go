@@ -155,7 +155,7 @@ func status(t *testing.T, addr, request string) int {
 func TestIdempotencyKey(t *testing.T) {
 	r := start(t)
 	writes := 0
-	for path, item := range openAPI(t, r).Paths {
+	for path, item := range openAPI(t).Paths {
 		for method, op := range item {
 			q := request{method: strings.ToUpper(method), path: concrete(path, "x"), body: "{}", header: map[string]string{"Idempotency-Key": "k"}}
 			a := r.do(q)

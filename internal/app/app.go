@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"syscall"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 

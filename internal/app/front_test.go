@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -32,6 +33,29 @@ func ask(t *testing.T, method, url string) (status int, retry, body string) {
 	return resp.StatusCode, resp.Header.Get("Retry-After"), string(data)
 }
 
+// smuggle sends a request whose end two programs could see in different places.
+func smuggle(t *testing.T, addr string) (status int, body string) {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nX"); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(data)
+}
+
 // From the moment in which the port is bound a probe gets an answer, and nothing is
 // taken before the API is there; at a stop what is under way is answered.
 func TestFront(t *testing.T) {
@@ -51,6 +75,9 @@ func TestFront(t *testing.T) {
 	}
 	if _, err := openFront(t.Context(), f.listener.Addr().String(), "v1", slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "another program uses that port") {
 		t.Errorf("a second one on the same port: %v", err)
+	}
+	if status, body := smuggle(t, f.listener.Addr().String()); status != 400 || !strings.Contains(body, "Transfer-Encoding") {
+		t.Errorf("a request with two lengths: %d %s", status, body)
 	}
 	begun, finish := make(chan struct{}), make(chan struct{})
 	f.show(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -105,7 +105,7 @@ func (a *App) readRecorder(_ context.Context, tell metrics.Tell) error {
 }
 
 func (a *App) readEngine(_ context.Context, tell metrics.Tell) error {
-	tell(metrics.EngineUp, truth(a.engine.PID() != 0))
+	tell(metrics.EngineUp, truth(a.engine.Err() == nil))
 	tell(metrics.EngineRestarts, float64(a.engine.Restarts()))
 	return nil
 }

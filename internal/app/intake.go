@@ -51,6 +51,18 @@ func (in *intake) recentFailure() error {
 	return nil
 }
 
+// broken tells at once what the next post would find out by waiting: that the broker
+// cannot write. It is asked only when the last post was not stored.
+func (in *intake) broken() error {
+	if in.failed.Load() == nil {
+		return nil
+	}
+	if err := in.broker.Writable(work.StreamEvents); err != nil {
+		return fmt.Errorf("%w: %w", native.ErrUnavailable, err)
+	}
+	return nil
+}
+
 // defaultBacklog bounds the events that wait: at 10,000 events/s it is a minute and
 // a half of an outage, at 1 KiB an event 1 GiB of disk.
 const defaultBacklog = 1_000_000
@@ -62,7 +74,11 @@ const resultsFull = 0.8
 // Accept publishes the events and answers for each, in their order, once it is
 // durable. Nothing is stored when the backlog has no room for all of them.
 func (in *intake) Accept(ctx context.Context, envs []chatbell.Envelope) ([]native.AcceptStatus, error) {
-	if err := in.room(ctx, uint64(len(envs)), uint64(len(envs))); err != nil {
+	err := in.broken()
+	if err == nil {
+		err = in.room(ctx, uint64(len(envs)), uint64(len(envs)))
+	}
+	if err != nil {
 		return nil, in.count(err, len(envs))
 	}
 	msgs := make([]*message.Message, len(envs))

@@ -152,7 +152,7 @@ func (a *App) showSecrets(ctx context.Context) error {
 	if keyed {
 		notices = append(notices, notice{unshownKey, keyNotice})
 	}
-	if a.cfg.EmbeddedClickHouse() && a.cfg.ClickHousePassword == "" {
+	if a.cfg.EmbeddedClickHouse() && a.cfg.ClickHousePassword.IsZero() {
 		notices = append(notices, notice{unshownPassword, fmt.Sprintf(
 			"Made a password for ClickHouse at http://%s, user %q, shown this once and kept only as a hash:\n\n    %%s\n\nTo replace it set clickhouse_password.\n\n",
 			strings.ReplaceAll(a.cfg.ClickHouseListen, "%", "%%"), strings.ReplaceAll(a.cfg.ClickHouseUser, "%", "%%"))})

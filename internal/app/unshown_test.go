@@ -26,7 +26,7 @@ func TestUnshown(t *testing.T) {
 		return u
 	}
 	number := 0
-	make := func(u *unshown, name string) string {
+	made := func(u *unshown, name string) string {
 		t.Helper()
 		secret, err := u.make(name, func() string { number++; return name + strings.Repeat("x", number) })
 		if err != nil {
@@ -36,8 +36,8 @@ func TestUnshown(t *testing.T) {
 	}
 	both := []notice{{"key", "the key is %s\n"}, {"password", "the password is %s\n"}}
 
-	key, password := make(load(), "key"), make(load(), "password") // a start each, which ended before it could show anything
-	if key == password || make(load(), "key") != key {
+	key, password := made(load(), "key"), made(load(), "password") // a start each, which ended before it could show anything
+	if key == password || made(load(), "key") != key {
 		t.Errorf("the second start makes another key than %q", key)
 	}
 	if _, err := load().show(closed{}, both); !errors.Is(err, io.ErrClosedPipe) {

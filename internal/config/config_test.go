@@ -242,7 +242,7 @@ func TestWarnings(t *testing.T) {
 // The checks of what the configuration names are told together with all else, and are
 // asked in any case.
 func TestCheckIsToldWithTheRest(t *testing.T) {
-	_, err := config.Load(config.Options{File: write(t, "listen: x\nca_files: [internal-ca.pem, nowhere]\n"), Check: func(c *config.Config, p *config.Problems) {
+	_, err := config.Load(config.Options{File: write(t, "listen: x\nca_files: [internal-ca.pem, nowhere]\n"), Check: func(_ *config.Config, p *config.Problems) {
 		if !p.Has("listen") || !p.Has("ca_files[1]") || p.Has("ca_files[0]") {
 			t.Error("the check does not see what is wrong already")
 		}

@@ -229,6 +229,7 @@ func (d *decoder) without(n *yaml.Node) bool {
 		return true
 	case yaml.SequenceNode:
 		return len(n.Content) == 0
+	case yaml.DocumentNode, yaml.AliasNode: // resolve has followed it
 	}
 	return false
 }

@@ -153,7 +153,7 @@ func TestRedactedURLs(t *testing.T) {
 		"https://x.example":                        "https://x.example",
 		"https://x.example/":                       "https://x.example/",
 		"https://x.example/api/v2/hooks/acme/main": "https://x.example/api/v2/hooks/acme/main",
-		"https://x.example/services/T00/B00/XXX":   "https://x.example/services/***",
+		"https://x.example/services/T00/B00/QQQ":   "https://x.example/services/***",
 		"https://x.example/hunter2,https://y":      "https://x.example/***,https://y",
 		"https://x.example/%68unter2":              "https://x.example/***",
 		"https://x.example/?":                      "https://x.example/?***",

@@ -58,7 +58,7 @@ func sizes(least, most Size, why string) bounds {
 
 func lengths(least, most int64, why string) bounds { return bounds{ofLength, least, most, why} }
 
-func counts(least, most int64, why string) bounds { return bounds{ofCount, least, most, why} }
+func counts(most int64, why string) bounds { return bounds{ofCount, 0, most, why} }
 
 func (b bounds) allows(n int64) bool {
 	return b == bounds{} || n >= b.min && n <= b.max

@@ -59,7 +59,7 @@ var settings = map[string]*setting{
 		bounds: sizes(256<<20, 4<<40, "the smallest stream has a 25th of it, and has to hold the largest message of 8 MiB; the embedded broker takes 4 TiB"),
 	},
 	"clickhouse": {
-		kind: "`embedded`, or an address `clickhouse://user:password@host:9000/database`, `http://…` or `https://…`",
+		kind: "`embedded`, or an address `clickhouse://user:password@host:9000/database`, `http://…` or `https://…`", //nolint:gosec // an example
 		doc: "Where every outcome is recorded. `embedded` is the real ClickHouse engine in a child process, with ClickHouse's HTTP interface for analysts. " +
 			"Better give an address with a password as `env:NAME` or `file:PATH`.",
 	},
@@ -87,7 +87,7 @@ var settings = map[string]*setting{
 		kind: "list of networks in CIDR form",
 		doc: "Private networks that webhooks may reach; also those that may be called without TLS. Without it calls to loopback and private addresses are refused, " +
 			"so that a customer's URL cannot reach what is only yours.",
-		sample: "[10.0.0.0/8]", count: counts(0, 1000, "each connection is held against all of them"),
+		sample: "[10.0.0.0/8]", count: counts(1000, "each connection is held against all of them"),
 	},
 	"durability": {
 		doc: "What has happened before a request is answered with 202. `page-cache`: the events survive a crash of the process; a power cut can take the last 250 ms. " +
@@ -103,7 +103,7 @@ var settings = map[string]*setting{
 		kind: "list of files",
 		doc: "PEM files with certificate authorities that are trusted besides the system's, for every outgoing connection. Relative paths start at the configuration file, here and " +
 			"in all keys below.",
-		sample: "[internal-ca.pem]", count: counts(0, 100, "put several authorities into one file"),
+		sample: "[internal-ca.pem]", count: counts(100, "put several authorities into one file"),
 	},
 
 	"retry": {doc: "When what failed is tried again."},
@@ -111,7 +111,7 @@ var settings = map[string]*setting{
 		doc: "Waits after the first, second, … failed call of a webhook, each ±10 %. After the last the delivery has failed; an empty list means that nothing is tried again.",
 		bounds: durations(100*time.Millisecond, 7*24*time.Hour,
 			"an endpoint that just failed needs a moment, and nobody waits for a notification for longer than a week"),
-		count: counts(0, 30, "each try is a call that the endpoint has refused before"),
+		count: counts(30, "each try is a call that the endpoint has refused before"),
 	},
 	"retry.push": {doc: "Pushes are tried again after waits that double, each drawn at random between 0 and that (full jitter)."},
 	"retry.push.initial": {
@@ -129,7 +129,7 @@ var settings = map[string]*setting{
 
 	"networks": {
 		doc:   "The customers. Those of the file can be changed in the file only. Without any, and without any made by API, the network `default` is made at the first start and its key printed once.",
-		count: counts(0, 10_000, "each may have connections of its own to the push services"),
+		count: counts(10_000, "each may have connections of its own to the push services"),
 	},
 	"networks.id":             {kind: idWhy, doc: "Name of the network.", sample: "acme", required: true},
 	"networks.default_locale": {kind: "language tag (BCP 47), like en or pt-BR", doc: "Language of those who have none of their own.", def: "en"},
@@ -137,7 +137,7 @@ var settings = map[string]*setting{
 		doc: "What tells people: pushes (`direct`), the webhooks of the network (`webhook`), or `both`. In every mode webhooks also get the raw events that they ask for.",
 		def: "direct", oneOf: []string{"direct", "webhook", "both"},
 	},
-	"networks.keys":    {doc: "API keys.", count: counts(0, 100, "a key for each program is enough")},
+	"networks.keys":    {doc: "API keys.", count: counts(100, "a key for each program is enough")},
 	"networks.keys.id": {kind: idWhy, doc: "Name of the key. A client key's id is the `kid` of the tokens that it signs, and unique among all networks.", sample: "backend", required: true},
 	"networks.keys.secret": {
 		doc:    "The key itself. All keys differ. A client key signs tokens, and RFC 7518 asks for 32 characters or more then.",
@@ -147,7 +147,7 @@ var settings = map[string]*setting{
 		doc: "`server`: acts for the network. `client`: signs the tokens of the network's users, who reach their own devices and settings.",
 		def: "server", oneOf: []string{"server", "client"},
 	},
-	"networks.apns":           {doc: "Credentials for Apple's push service, one for each app.", count: counts(0, 100, "each has connections of its own")},
+	"networks.apns":           {doc: "Credentials for Apple's push service, one for each app.", count: counts(100, "each has connections of its own")},
 	"networks.apns.bundle_id": {doc: "The app.", sample: "com.acme.chat", required: true},
 	"networks.apns.endpoint": {
 		kind: "`production`, `sandbox`, or an address `https://host:port`",
@@ -158,7 +158,7 @@ var settings = map[string]*setting{
 	"networks.apns.key_id":   {doc: "The key's id: Apple Developer, Keys.", sample: "ABC123DEFG", required: true},
 	"networks.apns.team_id":  {doc: "The team's id: Apple Developer, Membership.", sample: "DEF123GHIJ", required: true},
 	"networks.apns.ca_file":  {kind: "file", doc: "PEM file with certificate authorities that are trusted for this endpoint only. For tests."},
-	"networks.fcm":           {doc: "Credentials for Google's push service, one for each app.", count: counts(0, 100, "each has connections of its own")},
+	"networks.fcm":           {doc: "Credentials for Google's push service, one for each app.", count: counts(100, "each has connections of its own")},
 	"networks.fcm.app":       {doc: "The app, as devices name it when they are registered.", sample: "com.acme.chat", required: true},
 	"networks.fcm.credentials_file": {
 		kind: "file", doc: "The service account's key: Firebase console, Project settings, Service accounts (JSON).", sample: "fcm.json", required: true,
@@ -169,7 +169,7 @@ var settings = map[string]*setting{
 	"networks.fcm.ca_file": {kind: "file", doc: "PEM file with certificate authorities that are trusted for this endpoint only. For tests."},
 	"networks.webhooks": {
 		doc:   "The customer's endpoints. They are called in delivery modes `webhook` and `both` for notifications, and in every mode for the events that they ask for.",
-		count: counts(0, 10, "as many as Amity has; each gets every event that it asks for"),
+		count: counts(10, "as many as Amity has; each gets every event that it asks for"),
 	},
 	"networks.webhooks.id": {kind: idWhy, doc: "Name of the endpoint, in the rows of ClickHouse as well.", sample: "main", required: true},
 	"networks.webhooks.url": {
@@ -183,11 +183,11 @@ var settings = map[string]*setting{
 		sample: "env:HOOK", required: true,
 	},
 	"networks.webhooks.events": {
-		doc: "Event types that the endpoint gets, as notifications and raw; `\"*\"` means all.", def: `["*"]`, count: counts(0, 100, "\"*\" means all"),
+		doc: "Event types that the endpoint gets, as notifications and raw; `\"*\"` means all.", def: `["*"]`, count: counts(100, "\"*\" means all"),
 	},
 	"networks.webhooks.signature": {
 		doc: "Which signatures calls carry: Standard Webhooks' (`webhook-signature`), Amity's (`x-amity-signature`), or both.",
-		def: "[standard]", oneOf: []string{"standard", "amity"}, count: counts(0, 2, "there are two"),
+		def: "[standard]", oneOf: []string{"standard", "amity"}, count: counts(2, "there are two"),
 	},
 	"networks.templates": {
 		kind:   "texts by template and language",

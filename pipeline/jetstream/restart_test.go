@@ -215,7 +215,7 @@ func kept(t *testing.T, b *jetstream.Broker) int {
 	}
 	last, err := b.LastSequence(t.Context(), "PURGE")
 	check(t, err)
-	return int(last - first[0].Sequence + 1) //nolint:gosec // a few
+	return int(last - first[0].Sequence + 1)
 }
 
 func check(t *testing.T, err error) {

@@ -21,13 +21,14 @@ var clickHouseKey = regexp.MustCompile(`(?m)^clickhouse: .*$`)
 // recorded.
 func TestClickHouseAwayTooLong(t *testing.T) {
 	t.Parallel()
-	const messages, crowd = 600, 250
+	const messages, crowd, batch = 600, 250, 10
 	w := apptest.New(t, apptest.Config{
 		Networks: []sandbox.Network{{ID: "acme", Key: apptest.Key, NoWebhook: true}},
 		YAML:     "retry: {push: {initial: 100ms, max: 1s}}\n",
 		// A fifth is kept for the work in hand, which is less than that: the messages' rows
 		// have some 300 bytes each.
-		Options: app.Options{ResultBytes: 2_000_000, SendTimeout: time.Hour},
+		// A try that hangs ends, so that a next one comes, and can be held.
+		Options: app.Options{ResultBytes: 2_000_000, SendTimeout: 2 * time.Second},
 	})
 	config := w.Configuration()
 	w.Configure(clickHouseKey.ReplaceAllString(config, "clickhouse: http://"+polltest.NobodyListens(t)+"/chatbell"))
@@ -53,9 +54,13 @@ func TestClickHouseAwayTooLong(t *testing.T) {
 	w.Post(event{"id": "the crowd's", "type": "channel.created", "channel": event{"id": "crowd"}, "members": members})
 	told := 1
 	w.Eventually("intake refuses", func() bool {
-		status, answer := w.Call("POST", "/v1/events", apptest.Said("crowd", fmt.Sprint("crowd-", told)))
+		said := make([]event, batch)
+		for i := range said {
+			said[i] = apptest.Said("crowd", fmt.Sprint("crowd-", told+i))
+		}
+		status, answer := w.Call("POST", "/v1/events", said)
 		if status == http.StatusAccepted {
-			told++
+			told += batch
 		} else if status != http.StatusTooManyRequests {
 			t.Fatalf("status %d: %s", status, answer)
 		}

@@ -88,7 +88,7 @@ func startProcess(t testing.TB, file string) (running, error) {
 		return nil, err
 	}
 	defer hears.Close()
-	p := &process{cmd: exec.Command(os.Args[0], serveCommand, file), end: make(chan error, 1)}
+	p := &process{cmd: exec.Command(os.Args[0], serveCommand, file), end: make(chan error, 1)} //nolint:gosec // the test's own binary
 	p.cmd.Stderr = t.Output()
 	p.cmd.ExtraFiles = []*os.File{tells}
 	err = p.cmd.Start()
