@@ -58,8 +58,8 @@ var settings = map[string]*setting{
 			"A stream that holds more than its share keeps what it has, and the start is refused.",
 		bounds: sizes(256<<20, 4<<40, "the smallest stream has a 25th of it, and has to hold the largest message of 8 MiB; the embedded broker takes 4 TiB"),
 	},
-	"clickhouse": {
-		kind: "`embedded`, or an address `clickhouse://user:password@host:9000/database`, `http://…` or `https://…`", //nolint:gosec // an example
+	"clickhouse": { //nolint:gosec // an example
+		kind: "`embedded`, or an address `clickhouse://user:password@host:9000/database`, `http://…` or `https://…`",
 		doc: "Where every outcome is recorded. `embedded` is the real ClickHouse engine in a child process, with ClickHouse's HTTP interface for analysts. " +
 			"Better give an address with a password as `env:NAME` or `file:PATH`.",
 	},
