@@ -50,8 +50,10 @@ func startShared(t testing.TB) (err error) {
 	cfg := Config(t, shared.dir)
 	// It outlives the test that asks first, whose output ends with that test.
 	cfg.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	shared.engine, err = engine.Start(context.WithoutCancel(t.Context()), cfg)
-	return err
+	if shared.engine, err = engine.Start(context.WithoutCancel(t.Context()), cfg); err != nil {
+		return err
+	}
+	return shared.engine.Ready(t.Context())
 }
 
 // closeShared ends the package's engine, if a test has asked for it.
