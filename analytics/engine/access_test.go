@@ -89,10 +89,14 @@ func TestAnalystsSeeNoServer(t *testing.T) {
 			t.Errorf("%s tells the folder: %.500s", q, got.body)
 		}
 	}
-	for _, f := range []string{"filesystemCapacity()", "filesystemAvailable()", "FQDN()", "serverUUID()", "getServerSetting('max_connections')", "getMacro('x')", "tcpPort()", "getOSKernelVersion()", "logTrace('x')", "fullHostName()"} {
+	for _, f := range []string{"filesystemCapacity()", "filesystemAvailable()", "serverUUID()", "getServerSetting('max_connections')", "getMacro('x')", "tcpPort()", "getOSKernelVersion()", "logTrace('x')"} {
 		if got := a.ask("SELECT " + f); got.status != http.StatusForbidden {
 			t.Errorf("%s: got %d %.200q", f, got.status, got.body)
 		}
+	}
+	// The machine's name is answered with ours.
+	if got := a.must("SELECT FQDN(), fullHostName(), hostName()"); got != "chatbell\tchatbell\tchatbell\n" {
+		t.Errorf("the names of the machine are %q", got)
 	}
 	if got := w.must("SELECT count() FROM system.processes"); got != "1\n" {
 		t.Errorf("the writer sees %q queries", got)
