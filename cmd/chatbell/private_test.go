@@ -46,7 +46,7 @@ func TestDataFilesArePrivate(t *testing.T) {
 	s.stop()
 	opened := 0
 	err := filepath.WalkDir(data, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
+		if err != nil || d.Type() == fs.ModeSymlink { // ClickHouse's own, which are relative to its working folder
 			return err
 		}
 		mode := fs.FileMode(0o644)
