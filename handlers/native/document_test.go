@@ -213,7 +213,7 @@ func (d *document) conforms(method, target string, a answer) error {
 		return nil // not a route of ours
 	}
 	status := strconv.Itoa(a.status)
-	if op.Responses[status].empty() && a.status >= http.StatusInternalServerError {
+	if op.Responses[status].empty() && a.status == http.StatusInternalServerError {
 		status = "default"
 	}
 	said := op.Responses[status]

@@ -54,7 +54,7 @@ const description = `chatbell is a notification server that chat backends run th
 
 **Unknown members** of a body are ignored, except in settings, where a mistyped name would erase what was set before.
 
-**Repeats** are harmless: PUT and DELETE by their nature, events by their id.`
+**Repeats** are harmless: PUT and DELETE by their nature, events by their id, devices by their device_id. The header ` + "`Idempotency-Key`" + ` is not in this build and is refused, not ignored.`
 
 func about(version string) openapi.Info {
 	return openapi.Info{
@@ -149,6 +149,10 @@ func (r *route) operation() openapi.Operation {
 	if op.Request != nil {
 		answers = append(answers, answerTooLarge, answerUnsupported)
 	}
+	unready := slices.ContainsFunc(answers, func(a openapi.Answer) bool { return a.Status == http.StatusServiceUnavailable })
+	if !unready && op.ID != docGetHealthz.ID {
+		answers = append(answers, answerAway)
+	}
 	answers = append(answers, answerElse)
 	op.Answers = answers
 	return op
@@ -182,8 +186,8 @@ var (
 	answerTooLarge     = fails(http.StatusRequestEntityTooLarge, "TooLarge", "The body, or a line of it, is too large.", nil, errTooLarge)
 	answerUnsupported  = fails(http.StatusUnsupportedMediaType, "UnsupportedMediaType", "The body's media type is not understood here, or it is compressed.", nil,
 		problem(http.StatusUnsupportedMediaType, "send application/x-ndjson, one member a line"))
-	answerTooMany = fails(http.StatusTooManyRequests, "TooManyRequests", "The backlog is full. Nothing was stored; send it again later.", retryHeader{}, asProblem(ErrBacklogFull))
-	answerAway    = fails(http.StatusServiceUnavailable, "Unavailable", "The broker cannot be reached. Send it again later; ids make that harmless.", retryHeader{}, asProblem(ErrUnavailable))
+	answerTooMany = fails(http.StatusTooManyRequests, "TooManyRequests", "The backlog is full, or too many of the network's lists are coming in. Nothing was stored; send it again later.", retryHeader{}, asProblem(ErrBacklogFull))
+	answerAway    = fails(http.StatusServiceUnavailable, "Unavailable", "The server is starting, or the broker or the store cannot take it now. Send it again later; ids make that harmless.", retryHeader{}, asProblem(ErrUnavailable))
 	answerElse    = fails(0, "Error", "Anything else, for example 405 for a method that the path does not have, or 500 for a failure of the server's.", nil,
 		asProblem(fmt.Errorf("whatever it is")))
 )

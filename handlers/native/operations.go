@@ -73,7 +73,7 @@ var docPostEvents = openapi.Operation{
 			example("mixed", `{"events":[{"id":"e1","status":"accepted"},{"id":"e2","status":"rejected","errors":[{"pointer":"/channel","detail":"is required for message.created"}]},{"id":"e3","status":"retry"}]}`))},
 		{Status: http.StatusUnprocessableEntity, Description: "Every event was rejected.", Content: body[eventResults](
 			example("rejected", `{"events":[{"status":"rejected","errors":[{"pointer":"","detail":"must be a JSON object"}]}]}`))},
-		answerTooMany, answerAway,
+		answerTooMany,
 	},
 }
 

@@ -64,7 +64,7 @@ var docReplaceMembers = openapi.Operation{
 		Media: mediaLines, Schema: openapi.Lines("One Member a line, at most 64 KiB each; an empty line means nothing."),
 		Examples: []openapi.Example{example("members", exampleMember+"\n"+`{"id":"carol"}`+"\n")},
 	}}},
-	Answers: ok(body[memberCount](example("count", `{"members":2}`))),
+	Answers: append(ok(body[memberCount](example("count", `{"members":2}`))), answerTooMany),
 }
 
 var docPutMember = openapi.Operation{

@@ -129,7 +129,7 @@ type eventResults struct {
 
 // liveness answers /healthz.
 type liveness struct {
-	Status  string `json:"status" required:"true" enum:"ok" description:"Always ok: a process that answers lives."`
+	Status  string `json:"status" required:"true" enum:"ok,starting" description:"Either is alive; while it is starting, everything else is answered with 503."`
 	Version string `json:"version" required:"true" description:"The server's version."`
 }
 
