@@ -16,7 +16,7 @@ import (
 // Record is one message of the log.
 type Record struct {
 	Sequence uint64
-	Payload  []byte // as internal/rowcodec writes it
+	Payload  []byte // as pipeline/ledger/rowcodec writes it
 	Time     time.Time
 }
 
