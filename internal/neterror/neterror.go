@@ -62,7 +62,7 @@ func Word(err error) string {
 		return ConnectionClosed
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED), errors.Is(err, net.ErrClosed):
 		return ConnectionReset
-	case strings.Contains(err.Error(), "malformed HTTP"):
+	case isNotHTTP(err):
 		return HTTPProtocol
 	}
 	return Unknown
@@ -91,6 +91,14 @@ func isHandshake(err error) bool {
 	var alert tls.AlertError
 	return errors.As(err, &record) || errors.As(err, &alert) || strings.Contains(err.Error(), "tls: ") ||
 		strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
+}
+
+// isNotHTTP reports whether the other side said something else than HTTP. A server that
+// speaks first (SSH, SMTP) may be heard before the request is under way; net/http has no
+// word for that, only the name of the function that noticed.
+func isNotHTTP(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "malformed HTTP") || strings.HasSuffix(text, "readLoopPeekFailLocked: %!w(<nil>)")
 }
 
 func isTimeout(err error) bool {

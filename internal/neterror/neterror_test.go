@@ -84,6 +84,18 @@ func TestWord(t *testing.T) {
 	}
 }
 
+// A server that speaks first is heard before or after the request is begun: the word is
+// the same.
+func TestWordOfOneWhoSpeaksFirst(t *testing.T) {
+	target := "http://" + says(t, "SSH-2.0-OpenSSH_9.6\r\n")
+	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for range 200 {
+		if got := get(t, c, target); got != neterror.HTTPProtocol {
+			t.Fatalf("got %s, want %s", got, neterror.HTTPProtocol)
+		}
+	}
+}
+
 // free is an address where nobody listens.
 func free(t *testing.T) string {
 	t.Helper()
@@ -109,9 +121,11 @@ func says(t *testing.T, what string) string {
 			if err != nil {
 				return
 			}
-			_, _ = io.WriteString(c, what)
-			_, _ = c.Read(make([]byte, 4096))
-			_ = c.Close()
+			go func() {
+				_, _ = io.WriteString(c, what)
+				_, _ = c.Read(make([]byte, 4096))
+				_ = c.Close()
+			}()
 		}
 	}()
 	return l.Addr().String()
