@@ -82,7 +82,7 @@ var homes = map[string][]string{
 	"github.com/BurntSushi/toml":             {"templates"},
 	"github.com/ThreeDotsLabs/watermill":     {"pipeline", "pipeline/work", "pipeline/ledger", "pipeline/plan", "pipeline/deliver", "pipeline/jetstream", "internal/app"}, // the stages, the adapter, the intake's messages
 	"github.com/nats-io":                     {"pipeline/jetstream"},
-	"github.com/pressly/goose/v3":            {"internal/store/sqlite"},
+	"github.com/pressly/goose/v3":            {"internal/store/sqlite", "analytics/clickhouse"},
 	"modernc.org/sqlite":                     {"internal/store/sqlite"},
 	"github.com/ClickHouse/clickhouse-go/v2": {"analytics/clickhouse", "analytics/engine"}, // the client; the engine's own reading of the native format
 	"github.com/ClickHouse/ch-go":            {"analytics/engine"},

@@ -8,7 +8,6 @@ package clickhouse
 import (
 	"context"
 	"crypto/tls"
-	"embed"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,9 +19,6 @@ import (
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
-
-//go:embed migrations/*.sql
-var migrations embed.FS
 
 // Config says where the database is.
 type Config struct {
@@ -36,6 +32,7 @@ type Config struct {
 // Store is a connection to the database.
 type Store struct {
 	conn     driver.Conn
+	options  ch.Options // of conn
 	database string
 	log      *slog.Logger
 
@@ -67,8 +64,9 @@ var schemes = []string{"clickhouse", "tcp", "http", "https"}
 
 var databaseName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// Open prepares the database. A server that is too old is an error; one that cannot
-// be reached yet is not: the tables are made with the first insert.
+// Open prepares the database. A server that is too old, or a schema that is newer than
+// this build, is an error; a server that cannot be reached yet is not: the tables are
+// made with the first insert.
 func Open(ctx context.Context, c Config) (*Store, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -85,14 +83,16 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if o.TLS != nil && c.TLS != nil {
 		o.TLS = c.TLS
 	}
+	s.options = *o
 	if s.conn, err = ch.Open(o); err != nil {
 		return nil, fmt.Errorf("open: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	var old *TooOldError
+	var newer *NewerSchemaError
 	switch err := s.prepare(ctx); {
-	case errors.As(err, &old):
+	case errors.As(err, &old), errors.As(err, &newer):
 		return nil, errors.Join(err, s.conn.Close())
 	case err != nil:
 		c.Logger.Warn("ClickHouse cannot be reached yet; results wait", "error", err)
@@ -125,7 +125,7 @@ func parseDSN(dsn string) (*ch.Options, error) {
 // Close closes the connections.
 func (s *Store) Close() error { return s.conn.Close() }
 
-// prepare checks the version and creates the tables, once.
+// prepare checks the version and brings the tables up to date, once.
 func (s *Store) prepare(ctx context.Context) error {
 	select {
 	case s.turn <- struct{}{}:
@@ -151,77 +151,6 @@ func (s *Store) prepare(ctx context.Context) error {
 	}
 	s.ready = true
 	return nil
-}
-
-// migrate runs the migrations that the database does not have. Each statement can be
-// repeated, so that a migration that broke off is run again.
-func (s *Store) migrate(ctx context.Context) error {
-	if err := s.conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+s.database); err != nil {
-		return fmt.Errorf("create database %s: %w", s.database, err)
-	}
-	if err := s.conn.Exec(ctx, s.name(`CREATE TABLE IF NOT EXISTS {db}.schema_migrations
-		(name String, applied_at DateTime DEFAULT now()) ENGINE = MergeTree ORDER BY name`)); err != nil {
-		return fmt.Errorf("create table schema_migrations: %w", err)
-	}
-	done := map[string]bool{}
-	rows, err := s.conn.Query(ctx, s.name("SELECT name FROM {db}.schema_migrations"))
-	if err != nil {
-		return fmt.Errorf("read schema_migrations: %w", err)
-	}
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return errors.Join(fmt.Errorf("read schema_migrations: %w", err), rows.Close())
-		}
-		done[name] = true
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return fmt.Errorf("read schema_migrations: %w", err)
-	}
-	files, err := migrations.ReadDir("migrations")
-	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
-	}
-	for _, f := range files {
-		if done[f.Name()] {
-			continue
-		}
-		if err := s.apply(ctx, f.Name()); err != nil {
-			return fmt.Errorf("migration %s: %w", f.Name(), err)
-		}
-	}
-	return nil
-}
-
-func (s *Store) apply(ctx context.Context, file string) error {
-	data, err := migrations.ReadFile("migrations/" + file)
-	if err != nil {
-		return err
-	}
-	for _, statement := range statements(string(data)) {
-		if err := s.conn.Exec(ctx, s.name(statement)); err != nil {
-			return err
-		}
-	}
-	return s.conn.Exec(ctx, s.name("INSERT INTO {db}.schema_migrations (name) VALUES ('"+file+"')"))
-}
-
-// statements cuts a migration at its semicolons; comments are left out, because they
-// may hold one.
-func statements(src string) []string {
-	var lines []string
-	for line := range strings.Lines(src) {
-		if !strings.HasPrefix(strings.TrimSpace(line), "--") {
-			lines = append(lines, line)
-		}
-	}
-	var out []string
-	for s := range strings.SplitSeq(strings.Join(lines, ""), ";") {
-		if s = strings.TrimSpace(s); s != "" {
-			out = append(out, s)
-		}
-	}
-	return out
 }
 
 // name puts the database's name into a statement.

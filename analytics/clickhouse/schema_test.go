@@ -1,7 +1,6 @@
 package clickhouse
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -33,7 +32,7 @@ var contract = map[string]string{
 		deliveries UInt64, latency_ms_sum UInt64, latency_ms_max UInt32`,
 	"notifications": `uid String, provider String, type String, recipient String, device_id String, platform String, user String,
 		msg_id String, status String, error_message String, error_code String, time DateTime('UTC')`,
-	"schema_migrations": `name String, applied_at DateTime`,
+	"goose_db_version": `version_id Int64, is_applied UInt8, date Date, tstamp DateTime`,
 }
 
 // engines are the tables' engines with what keeps rows exact: the window of tokens.
@@ -42,8 +41,8 @@ const engines = "attempts\tMergeTree\t1\n" +
 	"deliveries_hourly\tAggregatingMergeTree\t1\n" +
 	"deliveries_hourly_feed\tMaterializedView\t0\n" +
 	"events\tMergeTree\t1\n" +
-	"notifications\tView\t0\n" +
-	"schema_migrations\tMergeTree\t0"
+	"goose_db_version\tMergeTree\t0\n" +
+	"notifications\tView\t0"
 
 // checkSchema compares a database with the contract.
 func checkSchema(t *testing.T, e *clickhousetest.Engine, database string) {
@@ -65,73 +64,6 @@ func checkSchema(t *testing.T, e *clickhousetest.Engine, database string) {
 		}
 	}
 	same(t, e, "SELECT name, engine, create_table_query LIKE '%non_replicated_deduplication_window = 1000%' FROM system.tables WHERE database = '"+database+"' ORDER BY name", engines)
-}
-
-func TestMigrationsMakeTheContract(t *testing.T) {
-	e := clickhousetest.Shared(t)
-	open(t, e)
-	checkSchema(t, e, e.Name())
-	same(t, e, "SELECT name FROM {db}.schema_migrations", "0001_tables.sql")
-}
-
-// Opening again changes nothing, and keeps the rows.
-func TestOpenAgain(t *testing.T) {
-	e := clickhousetest.Shared(t)
-	for i := range 3 {
-		s, err := Open(t.Context(), Config{DSN: e.DSN()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Insert(t.Context(), fmt.Sprint("token-", i), rows(i, 1)); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		checkSchema(t, e, e.Name())
-		same(t, e, "SELECT name, count() FROM {db}.schema_migrations GROUP BY name", "0001_tables.sql\t1")
-		same(t, e, "SELECT count() FROM {db}.deliveries", fmt.Sprint(i+1))
-	}
-}
-
-// A migration that broke off after any of its statements is run again.
-func TestMigrationThatBrokeOff(t *testing.T) {
-	e := clickhousetest.Shared(t)
-	data, err := migrations.ReadFile("migrations/0001_tables.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := statements(string(data))
-	if len(all) != 6 {
-		t.Fatalf("the migration has %d statements, want 6: four tables and two views", len(all))
-	}
-	for done := range len(all) + 1 {
-		name := fmt.Sprint(e.Name(), "_broken_", done)
-		e.Query("CREATE DATABASE " + name)
-		for _, statement := range all[:done] {
-			e.Query(strings.ReplaceAll(statement, "{db}", name))
-		}
-		s := openAt(t, e.On(name))
-		checkSchema(t, e, name)
-		if err := s.Insert(t.Context(), "token", rows(0, 3)); err != nil {
-			t.Errorf("after %d statements: %v", done, err)
-		}
-		same(t, e, "SELECT sum(deliveries) FROM "+name+".deliveries_hourly", "3")
-	}
-}
-
-func TestStatements(t *testing.T) {
-	for src, want := range map[string][]string{
-		"":                                      nil,
-		"-- only; a comment\n":                  nil,
-		"A;B":                                   {"A", "B"},
-		"A -- kept; no: not a comment line":     {"A -- kept", "no: not a comment line"},
-		"-- one; two\nA\n  -- three;\nB;\n\n;C": {"A\nB", "C"},
-	} {
-		if got := statements(src); fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
-			t.Errorf("statements(%q) = %q, want %q", src, got, want)
-		}
-	}
 }
 
 // The view answers what Centrifugo's table of that name does.

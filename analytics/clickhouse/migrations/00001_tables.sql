@@ -1,6 +1,8 @@
+-- +goose NO TRANSACTION
+-- +goose Up
 -- One row for each notification and target, written when its outcome is final. The
 -- order answers "why did this user get nothing" without reading the others' rows.
-CREATE TABLE IF NOT EXISTS {db}.deliveries (
+CREATE TABLE IF NOT EXISTS deliveries (
     network         LowCardinality(String),
     event_id        String,
     event_type      LowCardinality(String),
@@ -37,7 +39,7 @@ TTL toDateTime(accepted_at) + INTERVAL 395 DAY
 SETTINGS non_replicated_deduplication_window = 1000;
 
 -- One row for each try.
-CREATE TABLE IF NOT EXISTS {db}.attempts (
+CREATE TABLE IF NOT EXISTS attempts (
     network         LowCardinality(String),
     event_id        String,
     delivery_id     UUID,
@@ -63,7 +65,7 @@ TTL toDateTime(at) + INTERVAL 90 DAY
 SETTINGS non_replicated_deduplication_window = 1000;
 
 -- One row for each accepted event, whether or not anybody was told.
-CREATE TABLE IF NOT EXISTS {db}.events (
+CREATE TABLE IF NOT EXISTS events (
     network     LowCardinality(String),
     event_id    String,
     event_type  LowCardinality(String),
@@ -81,7 +83,7 @@ TTL toDateTime(accepted_at) + INTERVAL 395 DAY
 SETTINGS non_replicated_deduplication_window = 1000;
 
 -- The roll-up: small, and kept for years.
-CREATE TABLE IF NOT EXISTS {db}.deliveries_hourly (
+CREATE TABLE IF NOT EXISTS deliveries_hourly (
     hour           DateTime('UTC'),
     network        LowCardinality(String),
     event_type     LowCardinality(String),
@@ -97,19 +99,19 @@ PARTITION BY toYear(hour)
 ORDER BY (network, hour, event_type, target, outcome, level, reason)
 SETTINGS non_replicated_deduplication_window = 1000;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS {db}.deliveries_hourly_feed TO {db}.deliveries_hourly AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS deliveries_hourly_feed TO deliveries_hourly AS
 SELECT
     toStartOfHour(toDateTime(accepted_at, 'UTC')) AS hour,
     network, event_type, target, outcome, level, reason,
     count() AS deliveries,
     sum(toUInt64(latency_ms)) AS latency_ms_sum,
     max(latency_ms) AS latency_ms_max
-FROM {db}.deliveries
+FROM deliveries
 GROUP BY hour, network, event_type, target, outcome, level, reason;
 
 -- The twelve columns of Centrifugo PRO's table of the same name, with its types:
 -- toString would leave what is LowCardinality as it is.
-CREATE VIEW IF NOT EXISTS {db}.notifications AS
+CREATE VIEW IF NOT EXISTS notifications AS
 SELECT
     toString(delivery_id) AS uid,
     CAST(target, 'String') AS provider,
@@ -123,4 +125,4 @@ SELECT
     CAST(provider_reason, 'String') AS error_message,
     CAST(reason, 'String') AS error_code,
     toDateTime(finished_at) AS time
-FROM {db}.deliveries;
+FROM deliveries;
