@@ -35,6 +35,7 @@ var ours = map[string][]string{
 	"pipeline/push/internal/h2": {".", "internal/neterror"},
 	"pipeline/push/apns":        {".", "pipeline/push", "pipeline/push/internal/h2"},
 	"pipeline/push/fcm":         {".", "pipeline/push", "pipeline/push/internal/h2"},
+	"pipeline/push/providers":   {".", "pipeline/push", "pipeline/push/apns", "pipeline/push/fcm"},
 	"pipeline/webhooks":         {".", "internal/neterror"},
 	"pipeline/jetstream":        {}, // knows nothing of the product
 	"pipeline/work":             {".", "pipeline/push", "pipeline/webhooks", "rules", "templates"},
@@ -50,12 +51,12 @@ var ours = map[string][]string{
 	"analytics":                 {".", "pipeline/ledger/rowcodec", "internal/store"},
 	"analytics/clickhouse":      {".", "analytics", "internal/row"},
 	"analytics/engine":          {"internal/listen"}, // a part that other programs could use
-	"handlers/native":           {".", "handlers/web/openapi", "internal/listen", "internal/store", "pipeline/push"},
+	"handlers/native":           {".", "handlers/web/openapi", "internal/listen", "internal/store", "pipeline/push", "pipeline/push/providers"},
 	"internal/listen":           {},
 	"handlers/web/openapi":      {}, // Go types in, a document out
 	"internal/metrics":          {"."},
 	"internal/neterror":         {},
-	"internal/config":           {".", "pipeline/deliver", "pipeline/webhooks", "templates"},
+	"internal/config":           {".", "pipeline/deliver", "pipeline/push", "pipeline/push/providers", "pipeline/webhooks", "templates"},
 	"internal/sandbox":          {".", "pipeline/webhooks"}, // checks what customers would check
 	"internal/demo":             {".", "internal/sandbox"},
 	"internal/app":              {"*"},

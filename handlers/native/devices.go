@@ -3,7 +3,6 @@ package native
 import (
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -13,6 +12,7 @@ import (
 
 	"chatbell"
 	"chatbell/internal/store"
+	"chatbell/pipeline/push/providers"
 )
 
 func (a *api) deviceRoutes() []route {
@@ -24,31 +24,31 @@ func (a *api) deviceRoutes() []route {
 	}
 }
 
-// providers are the push services of this build.
-var providers = [...]chatbell.Provider{chatbell.ProviderAPNs, chatbell.ProviderFCM}
-
-// The bounds of a device, as at Amity: tokens of 1,000 characters, iOS' hex ones 400.
+// The bounds of a device, as at Amity: tokens of 1,000 characters. A provider can have
+// bounds of its own.
 const (
 	maxToken    = 1000
-	maxHexToken = 400
 	maxMeta     = 32
 	maxMetaText = 500
 )
 
-var hexToken = regexp.MustCompile(`^[0-9A-Fa-f]+$`)
-
+// checkDevice says what is wrong with a device, and writes its token in the one form in
+// which it is kept.
 func checkDevice(d *chatbell.Device) error {
 	k := &checker{}
 	if d.ID != "" {
 		k.id("/device_id", string(d.ID))
 	}
 	k.id("/user", string(d.User))
+	provider, ok := providers.Find(d.Provider)
 	switch {
-	case slices.Contains(providers[:], d.Provider):
+	case ok && d.Platform == "":
+		d.Platform = provider.Platform
+	case ok:
 	case d.Provider == chatbell.ProviderWebPush || d.Provider == chatbell.ProviderHMS:
-		k.add("/provider", "%s is not in this build; there are apns and fcm", d.Provider)
+		k.add("/provider", "%s is not in this build; there are %s", d.Provider, namesOf(providers.Names(), "and"))
 	default:
-		k.add("/provider", "must be apns or fcm")
+		k.add("/provider", "must be %s", namesOf(providers.Names(), "or"))
 	}
 	if d.Platform != "" && !slices.Contains(chatbell.Platforms[:], d.Platform) {
 		k.add("/platform", "must be ios, android or web")
@@ -56,16 +56,36 @@ func checkDevice(d *chatbell.Device) error {
 	switch n := utf8.RuneCountInString(d.Token); {
 	case n < 1 || n > maxToken:
 		k.add("/token", "must have 1 to %d characters", maxToken)
-	case d.Provider == chatbell.ProviderAPNs && (n > maxHexToken || !hexToken.MatchString(d.Token)):
-		k.add("/token", "must be hexadecimal with at most %d characters for apns", maxHexToken)
 	case strings.ContainsFunc(d.Token, unicode.IsControl):
 		k.add("/token", "must not contain control characters")
+	case ok:
+		token, err := provider.Token(d.Token)
+		if err != nil {
+			k.add("/token", "%s", err.Error())
+			break
+		}
+		d.Token = token
 	}
 	k.short("/app", d.App, chatbell.MaxIDLength)
 	k.locale("/locale", d.Locale)
 	k.timezone("/timezone", d.Timezone)
 	k.meta(d.Meta)
 	return k.result()
+}
+
+// namesOf lists names in words: apns, fcm or webpush.
+func namesOf[S ~string](names []S, last string) string {
+	var b strings.Builder
+	for i, name := range names {
+		switch {
+		case i > 0 && i == len(names)-1:
+			b.WriteString(" " + last + " ")
+		case i > 0:
+			b.WriteString(", ")
+		}
+		b.WriteString(string(name))
+	}
+	return b.String()
 }
 
 func (k *checker) meta(meta map[string]string) {
@@ -96,14 +116,8 @@ func (a *api) postDevice(c echo.Context) error {
 		}
 		d.User = who.user
 	}
-	if d.Platform == "" && d.Provider == chatbell.ProviderAPNs {
-		d.Platform = chatbell.PlatformIOS
-	}
 	if err := checkDevice(&d); err != nil {
 		return err
-	}
-	if d.Provider == chatbell.ProviderAPNs {
-		d.Token = strings.ToLower(d.Token) // one phone, however its token is written
 	}
 	d, err := a.state.RegisterDevice(c.Request().Context(), who.network, d)
 	if err != nil {

@@ -6,9 +6,11 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 
 	"chatbell"
 	"chatbell/handlers/web/openapi"
+	"chatbell/pipeline/push/providers"
 )
 
 var pathParam = regexp.MustCompile(`:([a-z]+)`)
@@ -92,7 +94,7 @@ func types() []openapi.Type {
 		{Go: reflect.TypeFor[chatbell.MessageType](), Enum: list(chatbell.MessageTypes[:]), Description: "The kind of a message's content."},
 		{Go: reflect.TypeFor[chatbell.NotificationMode](), Enum: list(chatbell.NotificationModes[:]), Description: "A channel's own stance."},
 		{Go: reflect.TypeFor[chatbell.Platform](), Enum: list(chatbell.Platforms[:]), Description: "What a device runs."},
-		{Go: reflect.TypeFor[chatbell.Provider](), Enum: list(providers[:]), Description: "A push service."},
+		{Go: reflect.TypeFor[chatbell.Provider](), Enum: list(providers.Names()), Description: providersDescription()},
 
 		{Go: reflect.TypeFor[chatbell.Event](), Description: eventDescription},
 		{Go: reflect.TypeFor[chatbell.Person](), Description: "A user as an event mentions them. What is absent changes nothing that is known of the user."},
@@ -125,6 +127,23 @@ func types() []openapi.Type {
 		{Go: reflect.TypeFor[chatbell.RoleFilter](), Closed: true, Description: "Looks at the roles of the event's actor, never at the receiver's."},
 		{Go: reflect.TypeFor[chatbell.QuietHours](), Closed: true, Description: "A daily time without notifications."},
 	}
+}
+
+// providersDescription says of each push service what its tokens are, and what its
+// devices run that do not say so.
+func providersDescription() string {
+	var b strings.Builder
+	b.WriteString("A push service, and what a token is there:")
+	for i, p := range providers.All() {
+		if i > 0 {
+			b.WriteString(";")
+		}
+		fmt.Fprintf(&b, " `%s` %s", p.Name, p.Tokens)
+		if p.Platform != "" {
+			fmt.Fprintf(&b, ", on %s if the device does not say", p.Platform)
+		}
+	}
+	return b.String() + "."
 }
 
 func list[T any](values []T) []any {

@@ -69,12 +69,12 @@ type deviceInput struct {
 	ID       chatbell.DeviceID `json:"device_id,omitempty" minLength:"0" description:"The caller's stable id of the device; absent, the server makes one. Registering it, or its token, again replaces what was registered before."`
 	User     chatbell.UserID   `json:"user,omitempty" description:"Whose device it is, until somebody else registers it; the user need not be known. Required, but with a user's own token."`
 	Provider chatbell.Provider `json:"provider" required:"true" description:"The push service that the token is of."`
-	Platform chatbell.Platform `json:"platform,omitempty" description:"What the device runs; ios if absent for apns."`
-	Token    string            `json:"token" required:"true" minLength:"1" maxLength:"1000" description:"The push service's token; for apns hexadecimal, with at most 400 characters."`
-	App      string            `json:"app,omitempty" maxLength:"150" description:"The app, as a credential of the network names it: APNs' bundle id, FCM's app."`
+	Platform chatbell.Platform `json:"platform,omitempty" description:"What the device runs; absent, what the provider says."`
+	Token    string            `json:"token" required:"true" minLength:"1" maxLength:"1000" description:"The push service's token, in the form that the provider says."`
+	App      string            `json:"app,omitempty" maxLength:"150" description:"The app, as a credential of the network names it."`
 	Locale   string            `json:"locale,omitempty" maxLength:"64" description:"The device's language, a BCP 47 tag; the user's if absent."`
 	Timezone string            `json:"timezone,omitempty" description:"The device's IANA time zone."`
-	Sandbox  bool              `json:"sandbox,omitempty" description:"Whether the token is of APNs' sandbox, that is, of a development build."`
+	Sandbox  bool              `json:"sandbox,omitempty" description:"Whether the token is of a development build, for which a push service may have a sandbox."`
 	Meta     map[string]string `json:"meta,omitempty" maxProperties:"32" description:"The caller's own notes: names of at most 150 bytes, texts of at most 500."`
 }
 

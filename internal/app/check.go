@@ -4,12 +4,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 
 	"chatbell/analytics/clickhouse"
 	"chatbell/internal/config"
-	"chatbell/pipeline/push/apns"
-	"chatbell/pipeline/push/fcm"
+	"chatbell/pipeline/push"
 	"chatbell/templates"
 )
 
@@ -33,8 +31,7 @@ func Check(cfg *config.Config, p *config.Problems) {
 	for i := range cfg.Networks {
 		n := &cfg.Networks[i]
 		key := fmt.Sprintf("networks[%d]", i)
-		checkAPNs(p, key, n)
-		checkFCM(p, key, n)
+		checkCredentials(p, key, n)
 		checkTexts(p, key, n, builtin)
 	}
 }
@@ -48,55 +45,36 @@ func checkCA(p *config.Problems, key, file string) {
 	}
 }
 
-// The key is checked apart from the address, so that each fault names its own key.
-func checkAPNs(p *config.Problems, key string, n *config.Network) {
-	for i := range n.APNs {
-		a := &n.APNs[i]
-		at := fmt.Sprintf("%s.apns[%d]", key, i)
-		checkCA(p, at+".ca_file", a.CAFile)
-		if p.Has(at+".bundle_id") || p.Has(at+".key_id") || p.Has(at+".team_id") || p.Has(at+".key_file") {
+// checkCredentials opens each credential, so that each fault names its own option.
+func checkCredentials(p *config.Problems, key string, n *config.Network) {
+	for _, c := range n.Credentials() {
+		at := key + "." + c.Key
+		checkCA(p, at+"."+push.OptionCAFile, c.Value(push.OptionCAFile))
+		if !known(p, at, c) {
 			continue
 		}
-		pem, err := os.ReadFile(a.KeyFile)
-		if err != nil {
-			p.Add(at+".key_file", err.Error(), "")
-			continue
+		options, err := contents(c)
+		if err == nil {
+			err = closeAtOnce(c.Provider.New(push.Credential{Options: options}))
 		}
-		conf := apns.Config{BundleID: a.BundleID, KeyPEM: pem, KeyID: a.KeyID, TeamID: a.TeamID}
-		if err := closeAtOnce(apns.New(conf)); err != nil {
-			p.Add(at+".key_file", fmt.Sprintf("of network %s: %s", n.ID, cause(err)), "")
-			continue
-		}
-		conf.Endpoint = a.Endpoint
-		if err := closeAtOnce(apns.New(conf)); err != nil {
-			p.Add(at+".endpoint", cause(err), "")
+		var fault *push.OptionError
+		switch {
+		case errors.As(err, &fault):
+			p.Add(at+"."+fault.Option, fmt.Sprintf("of network %s: %v", n.ID, fault.Err), "")
+		case err != nil:
+			p.Add(at, cause(err), "")
 		}
 	}
 }
 
-func checkFCM(p *config.Problems, key string, n *config.Network) {
-	for i := range n.FCM {
-		f := &n.FCM[i]
-		at := fmt.Sprintf("%s.fcm[%d]", key, i)
-		checkCA(p, at+".ca_file", f.CAFile)
-		if p.Has(at+".app") || p.Has(at+".credentials_file") {
-			continue
-		}
-		account, err := os.ReadFile(f.CredentialsFile)
-		if err != nil {
-			p.Add(at+".credentials_file", err.Error(), "")
-			continue
-		}
-		conf := fcm.Config{App: f.App, CredentialsJSON: account}
-		if err := closeAtOnce(fcm.New(conf)); err != nil {
-			p.Add(at+".credentials_file", fmt.Sprintf("of network %s: %s", n.ID, cause(err)), "")
-			continue
-		}
-		conf.Endpoint = f.Endpoint
-		if err := closeAtOnce(fcm.New(conf)); err != nil {
-			p.Add(at+".endpoint", cause(err), "")
+// known reports whether nothing is wrong yet with what the credential needs.
+func known(p *config.Problems, at string, c config.Credential) bool {
+	for o := range c.Options() {
+		if p.Has(at+"."+o.Name) && o.Name != push.OptionCAFile {
+			return false
 		}
 	}
+	return true
 }
 
 // closeAtOnce closes what was made to see whether it can be; nothing was sent with it.

@@ -10,8 +10,6 @@ import (
 	"chatbell"
 	"chatbell/internal/config"
 	"chatbell/pipeline/push"
-	"chatbell/pipeline/push/apns"
-	"chatbell/pipeline/push/fcm"
 	"chatbell/pipeline/work"
 	"chatbell/rules"
 	"chatbell/templates"
@@ -75,43 +73,46 @@ func newNetwork(c *config.Network, builtin *templates.Builtin, roots *x509.CertP
 	return n, open, err
 }
 
-// addPushers is the list of push providers: a new one gets an entry here.
+// addPushers opens the network's credentials.
 func addPushers(n *work.Network, c *config.Network, roots *x509.CertPool, timeout time.Duration) (open []closer, err error) {
-	for i := range c.APNs {
-		a := &c.APNs[i]
-		key, err := os.ReadFile(a.KeyFile)
+	for _, credential := range c.Credentials() {
+		notifier, err := openCredential(credential, roots, timeout)
 		if err != nil {
-			return open, fmt.Errorf("apns %s: read key_file: %w", a.BundleID, err)
+			return open, fmt.Errorf("%s %s: %w", credential.Provider.Name, credential.App(), err)
 		}
-		pool, err := withCA(roots, a.CAFile)
-		if err != nil {
-			return open, fmt.Errorf("apns %s: %w", a.BundleID, err)
-		}
-		p, err := apns.New(apns.Config{BundleID: a.BundleID, Endpoint: a.Endpoint, KeyPEM: key, KeyID: a.KeyID, TeamID: a.TeamID, RootCAs: pool, Timeout: timeout})
-		if err != nil {
-			return open, fmt.Errorf("apns %s: %w", a.BundleID, err)
-		}
-		n.Pushers[work.Credential{Provider: chatbell.ProviderAPNs, App: a.BundleID}] = p
-		open = append(open, p)
-	}
-	for i := range c.FCM {
-		f := &c.FCM[i]
-		creds, err := os.ReadFile(f.CredentialsFile)
-		if err != nil {
-			return open, fmt.Errorf("fcm %s: read credentials_file: %w", f.App, err)
-		}
-		pool, err := withCA(roots, f.CAFile)
-		if err != nil {
-			return open, fmt.Errorf("fcm %s: %w", f.App, err)
-		}
-		p, err := fcm.New(fcm.Config{App: f.App, CredentialsJSON: creds, Endpoint: f.Endpoint, RootCAs: pool, Timeout: timeout})
-		if err != nil {
-			return open, fmt.Errorf("fcm %s: %w", f.App, err)
-		}
-		n.Pushers[work.Credential{Provider: chatbell.ProviderFCM, App: f.App}] = p
-		open = append(open, p)
+		n.Pushers[work.Credential{Provider: credential.Provider.Name, App: credential.App()}] = notifier
+		open = append(open, notifier)
 	}
 	return open, nil
+}
+
+// openCredential reads the files that a credential names and opens it.
+func openCredential(c config.Credential, roots *x509.CertPool, timeout time.Duration) (push.NotifierCloser, error) {
+	options, err := contents(c)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := withCA(roots, c.Value(push.OptionCAFile))
+	if err != nil {
+		return nil, &push.OptionError{Option: push.OptionCAFile, Err: err}
+	}
+	return c.Provider.New(push.Credential{Options: options, RootCAs: pool, Timeout: timeout})
+}
+
+// contents are a credential's options, of files what they hold.
+func contents(c config.Credential) (map[string]string, error) {
+	options := map[string]string{}
+	for o, value := range c.Options() {
+		if o.Kind == push.File && value != "" && o.Name != push.OptionCAFile {
+			data, err := os.ReadFile(value)
+			if err != nil {
+				return nil, &push.OptionError{Option: o.Name, Err: err}
+			}
+			value = string(data)
+		}
+		options[o.Name] = value
+	}
+	return options, nil
 }
 
 // rootCAs is the system's roots with the configured files.

@@ -70,8 +70,7 @@ type Network struct {
 	DefaultLocale string                          `yaml:"default_locale"`
 	Delivery      chatbell.DeliveryMode           `yaml:"delivery"`
 	Keys          []Key                           `yaml:"keys"`
-	APNs          []APNs                          `yaml:"apns"`
-	FCM           []FCM                           `yaml:"fcm"`
+	Push          pushCredentials                 `yaml:",inline"`
 	Webhooks      []Webhook                       `yaml:"webhooks"`
 	Templates     map[string]map[string]TextPatch `yaml:"templates"`
 }
@@ -81,24 +80,6 @@ type Key struct {
 	ID     string            `yaml:"id"`
 	Secret Secret            `yaml:"secret"`
 	Scope  chatbell.KeyScope `yaml:"scope"`
-}
-
-// APNs is a credential for Apple's push service.
-type APNs struct {
-	BundleID string `yaml:"bundle_id"`
-	Endpoint string `yaml:"endpoint"`
-	KeyFile  string `yaml:"key_file"`
-	KeyID    string `yaml:"key_id"`
-	TeamID   string `yaml:"team_id"`
-	CAFile   string `yaml:"ca_file"`
-}
-
-// FCM is a credential for Google's push service.
-type FCM struct {
-	App             string `yaml:"app"`
-	CredentialsFile string `yaml:"credentials_file"`
-	Endpoint        string `yaml:"endpoint"`
-	CAFile          string `yaml:"ca_file"`
 }
 
 // Webhook is a customer's endpoint.

@@ -77,10 +77,10 @@ func TestWholeFile(t *testing.T) {
 		{"secret of a file", n.Keys[0].Secret.Reveal(), "from-a-file-0123456789"},
 		{"secret of a variable", n.Keys[1].Secret.Reveal(), "top-secret-phones-key"},
 		{"client key", n.Keys[1].Scope, chatbell.ScopeClient},
-		{"key_file", filepath.Base(n.APNs[0].KeyFile), "key.p8"},
-		{"absolute key_file", filepath.IsAbs(n.APNs[0].KeyFile), true},
-		{"key_id, as it is written", n.APNs[0].KeyID, "1234567890"},
-		{"team_id, which looks like a number", n.APNs[0].TeamID, "123E456"},
+		{"key_file", filepath.Base(credential(t, n, "apns[0]").Value("key_file")), "key.p8"},
+		{"absolute key_file", filepath.IsAbs(credential(t, n, "apns[0]").Value("key_file")), true},
+		{"key_id, as it is written", credential(t, n, "apns[0]").Value("key_id"), "1234567890"},
+		{"team_id, which looks like a number", credential(t, n, "apns[0]").Value("team_id"), "123E456"},
 		{"webhook's address", n.Endpoints()[1].URL, "https://top-secret@hooks.acme.example/top-secret"},
 		{"template", n.Overrides()["message.text"]["en"].Title, "{{.Actor}}"},
 		{"second network's locale, which is no boolean", c.Networks[1].DefaultLocale, "no"},
@@ -98,7 +98,7 @@ func TestAnchorsAndMerges(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := c.Networks[1]
-	if second.ID != "globex" || second.DefaultLocale != "de" || len(second.APNs) != 2 || second.APNs[1].BundleID != "com.acme.chat.beta" || second.APNs[1].KeyID != "K1" {
+	if second.ID != "globex" || second.DefaultLocale != "de" || len(second.Credentials()) != 2 || credential(t, &second, "apns[1]").App() != "com.acme.chat.beta" || credential(t, &second, "apns[1]").Value("key_id") != "K1" {
 		t.Errorf("got %+v", second)
 	}
 }

@@ -167,7 +167,7 @@ func (d *decoder) each(n *yaml.Node, to into, f func(name string, key, value *ya
 func (d *decoder) group(n *yaml.Node, to into) {
 	known := map[string]reflect.Value{}
 	for f := range fieldsOf(to.value.Type()) {
-		known[f.name] = to.value.Field(f.index)
+		known[f.name] = f.in(to.value)
 	}
 	d.each(n, to, func(name string, key, value *yaml.Node) {
 		inner := to.child(name, known[name])
@@ -184,7 +184,7 @@ func (d *decoder) group(n *yaml.Node, to into) {
 		}
 	})
 	for f := range fieldsOf(to.value.Type()) {
-		inner := to.child(f.name, to.value.Field(f.index))
+		inner := to.child(f.name, f.in(to.value))
 		if s := settingOf(inner.generic); s.required && inner.value.IsZero() && !d.p.Has(inner.key) {
 			d.p.add(to.from, inner.key, "is missing", s.requiredMend())
 		}

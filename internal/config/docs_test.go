@@ -53,10 +53,10 @@ func TestExampleUncommented(t *testing.T) {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	n := c.Networks[0]
-	if c.AdminKey.Reveal() == "" || n.ID != "acme" || len(n.Keys) != 1 || len(n.APNs) != 1 || len(n.FCM) != 1 || len(n.Webhooks) != 1 || len(n.Templates) != 1 {
+	if c.AdminKey.Reveal() == "" || n.ID != "acme" || len(n.Keys) != 1 || len(n.Credentials()) != 2 || len(n.Webhooks) != 1 || len(n.Templates) != 1 {
 		t.Errorf("got %+v", c)
 	}
-	for key := range leaves(reflect.TypeFor[config.Config](), "") {
+	for key := range config.Keys() {
 		if name := key[strings.LastIndex(key, ".")+1:]; !strings.Contains(text, name+": ") {
 			t.Errorf("the example has no key %s", key)
 		}
@@ -71,33 +71,22 @@ func uncommented(text string) string {
 	return out.String()
 }
 
-// leaves are the keys of the structs with their types; * stands for any name.
-func leaves(t reflect.Type, key string) map[string]reflect.Type {
-	out := map[string]reflect.Type{}
-	ours := reflect.TypeFor[config.Config]().PkgPath()
-	switch {
-	case t.Kind() == reflect.Slice && t.Elem().PkgPath() == ours:
-		return leaves(t.Elem(), key)
-	case t.Kind() == reflect.Map:
-		return leaves(t.Elem(), key+".*")
-	case t.Kind() != reflect.Struct || t.PkgPath() != ours || t == reflect.TypeFor[config.Secret]() || t == reflect.TypeFor[config.URL]():
-		return map[string]reflect.Type{key: t}
-	}
-	for i := range t.NumField() {
-		f := t.Field(i)
-		if name := f.Tag.Get("yaml"); name != "-" {
-			for k, v := range leaves(f.Type, strings.TrimPrefix(key+"."+name, ".")) {
-				out[k] = v
-			}
+// credential finds one of a network's, by its key.
+func credential(t *testing.T, n *config.Network, key string) config.Credential {
+	t.Helper()
+	for _, c := range n.Credentials() {
+		if c.Key == key {
+			return c
 		}
 	}
-	return out
+	t.Fatalf("the network has no %s", key)
+	return config.Credential{}
 }
 
 // Every key of the structs is described, every described key exists, and every quantity
 // has bounds with a reason.
 func TestEveryKeyIsDescribed(t *testing.T) {
-	known := leaves(reflect.TypeFor[config.Config](), "")
+	known := config.Keys()
 	described := config.Described()
 	for key, typ := range known {
 		d, ok := described[key]
@@ -136,7 +125,7 @@ func TestElementDefaults(t *testing.T) {
 	n := c.Networks[0]
 	for key, got := range map[string]string{
 		"networks.default_locale": n.DefaultLocale, "networks.delivery": string(n.Delivery), "networks.keys.scope": string(n.Keys[0].Scope),
-		"networks.apns.endpoint": n.APNs[0].Endpoint, "networks.webhooks.events": `["` + strings.Join(n.Webhooks[0].Events, ",") + `"]`,
+		"networks.apns.endpoint": credential(t, &n, "apns[0]").Value("endpoint"), "networks.webhooks.events": `["` + strings.Join(n.Webhooks[0].Events, ",") + `"]`,
 		"networks.webhooks.signature": "[" + strings.Join(n.Webhooks[0].Signature, ",") + "]",
 	} {
 		if want := config.Described()[key].Default; got != want || want == "" {

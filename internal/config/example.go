@@ -36,7 +36,7 @@ func writeGroup(b *strings.Builder, group reflect.Value, generic, indent string)
 	for f := range fieldsOf(group.Type()) {
 		key := join(generic, f.name)
 		s := settingOf(key)
-		value := group.Field(f.index)
+		value := f.in(group)
 		if indent == "" {
 			b.WriteString("\n")
 		}

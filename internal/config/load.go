@@ -64,15 +64,8 @@ func (c *Config) rebase(to func(string) string) {
 	}
 	for i := range c.Networks {
 		n := &c.Networks[i]
-		for j := range n.APNs {
-			a := &n.APNs[j]
-			a.KeyFile = to(a.KeyFile)
-			a.CAFile = to(a.CAFile)
-		}
-		for j := range n.FCM {
-			f := &n.FCM[j]
-			f.CredentialsFile = to(f.CredentialsFile)
-			f.CAFile = to(f.CAFile)
+		for _, credential := range n.Credentials() {
+			credential.rebase(to)
 		}
 	}
 }

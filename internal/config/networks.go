@@ -34,10 +34,8 @@ func (n *Network) setDefaults() {
 			n.Keys[i].Scope = chatbell.ScopeServer
 		}
 	}
-	for i := range n.APNs {
-		if n.APNs[i].Endpoint == "" {
-			n.APNs[i].Endpoint = "production"
-		}
+	for _, c := range n.Credentials() {
+		c.setDefaults()
 	}
 	for i := range n.Webhooks {
 		w := &n.Webhooks[i]
@@ -58,8 +56,7 @@ func (n *Network) check(p *Problems, key string, private []netip.Prefix, all *na
 		p.Add(key+".default_locale", "must be a language tag (BCP 47)", "write it like en or pt-BR")
 	}
 	n.checkKeys(p, key, all)
-	n.checkAPNs(p, key)
-	n.checkFCM(p, key)
+	n.checkCredentials(p, key)
 	n.checkWebhooks(p, key, private)
 }
 
@@ -73,32 +70,6 @@ func (n *Network) checkKeys(p *Problems, key string, all *names) {
 			all.clientKeys.once(p, at+".id", k.ID, "the client keys of all networks")
 		}
 		all.secret(p, at+".secret", k.Secret)
-	}
-}
-
-func (n *Network) checkAPNs(p *Problems, key string) {
-	bundles := seen{}
-	for i, a := range n.APNs {
-		at := fmt.Sprintf("%s.apns[%d]", key, i)
-		bundles.once(p, at+".bundle_id", a.BundleID, "the network's apns")
-		if a.Endpoint != "production" && a.Endpoint != "sandbox" && !isURL(a.Endpoint, "https") {
-			p.Add(at+".endpoint", "must be production, sandbox or an address that begins with https://", "")
-		}
-		readable(p, at+".key_file", a.KeyFile)
-		readable(p, at+".ca_file", a.CAFile)
-	}
-}
-
-func (n *Network) checkFCM(p *Problems, key string) {
-	apps := seen{}
-	for i, f := range n.FCM {
-		at := fmt.Sprintf("%s.fcm[%d]", key, i)
-		apps.once(p, at+".app", f.App, "the network's fcm")
-		if f.Endpoint != "" && !isURL(f.Endpoint, "https", "http") {
-			p.Add(at+".endpoint", "must be an address that begins with https:// or http://, without /v1", "")
-		}
-		readable(p, at+".credentials_file", f.CredentialsFile)
-		readable(p, at+".ca_file", f.CAFile)
 	}
 }
 

@@ -66,7 +66,7 @@ func nodeOf(v reflect.Value) (*yaml.Node, error) {
 	case isGroup(v.Type()):
 		n.Kind = yaml.MappingNode
 		for f := range fieldsOf(v.Type()) {
-			if err := add(f.name, v.Field(f.index)); err != nil {
+			if err := add(f.name, f.in(v)); err != nil {
 				return nil, err
 			}
 		}

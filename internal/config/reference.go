@@ -66,7 +66,7 @@ func collect(value reflect.Value, key string, env bool, out *[]group) {
 		inner := join(key, f.name)
 		switch {
 		case isGroup(f.typ):
-			collect(value.Field(f.index), inner, env, out)
+			collect(f.in(value), inner, env, out)
 		case f.typ.Kind() == reflect.Slice && isGroup(f.typ.Elem()):
 			i := len(*out)
 			collect(reflect.New(f.typ.Elem()).Elem(), inner, false, out)
@@ -100,7 +100,7 @@ func (g group) write(b *strings.Builder) {
 		if s.required {
 			meaning += " Required."
 		}
-		def := s.defaultText(g.value.Field(f.index))
+		def := s.defaultText(f.in(g.value))
 		if def != "" {
 			def = "`" + def + "`"
 		}

@@ -97,6 +97,9 @@ func settingOf(generic string) *setting {
 	if s, ok := settings[generic]; ok {
 		return s
 	}
+	if s, ok := pushSettings()[generic]; ok {
+		return s
+	}
 	return none
 }
 

@@ -147,26 +147,6 @@ var settings = map[string]*setting{
 		doc: "`server`: acts for the network. `client`: signs the tokens of the network's users, who reach their own devices and settings.",
 		def: "server", oneOf: []string{"server", "client"},
 	},
-	"networks.apns":           {doc: "Credentials for Apple's push service, one for each app.", count: counts(100, "each has connections of its own")},
-	"networks.apns.bundle_id": {doc: "The app.", sample: "com.acme.chat", required: true},
-	"networks.apns.endpoint": {
-		kind: "`production`, `sandbox`, or an address `https://host:port`",
-		doc:  "Where pushes go. With `production` devices that are registered as `sandbox` go to Apple's sandbox.",
-		def:  "production",
-	},
-	"networks.apns.key_file": {kind: "file", doc: "The signing key, as Apple hands it out (.p8).", sample: "AuthKey.p8", required: true},
-	"networks.apns.key_id":   {doc: "The key's id: Apple Developer, Keys.", sample: "ABC123DEFG", required: true},
-	"networks.apns.team_id":  {doc: "The team's id: Apple Developer, Membership.", sample: "DEF123GHIJ", required: true},
-	"networks.apns.ca_file":  {kind: "file", doc: "PEM file with certificate authorities that are trusted for this endpoint only. For tests."},
-	"networks.fcm":           {doc: "Credentials for Google's push service, one for each app.", count: counts(100, "each has connections of its own")},
-	"networks.fcm.app":       {doc: "The app, as devices name it when they are registered.", sample: "com.acme.chat", required: true},
-	"networks.fcm.credentials_file": {
-		kind: "file", doc: "The service account's key: Firebase console, Project settings, Service accounts (JSON).", sample: "fcm.json", required: true,
-	},
-	"networks.fcm.endpoint": {
-		kind: "address `https://host:port` or `http://host:port`, without /v1", doc: "Where pushes go in place of Google. For tests.",
-	},
-	"networks.fcm.ca_file": {kind: "file", doc: "PEM file with certificate authorities that are trusted for this endpoint only. For tests."},
 	"networks.webhooks": {
 		doc:   "The customer's endpoints. They are called in delivery modes `webhook` and `both` for notifications, and in every mode for the events that they ask for.",
 		count: counts(10, "as many as Amity has; each gets every event that it asks for"),

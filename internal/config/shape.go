@@ -54,7 +54,8 @@ func shapeOf(t reflect.Type) *shaped {
 
 // isGroup reports whether a type is a group of keys.
 func isGroup(t reflect.Type) bool {
-	return t.Kind() == reflect.Struct && t.PkgPath() == configPath && t != secretType && t != urlType
+	ours := t.PkgPath() == configPath && t != secretType && t != urlType
+	return t.Kind() == reflect.Struct && (ours || isCredential(t))
 }
 
 var (
@@ -63,10 +64,12 @@ var (
 	urlType    = reflect.TypeFor[URL]()
 )
 
+// field is a key of a group.
 type field struct {
-	name  string
-	typ   reflect.Type
-	index int
+	name string
+	typ  reflect.Type
+	// in finds the key's value in one of the group's. It can be set if that can.
+	in func(group reflect.Value) reflect.Value
 }
 
 // fieldsOf are the keys of a group, in the order of its struct.
@@ -74,7 +77,14 @@ func fieldsOf(t reflect.Type) func(yield func(field) bool) {
 	return func(yield func(field) bool) {
 		for i := range t.NumField() {
 			f := t.Field(i)
-			if name := f.Tag.Get("yaml"); name != "" && name != "-" && !yield(field{name, f.Type, i}) {
+			if f.Type == credentialsType {
+				if !pushFields(i, yield) {
+					return
+				}
+				continue
+			}
+			in := func(group reflect.Value) reflect.Value { return group.Field(i) }
+			if name := f.Tag.Get("yaml"); name != "" && name != "-" && !yield(field{name, f.Type, in}) {
 				return
 			}
 		}

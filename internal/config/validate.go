@@ -207,6 +207,13 @@ func (c *Config) secrets() func(yield func(string, hidden) bool) {
 					return
 				}
 			}
+			for _, credential := range n.Credentials() {
+				for name, secret := range credential.secrets() {
+					if !yield(fmt.Sprintf("networks[%d].%s.%s", i, credential.Key, name), secret.hidden) {
+						return
+					}
+				}
+			}
 			for j := range n.Webhooks {
 				if !yield(fmt.Sprintf("networks[%d].webhooks[%d].secret", i, j), n.Webhooks[j].Secret.hidden) {
 					return
