@@ -42,6 +42,7 @@ var ours = map[string][]string{
 	"internal/row":              {}, // columns of any row type
 	"pipeline/ledger/rowcodec":  {".", "internal/row"},
 	"pipeline/ledger":           {".", "pipeline/ledger/rowcodec", "pipeline/work"},
+	"pipeline/intake":           {".", "pipeline/jetstream", "pipeline/work"},
 	"pipeline/deliver":          {".", "internal/store", "pipeline/jetstream", "pipeline/ledger", "pipeline/push", "pipeline/webhooks", "pipeline/work"},
 	"pipeline/plan":             {".", "pipeline/deliver", "pipeline/jetstream", "pipeline/ledger", "pipeline/webhooks", "pipeline/work"},
 	"pipeline/plan/chat":        {".", "pipeline/plan", "pipeline/work", "rules", "templates"},
@@ -51,7 +52,7 @@ var ours = map[string][]string{
 	"analytics":                 {".", "pipeline/ledger/rowcodec", "internal/store"},
 	"analytics/clickhouse":      {".", "analytics", "internal/row"},
 	"analytics/engine":          {"internal/listen"}, // a part that other programs could use
-	"handlers/native":           {".", "handlers/web/openapi", "internal/listen", "internal/store", "pipeline/push", "pipeline/push/providers"},
+	"handlers/native":           {".", "handlers/web/openapi", "internal/listen", "internal/store", "pipeline/intake", "pipeline/push", "pipeline/push/providers"},
 	"internal/listen":           {},
 	"handlers/web/openapi":      {}, // Go types in, a document out
 	"internal/metrics":          {"."},
@@ -81,7 +82,7 @@ var homes = map[string][]string{
 	"golang.org/x/text":                      {"templates", "handlers/native", "internal/config"}, // language tags are data of the API, too
 	"github.com/nicksnyder/go-i18n/v2":       {"templates"},
 	"github.com/BurntSushi/toml":             {"templates"},
-	"github.com/ThreeDotsLabs/watermill":     {"pipeline", "pipeline/work", "pipeline/ledger", "pipeline/plan", "pipeline/deliver", "pipeline/jetstream", "internal/app"}, // the stages, the adapter, the intake's messages
+	"github.com/ThreeDotsLabs/watermill":     {"pipeline", "pipeline/work", "pipeline/intake", "pipeline/ledger", "pipeline/plan", "pipeline/deliver", "pipeline/jetstream", "internal/app"}, // the stages, the adapter, subscribing
 	"github.com/nats-io":                     {"pipeline/jetstream"},
 	"github.com/pressly/goose/v3":            {"internal/store/sqlite", "analytics/clickhouse"},
 	"modernc.org/sqlite":                     {"internal/store/sqlite"},

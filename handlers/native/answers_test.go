@@ -23,6 +23,7 @@ import (
 	"chatbell/handlers/native"
 	"chatbell/internal/polltest"
 	"chatbell/internal/store/sqlite"
+	"chatbell/pipeline/intake"
 )
 
 // handler is the API without a listener, with parts of a test's own.
@@ -37,7 +38,7 @@ func handler(t *testing.T, change func(*native.Config)) (http.Handler, *lockedBu
 			t.Error(err)
 		}
 	})
-	log, in := &lockedBuffer{}, &intake{seen: map[string]bool{}}
+	log, in := &lockedBuffer{}, &door{seen: map[string]bool{}}
 	c := native.Config{
 		Intake: in, State: st, Keys: keys{}, Health: in, Metrics: http.NotFoundHandler(), Log: slog.New(slog.NewTextHandler(log, nil)),
 	}
@@ -58,17 +59,17 @@ func ask(h http.Handler, method, path, body string) answer {
 }
 
 // midway is a broker that fails between two events of a request.
-type midway struct{ statuses []native.AcceptStatus }
+type midway struct{ statuses []intake.Status }
 
-func (m midway) Accept(_ context.Context, envs []chatbell.Envelope) ([]native.AcceptStatus, error) {
-	return m.statuses[:len(envs)], nil
+func (m midway) Accept(_ context.Context, requests []intake.Request) ([]intake.Status, error) {
+	return m.statuses[:len(requests)], nil
 }
 
 // Each event has its own answer; those that nobody knows of are to be sent again, and
 // the rejected between them do not shift the places.
 func TestMidwayFailure(t *testing.T) {
 	h, _ := handler(t, func(c *native.Config) {
-		c.Intake = midway{[]native.AcceptStatus{native.Accepted, native.Retry, native.Duplicate, native.Retry}}
+		c.Intake = midway{[]intake.Status{intake.Accepted, intake.Unknown, intake.Duplicate, intake.Unknown}}
 	})
 	a := ask(h, "POST", "/v1/events", "["+withID("a")+",{},"+withID("b")+","+withID("c")+",7,"+withID("d")+"]")
 	var got []string
@@ -78,7 +79,7 @@ func TestMidwayFailure(t *testing.T) {
 	if want := []string{"a accepted", " rejected", "b retry", "c duplicate", " rejected", "d retry"}; a.status != 207 || !slices.Equal(got, want) {
 		t.Errorf("%d %q, want 207 %q", a.status, got, want)
 	}
-	h, _ = handler(t, func(c *native.Config) { c.Intake = midway{[]native.AcceptStatus{native.Retry}} })
+	h, _ = handler(t, func(c *native.Config) { c.Intake = midway{[]intake.Status{intake.Unknown}} })
 	if a := ask(h, "POST", "/v1/events", user); a.status != 207 {
 		t.Errorf("one event to be sent again: %d %s", a.status, a.body)
 	}
@@ -116,13 +117,13 @@ func TestOurFailures(t *testing.T) {
 
 // Anybody may ask whether the server is ready, so that the answer has no addresses.
 func TestReadiness(t *testing.T) {
-	in := &intake{seen: map[string]bool{}}
+	in := &door{seen: map[string]bool{}}
 	h, log := handler(t, func(c *native.Config) { c.Health = in })
 	same(t, "readiness", ask(h, "GET", "/readyz", "").body, `{"degraded":[]}`)
 	r := &rig{t: t}
 	for err, says := range map[error]string{
-		fmt.Errorf("%w: nats://10.0.0.1", native.ErrUnavailable):    "broker cannot be reached",
-		fmt.Errorf("%w: nats://10.0.0.1", native.ErrBacklogFull):    "backlog is full",
+		fmt.Errorf("%w: nats://10.0.0.1", errAway):                  "broker cannot be reached",
+		fmt.Errorf("%w: nats://10.0.0.1", errOverloaded):            "backlog is full",
 		fmt.Errorf("something else about nats://10.0.0.1"):          "log",
 		fmt.Errorf("%w: nats://10.0.0.1", context.DeadlineExceeded): "log",
 	} {

@@ -130,7 +130,7 @@ var readDocument = sync.OnceValues(func() (*document, error) {
 
 // bare is an API that can only say what it is.
 func bare(version string) (http.Handler, error) {
-	in := &intake{}
+	in := &door{}
 	return native.New(native.Config{
 		Intake: in, State: struct{ native.State }{}, Keys: keys{}, Health: in, Metrics: http.NotFoundHandler(), Log: discard, Version: version,
 	})

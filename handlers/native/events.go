@@ -13,30 +13,14 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"chatbell"
+	"chatbell/pipeline/intake"
 	"chatbell/pipeline/push"
 )
 
-// AcceptStatus is what became of one event at the broker.
-type AcceptStatus int
-
-// The statuses. Retry means that nobody knows: sending the event again is safe.
-const (
-	Accepted AcceptStatus = iota
-	Duplicate
-	Retry
-)
-
-// Errors of an [Intake] that concern the whole request.
-var (
-	ErrBacklogFull = errors.New("backlog is full")
-	ErrUnavailable = errors.New("broker is unavailable")
-)
-
-// Intake makes events durable. Accept answers for each event in order; when the
-// error is [ErrBacklogFull] nothing was stored, when it is [ErrUnavailable] nobody
-// knows.
+// Intake makes requests durable. Accept answers for each in order; its errors are
+// [intake.Error].
 type Intake interface {
-	Accept(ctx context.Context, events []chatbell.Envelope) ([]AcceptStatus, error)
+	Accept(ctx context.Context, requests []intake.Request) ([]intake.Status, error)
 }
 
 // maxBody bounds a request's body.
@@ -87,7 +71,7 @@ func (a *api) postEvents(c echo.Context) error {
 	now := a.now().UTC()
 	trace := push.TraceParent(push.WithTraceParent(c.Request().Context(), c.Request().Header.Get("traceparent")))
 	results := make([]eventResult, len(raw))
-	envs := make([]chatbell.Envelope, 0, len(raw))
+	requests := make([]intake.Request, 0, len(raw))
 	place := make([]int, 0, len(raw))
 	for i, r := range raw {
 		e, errs := parseEvent(r)
@@ -97,11 +81,21 @@ func (a *api) postEvents(c echo.Context) error {
 		}
 		complete(&e, now)
 		results[i].ID = string(e.ID)
-		envs = append(envs, chatbell.Envelope{Network: callerOf(c).network, Event: e, AcceptedAt: now, Source: chatbell.SourceEvent, TraceParent: trace})
+		request, err := intake.Event(&chatbell.Envelope{
+			Network:     callerOf(c).network,
+			Event:       e,
+			AcceptedAt:  now,
+			Source:      chatbell.SourceEvent,
+			TraceParent: trace,
+		})
+		if err != nil {
+			return err
+		}
+		requests = append(requests, request)
 		place = append(place, i)
 	}
-	a.rejected(len(raw) - len(envs))
-	if err := a.accept(c.Request().Context(), envs, place, results); err != nil {
+	a.rejected(len(raw) - len(requests))
+	if err := a.accept(c.Request().Context(), requests, place, results); err != nil {
 		return err
 	}
 	return answerEvents(c, results)
@@ -118,16 +112,19 @@ func complete(e *chatbell.Event, now time.Time) {
 	e.Time = e.Time.UTC()
 }
 
-func (a *api) accept(ctx context.Context, envs []chatbell.Envelope, place []int, results []eventResult) error {
-	if len(envs) == 0 {
+// statusWords are the intake's statuses on the wire.
+var statusWords = [...]string{intake.Accepted: "accepted", intake.Duplicate: "duplicate", intake.Unknown: "retry"}
+
+func (a *api) accept(ctx context.Context, requests []intake.Request, place []int, results []eventResult) error {
+	if len(requests) == 0 {
 		return nil
 	}
-	statuses, err := a.intake.Accept(ctx, envs)
+	statuses, err := a.intake.Accept(ctx, requests)
 	if err != nil {
 		return err
 	}
 	for i, s := range statuses {
-		results[place[i]].Status = [...]string{Accepted: "accepted", Duplicate: "duplicate", Retry: "retry"}[s]
+		results[place[i]].Status = statusWords[s]
 	}
 	return nil
 }

@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"chatbell"
-	"chatbell/handlers/native"
 )
 
 type result struct {
@@ -215,7 +214,7 @@ func TestCompletion(t *testing.T) {
 
 func TestOverloadAndOutage(t *testing.T) {
 	r := start(t)
-	for err, status := range map[error]int{native.ErrBacklogFull: 429, native.ErrUnavailable: 503} {
+	for err, status := range map[error]int{errOverloaded: 429, errAway: 503} {
 		r.in.answer = fmt.Errorf("%w: the details are ours", err)
 		a := r.do(request{method: "POST", path: "/v1/events", body: user})
 		r.problem(a, status)

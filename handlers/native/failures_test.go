@@ -18,8 +18,8 @@ var provocations = map[string]func(r *rig, q request) request{
 		q.header = map[string]string{"Content-Encoding": "gzip"}
 		return q
 	},
-	"429": func(r *rig, q request) request { r.in.answer = native.ErrBacklogFull; q.body = user; return q },
-	"503": func(r *rig, q request) request { r.in.answer = native.ErrUnavailable; q.body = user; return q },
+	"429": func(r *rig, q request) request { r.in.answer = errOverloaded; q.body = user; return q },
+	"503": func(r *rig, q request) request { r.in.answer = errAway; q.body = user; return q },
 }
 
 // elsewhere are failures that need more than one request, and have tests of their own.

@@ -22,6 +22,7 @@ import (
 	"chatbell/handlers/native"
 	"chatbell/internal/listen"
 	"chatbell/internal/store/sqlite"
+	"chatbell/pipeline/intake"
 )
 
 const (
@@ -55,28 +56,35 @@ func (keys) ClientSecret(id string) (chatbell.Key, []byte, bool) {
 func (keys) IsAdmin(sum [sha256.Size]byte) bool { return sum == sha256.Sum256([]byte(adminKey)) }
 func (keys) Networks() []chatbell.NetworkID     { return []chatbell.NetworkID{"acme", "globex"} }
 
-// intake keeps what it accepts and knows repeated ids; answer may refuse.
-type intake struct {
+// What an intake refuses with.
+var (
+	errOverloaded = &intake.Error{Cause: intake.Overloaded, RetryAfter: 5 * time.Second, Err: errors.New("9 events wait at nats://10.0.0.1")}
+	errAway       = &intake.Error{Cause: intake.Unavailable, RetryAfter: 5 * time.Second, Err: errors.New("nats://10.0.0.1")}
+)
+
+// door is an intake that keeps what it accepts and knows repeated ids; answer may refuse.
+type door struct {
 	mu     sync.Mutex
 	answer error
 	events []chatbell.Envelope
 	seen   map[string]bool
 }
 
-func (in *intake) Accept(_ context.Context, envs []chatbell.Envelope) ([]native.AcceptStatus, error) {
+func (in *door) Accept(_ context.Context, requests []intake.Request) ([]intake.Status, error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.answer != nil {
 		return nil, in.answer
 	}
-	out := make([]native.AcceptStatus, len(envs))
-	for i, e := range envs {
-		if _, err := json.Marshal(e); err != nil {
-			return nil, err // the real one encodes what it stores
+	out := make([]intake.Status, len(requests))
+	for i, r := range requests {
+		var e chatbell.Envelope
+		if err := json.Unmarshal(r.Payload, &e); err != nil {
+			return nil, err // the planner could not read it either
 		}
-		key := chatbell.EventKey(e.Network, e.Event.ID)
+		key := chatbell.EventKey(r.Network, chatbell.EventID(r.ID))
 		if in.seen[key] {
-			out[i] = native.Duplicate
+			out[i] = intake.Duplicate
 			continue
 		}
 		in.seen[key] = true
@@ -85,18 +93,18 @@ func (in *intake) Accept(_ context.Context, envs []chatbell.Envelope) ([]native.
 	return out, nil
 }
 
-func (in *intake) Ready(context.Context) error {
+func (in *door) Ready(context.Context) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return in.answer
 }
 
-func (in *intake) Degraded(context.Context) []string { return nil }
+func (in *door) Degraded(context.Context) []string { return nil }
 
 // rig is the API on a real listener with a real store.
 type rig struct {
 	t      testing.TB
-	in     *intake
+	in     *door
 	addr   string
 	log    *lockedBuffer
 	client *http.Client
@@ -121,7 +129,7 @@ func (b *lockedBuffer) String() string {
 
 func start(t testing.TB) *rig {
 	t.Helper()
-	r := &rig{t: t, in: &intake{seen: map[string]bool{}}, log: &lockedBuffer{}, client: &http.Client{Timeout: 30 * time.Second}}
+	r := &rig{t: t, in: &door{seen: map[string]bool{}}, log: &lockedBuffer{}, client: &http.Client{Timeout: 30 * time.Second}}
 	st, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(t.TempDir(), "db")})
 	if err != nil {
 		t.Fatal(err)

@@ -7,9 +7,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"chatbell"
 	"chatbell/handlers/web/openapi"
+	"chatbell/pipeline/intake"
 	"chatbell/pipeline/push/providers"
 )
 
@@ -205,8 +207,8 @@ var (
 	answerTooLarge     = fails(http.StatusRequestEntityTooLarge, "TooLarge", "The body, or a line of it, is too large.", nil, errTooLarge)
 	answerUnsupported  = fails(http.StatusUnsupportedMediaType, "UnsupportedMediaType", "The body's media type is not understood here, or it is compressed.", nil,
 		problem(http.StatusUnsupportedMediaType, "send application/x-ndjson, one member a line"))
-	answerTooMany = fails(http.StatusTooManyRequests, "TooManyRequests", "The backlog is full, or too many of the network's lists are coming in. Nothing was stored; send it again later.", retryHeader{}, asProblem(ErrBacklogFull))
-	answerAway    = fails(http.StatusServiceUnavailable, "Unavailable", "The server is starting, or the broker or the store cannot take it now. Send it again later; ids make that harmless.", retryHeader{}, asProblem(ErrUnavailable))
+	answerTooMany = fails(http.StatusTooManyRequests, "TooManyRequests", "The backlog is full, or too many of the network's lists are coming in. Nothing was stored; send it again later.", retryHeader{}, notTaken(&intake.Error{Cause: intake.Overloaded, RetryAfter: 5 * time.Second}))
+	answerAway    = fails(http.StatusServiceUnavailable, "Unavailable", "The server is starting, or the broker or the store cannot take it now. Send it again later; ids make that harmless.", retryHeader{}, notTaken(&intake.Error{Cause: intake.Unavailable, RetryAfter: 5 * time.Second}))
 	answerElse    = fails(0, "Error", "Anything else, for example 405 for a method that the path does not have, or 500 for a failure of the server's.", nil,
 		asProblem(fmt.Errorf("whatever it is")))
 )

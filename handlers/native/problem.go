@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"strconv"
 
@@ -12,6 +13,7 @@ import (
 
 	"chatbell"
 	"chatbell/internal/store"
+	"chatbell/pipeline/intake"
 )
 
 // Problem is an error as it goes over the wire (RFC 9457).
@@ -60,6 +62,7 @@ func retryLater(status, seconds int, detail string) *Problem {
 func asProblem(err error) *Problem {
 	var p *Problem
 	var f chatbell.FieldError
+	var refused *intake.Error
 	var he *echo.HTTPError
 	switch {
 	case errors.As(err, &p):
@@ -68,10 +71,8 @@ func asProblem(err error) *Problem {
 		return invalid(f)
 	case errors.Is(err, chatbell.ErrNotFound):
 		return problem(http.StatusNotFound, "there is no such object in this network")
-	case errors.Is(err, ErrBacklogFull):
-		return retryLater(http.StatusTooManyRequests, 5, "the backlog is full; nothing was stored, send it again later")
-	case errors.Is(err, ErrUnavailable):
-		return retryLater(http.StatusServiceUnavailable, 5, "the broker cannot be reached; send it again later, ids make that safe")
+	case errors.As(err, &refused):
+		return notTaken(refused)
 	case errors.Is(err, store.ErrFull):
 		return retryLater(http.StatusServiceUnavailable, 30, "the server's disk is full; nothing was changed, send it again later")
 	case errors.Is(err, store.ErrUnavailable):
@@ -80,6 +81,19 @@ func asProblem(err error) *Problem {
 		return problem(he.Code, "%v", he.Message)
 	}
 	return problem(http.StatusInternalServerError, "an internal error; see the server's log")
+}
+
+// notTaken is the wire form of the intake's refusals.
+func notTaken(e *intake.Error) *Problem {
+	seconds := int(math.Ceil(e.RetryAfter.Seconds()))
+	switch e.Cause {
+	case intake.Overloaded, intake.DiskFull:
+		return retryLater(http.StatusTooManyRequests, seconds, "the backlog is full; nothing was stored, send it again later")
+	case intake.Stopping:
+		return retryLater(http.StatusServiceUnavailable, seconds, "the server is stopping; nothing was stored, send it again later")
+	case intake.Unavailable:
+	}
+	return retryLater(http.StatusServiceUnavailable, seconds, "the broker cannot be reached; send it again later, ids make that safe")
 }
 
 // handleError is echo's error handler.

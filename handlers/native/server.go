@@ -15,6 +15,7 @@ import (
 
 	"chatbell/handlers/web/openapi"
 	"chatbell/internal/listen"
+	"chatbell/pipeline/intake"
 )
 
 // Health answers what an operator's probes ask.
@@ -213,13 +214,18 @@ func (a *api) getReadyz(c echo.Context) error {
 
 // whyNot tells everybody who asks no more than they may know; the rest is in the log.
 func whyNot(err error) string {
-	switch {
-	case errors.Is(err, ErrBacklogFull):
-		return "the backlog is full"
-	case errors.Is(err, ErrUnavailable):
-		return "the broker cannot be reached"
+	var refused *intake.Error
+	if !errors.As(err, &refused) {
+		return "see the server's log"
 	}
-	return "see the server's log"
+	switch refused.Cause {
+	case intake.Overloaded, intake.DiskFull:
+		return "the backlog is full"
+	case intake.Stopping:
+		return "the server is stopping"
+	case intake.Unavailable:
+	}
+	return "the broker cannot be reached"
 }
 
 // notIdempotent refuses what this build would ignore: a caller who relies on the header

@@ -22,6 +22,7 @@ import (
 	"chatbell/internal/metrics"
 	"chatbell/internal/store/sqlite"
 	"chatbell/pipeline"
+	"chatbell/pipeline/intake"
 	"chatbell/pipeline/jetstream"
 	"chatbell/pipeline/webhooks"
 	"chatbell/pipeline/work"
@@ -58,7 +59,7 @@ type App struct {
 	recorder   *analytics.Recorder
 	pipeline   *pipeline.Pipeline
 	metrics    *metrics.Registry
-	intake     *intake
+	intake     *intake.Intake
 	front      *front
 	api        http.Handler // shown by Run
 
@@ -75,9 +76,6 @@ func New(ctx context.Context, cfg *config.Config, opts Options) (_ *App, err err
 	}
 	if opts.Notices == nil {
 		opts.Notices = io.Discard
-	}
-	if opts.Backlog == 0 {
-		opts.Backlog = defaultBacklog
 	}
 	a := &App{cfg: cfg, opts: opts, log: opts.Log, metrics: metrics.New(opts.Version)}
 	defer func() {
@@ -156,13 +154,13 @@ func (a *App) openBroker(ctx context.Context) (err error) {
 		return fmt.Errorf("open the broker: %w", err)
 	}
 	a.own(a.broker.Close)
-	a.intake = &intake{broker: a.broker, metrics: a.metrics, limit: a.opts.Backlog}
-	last, err := a.broker.LastSequence(ctx, work.StreamEvents)
-	if err != nil {
-		return fmt.Errorf("read the newest event: %w", err)
-	}
-	a.intake.advance(last)
-	return nil
+	a.intake, err = intake.New(ctx, intake.Config{
+		Broker:   a.broker,
+		Consumer: pipeline.Consumers()[0].Name,
+		Observer: a.metrics,
+		Limit:    a.opts.Backlog,
+	})
+	return err
 }
 
 func (a *App) openStore(ctx context.Context) (err error) {

@@ -2,10 +2,8 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
-	"chatbell/handlers/native"
 	"chatbell/pipeline/work"
 )
 
@@ -14,15 +12,7 @@ type health struct{ app *App }
 
 // Ready is nil while events can be accepted: there is room for them, the broker can
 // write, and the last ones that came were stored.
-func (h health) Ready(ctx context.Context) error {
-	if err := h.app.broker.Writable(work.StreamEvents); err != nil {
-		return fmt.Errorf("%w: %w", native.ErrUnavailable, err)
-	}
-	if err := h.app.intake.recentFailure(); err != nil {
-		return err
-	}
-	return h.app.intake.room(ctx, 1, 0)
-}
+func (h health) Ready(ctx context.Context) error { return h.app.intake.Ready(ctx) }
 
 // Degraded names what does not work although events are accepted.
 func (h health) Degraded(context.Context) []string {

@@ -22,6 +22,8 @@ import (
 var (
 	// ErrFull says that the stream's limit is reached; nothing was stored.
 	ErrFull = errors.New("stream is full")
+	// ErrNoSpace is the [ErrFull] of a server that has no room for any stream.
+	ErrNoSpace = fmt.Errorf("%w: the broker's server has no room", ErrFull)
 	// ErrUnavailable says that the broker could not be reached or did not answer in
 	// time; what was published may or may not be stored.
 	ErrUnavailable = errors.New("broker is unavailable")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -91,18 +90,21 @@ func (p *Publisher) PublishAcked(ctx context.Context, topicOf func(i int) string
 	return out, nil
 }
 
-// codesFull are the broker's refusals that mean "no room".
-var codesFull = []jetstream.ErrorCode{
-	10077, // a limit of the stream with DiscardNew
-	10023, // the server has no resources
-	10047, // the server's storage is used up
-}
+// The broker's refusals that mean "no room".
+const (
+	codeStreamFull  jetstream.ErrorCode = 10077 // a limit of the stream with DiscardNew
+	codeNoResources jetstream.ErrorCode = 10023 // the server has no resources
+	codeNoStorage   jetstream.ErrorCode = 10047 // the server's storage is used up
+)
 
 func publishError(err error) error {
 	var api *jetstream.APIError
 	if errors.As(err, &api) {
-		if slices.Contains(codesFull, api.ErrorCode) {
+		switch api.ErrorCode {
+		case codeStreamFull:
 			return fmt.Errorf("%w: %w", ErrFull, err)
+		case codeNoResources, codeNoStorage:
+			return fmt.Errorf("%w: %w", ErrNoSpace, err)
 		}
 	}
 	return asUnavailable(err)

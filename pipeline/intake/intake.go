@@ -1,0 +1,258 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"chatbell/pipeline/jetstream"
+	"chatbell/pipeline/work"
+)
+
+// Observer counts what becomes of requests, for metrics. Safe for concurrent use.
+type Observer interface {
+	// Event is called with "accepted", "duplicate", "refused" (no room) or "failed".
+	Event(status string, n int)
+}
+
+// Config is what an intake is made of. All fields but Limit are required.
+type Config struct {
+	Broker *jetstream.Broker
+	// Consumer is the durable consumer that works requests off: what it has not finished
+	// is the backlog.
+	Consumer string
+	Observer Observer
+	// Limit bounds the backlog, in requests; 0 means 1,000,000.
+	Limit uint64
+}
+
+// defaultLimit bounds the requests that wait: at 10,000 events/s it is a minute and a
+// half of an outage, at 1 KiB an event 1 GiB of disk.
+const defaultLimit = 1_000_000
+
+// resultsFull is the share of the RESULTS stream above which nothing new is taken, and
+// nothing new is sent: the rest is kept for the work in hand.
+const resultsFull = 0.8
+
+// Intake makes requests durable in the broker. Its methods are safe for concurrent use.
+type Intake struct {
+	broker    *jetstream.Broker
+	publisher *jetstream.Publisher
+	consumer  string
+	observer  Observer
+	limit     uint64
+
+	last   atomic.Uint64 // the newest accepted sequence
+	closed atomic.Bool
+
+	mu    sync.Mutex
+	since time.Time // when the broker last told its backlog
+	taken uint64    // what was let in after that
+
+	failed atomic.Pointer[failure] // the last call; nil when it was stored
+}
+
+// failure is that requests were not stored, for another reason than that there is no room.
+type failure struct {
+	err error
+	at  time.Time
+}
+
+// failureAge is how long a failed call counts as a sign that the next one fails. Where
+// nobody sends requests to who is not ready, the next call has to try.
+const failureAge = 10 * time.Second
+
+// New makes the intake of an open broker.
+func New(ctx context.Context, c Config) (*Intake, error) {
+	if c.Limit == 0 {
+		c.Limit = defaultLimit
+	}
+	last, err := c.Broker.LastSequence(ctx, work.StreamEvents)
+	if err != nil {
+		return nil, fmt.Errorf("read the newest request: %w", err)
+	}
+	in := &Intake{
+		broker:    c.Broker,
+		publisher: c.Broker.Publisher(),
+		consumer:  c.Consumer,
+		observer:  c.Observer,
+		limit:     c.Limit,
+	}
+	in.last.Store(last)
+	return in, nil
+}
+
+// Accept publishes the requests and answers for each, in their order, once it is durable.
+// Nothing is stored when there is no room for all of them. The error is an [*Error], or
+// the context's when the caller left.
+func (in *Intake) Accept(ctx context.Context, requests []Request) ([]Status, error) {
+	n := uint64(len(requests))
+	err := in.open()
+	if err == nil {
+		err = in.room(ctx, n, n)
+	}
+	if err != nil {
+		return nil, in.count(err, len(requests))
+	}
+	messages := make([]*message.Message, len(requests))
+	for i := range requests {
+		messages[i] = requests[i].message()
+	}
+	acks, err := in.publisher.PublishAcked(ctx, func(i int) string { return requests[i].subject() }, messages)
+	if err != nil {
+		return nil, in.count(refused(err), len(requests))
+	}
+	return in.answers(acks)
+}
+
+// Close ends the taking: what comes now is refused. Calls under way are answered.
+func (in *Intake) Close() error {
+	in.closed.Store(true)
+	return nil
+}
+
+var errClosed = errors.New("it was asked to take no more")
+
+// open tells at once what the next call would find out by waiting: that nothing is taken
+// any more, or that the broker cannot write. The broker is asked only when the last call
+// was not stored.
+func (in *Intake) open() error {
+	if in.closed.Load() {
+		return refusal(Stopping, errClosed)
+	}
+	if in.failed.Load() == nil {
+		return nil
+	}
+	return in.writable()
+}
+
+func (in *Intake) writable() error {
+	if err := in.broker.Writable(work.StreamEvents); err != nil {
+		return refused(err)
+	}
+	return nil
+}
+
+// Ready is nil while requests can be accepted: there is room for them, the broker can
+// write, and the last ones that came were stored.
+func (in *Intake) Ready(ctx context.Context) error {
+	if in.closed.Load() {
+		return refusal(Stopping, errClosed)
+	}
+	if err := in.writable(); err != nil {
+		return err
+	}
+	if f := in.failed.Load(); f != nil && time.Since(f.at) < failureAge {
+		return f.err
+	}
+	return in.room(ctx, 1, 0)
+}
+
+// count counts requests that were not taken, and remembers what it says of the next.
+func (in *Intake) count(err error, requests int) error {
+	status := "failed"
+	var e *Error
+	if errors.As(err, &e) {
+		switch e.Cause {
+		case Overloaded, DiskFull:
+			status = "refused"
+		case Unavailable:
+			in.failed.Store(&failure{err, time.Now()})
+		case Stopping:
+		}
+	}
+	in.observer.Event(status, requests)
+	return err
+}
+
+// answers reads the broker's acknowledgements. When it took nothing at all the whole call
+// fails; what it took midway is said request by request.
+func (in *Intake) answers(acks []jetstream.PubResult) ([]Status, error) {
+	out := make([]Status, len(acks))
+	failed := 0
+	var first error
+	for i, a := range acks {
+		switch {
+		case a.Err != nil:
+			out[i] = Unknown
+			failed++
+			if first == nil {
+				first = a.Err
+			}
+		case a.Duplicate:
+			out[i] = Duplicate
+			in.observer.Event("duplicate", 1)
+		default:
+			out[i] = Accepted
+			in.observer.Event("accepted", 1)
+			in.advance(a.Sequence)
+		}
+	}
+	if failed == 0 {
+		in.failed.Store(nil)
+		return out, nil
+	}
+	if err := in.count(refused(first), failed); failed == len(acks) {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (in *Intake) advance(seq uint64) {
+	for {
+		old := in.last.Load()
+		if seq <= old || in.last.CompareAndSwap(old, seq) {
+			return
+		}
+	}
+}
+
+// Sequence is the newest accepted request's; it stamps what the API writes to the store.
+func (in *Intake) Sequence() uint64 { return in.last.Load() }
+
+// room refuses n requests that would not fit, before anything is stored, and keeps the
+// place of those that it is asked to reserve.
+func (in *Intake) room(ctx context.Context, n, reserve uint64) error {
+	b, err := in.broker.Backlog(ctx, work.StreamEvents, in.consumer)
+	if err != nil {
+		return refused(err)
+	}
+	if wait := b.Pending + b.InFlight; !in.reserve(b.At, wait, n, reserve) {
+		return refusal(Overloaded, fmt.Errorf("%d events wait", wait))
+	}
+	full, err := in.Full(ctx)
+	if err != nil {
+		return refused(err)
+	}
+	if full {
+		return refusal(Overloaded, errors.New("ClickHouse has not taken the results so far"))
+	}
+	return nil
+}
+
+// Full reports that there is room only for the results of work in hand.
+func (in *Intake) Full(ctx context.Context) (bool, error) {
+	r, err := in.broker.Backlog(ctx, work.StreamResults, "")
+	return r.MaxBytes > 0 && float64(r.Bytes) > resultsFull*float64(r.MaxBytes), err
+}
+
+// reserve tells whether n requests fit beside those that waited at a time and those that
+// were let in since, and lets in the given number of them.
+func (in *Intake) reserve(at time.Time, waiting, n, reserved uint64) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if !at.Equal(in.since) {
+		in.since = at
+		in.taken = 0
+	}
+	if waiting+in.taken+n > in.limit {
+		return false
+	}
+	in.taken += reserved
+	return true
+}
