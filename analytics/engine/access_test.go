@@ -11,7 +11,7 @@ import (
 // name is written. system.stack_trace stands for all others: reading it kills the engine.
 func TestAnalystSeesOneDatabase(t *testing.T) {
 	t.Parallel()
-	s := filled(t)
+	s := shared(t)
 	a, w := asAnalyst(t, s), asWriter(t, s)
 	w.must("CREATE DATABASE private ENGINE = Atomic")
 	w.must("CREATE TABLE private.t (hidden_a UInt32) ENGINE = MergeTree ORDER BY hidden_a AS SELECT 77001")
@@ -55,7 +55,7 @@ func TestAnalystSeesOneDatabase(t *testing.T) {
 // What clients ask when they connect, draw a tree and complete names.
 func TestAnalystsClientsFindTheirWay(t *testing.T) {
 	t.Parallel()
-	s := filled(t)
+	s := shared(t)
 	a := asAnalyst(t, s)
 	for _, q := range []string{
 		"SHOW DATABASES", "SHOW TABLES", "SHOW FULL TABLES FROM chatbell", "SHOW TABLES FROM system", "SHOW CREATE TABLE t", "SHOW CREATE DATABASE chatbell", "SHOW COLUMNS FROM t", "SHOW INDEXES FROM t", "SHOW FUNCTIONS LIKE 'sum'",

@@ -16,7 +16,7 @@ import (
 // What an analyst must not do, in the ways that people try.
 func TestAnalystOnlyReads(t *testing.T) {
 	t.Parallel()
-	s := filled(t)
+	s := shared(t)
 	a, w := asAnalyst(t, s), asWriter(t, s)
 	secret := filepath.Join(t.TempDir(), "secret.csv")
 	if err := os.WriteFile(secret, []byte("hidden_column\nhidden_value\n"), 0o600); err != nil {
@@ -88,7 +88,7 @@ func TestAnalystOnlyReads(t *testing.T) {
 // One asker's connection leaves nothing behind for the next.
 func TestAnalystsDoNotMeet(t *testing.T) {
 	t.Parallel()
-	s := filled(t)
+	s := shared(t)
 	a := asAnalyst(t, s)
 	a.must("SELECT currentDatabase()", "database", "system", "max_result_rows", "10", "param_x", "1")
 	if got := a.must("SELECT currentDatabase(), getSetting('max_result_rows')"); got != "chatbell\t0\n" {

@@ -20,9 +20,6 @@ const (
 	pieceSize = 64 << 10
 	// maxException bounds an exception in the middle of an answer, as with a server.
 	maxException = 16 << 10
-	// keepAlive is how long a connection may wait for its next request; dashboards come
-	// back after a minute at most.
-	keepAlive = 2 * time.Minute
 )
 
 // answer writes one response. Headers go out with the first piece that is not held back.
@@ -43,14 +40,15 @@ type answer struct {
 	lost    bool           // nobody reads
 }
 
-func newAnswer(w http.ResponseWriter, r *http.Request, v voice) *answer {
+func (h *handler) newAnswer(w http.ResponseWriter, r *http.Request) *answer {
+	v := voice{version: h.version, user: h.auth.analystUser, hidden: h.hidden}
 	a := &answer{w: w, control: http.NewResponseController(w), voice: v, tag: strings.ToLower(rand.Text()[:16])}
 	head := w.Header()
 	head.Set("X-ClickHouse-Query-Id", first0(r.URL.Query().Get("query_id"), r.Header.Get("X-ClickHouse-Query-Id"), newMark()))
 	head.Set("X-ClickHouse-Server-Display-Name", displayName)
 	head.Set("X-ClickHouse-Timezone", "UTC")
 	head.Set("X-ClickHouse-Exception-Tag", a.tag)
-	head.Set("Keep-Alive", "timeout="+strconv.Itoa(int(keepAlive/time.Second)))
+	head.Set("Keep-Alive", "timeout="+itoa(h.keepAlive/time.Second))
 	return a
 }
 

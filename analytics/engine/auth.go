@@ -5,6 +5,8 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"net/http"
+
+	"chatbell/internal/listen"
 )
 
 // role is who is asking.
@@ -42,6 +44,23 @@ func credentials(r *http.Request) (user, password string) {
 	}
 	q := r.URL.Query()
 	return q.Get("user"), q.Get("password")
+}
+
+// identify finds out who asks. Who is known is vouched for before strangers; who sends a
+// wrong password waits.
+func (h *handler) identify(r *http.Request) role {
+	who := h.auth.role(r)
+	switch who {
+	case writer:
+		listen.Vouch(r.Context(), listen.Server)
+	case analyst:
+		listen.Vouch(r.Context(), listen.User)
+	case nobody:
+		if user, password := credentials(r); user != "" || password != "" {
+			h.guesses.Wrong(r.Context(), listen.AddressOf(r.RemoteAddr))
+		}
+	}
+	return who
 }
 
 // role compares in constant time.

@@ -7,15 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
-	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
+
+	"chatbell/internal/listen"
 )
 
 // ChildConfig is what the child's process gives to [Serve].
@@ -43,6 +45,8 @@ type settings struct {
 	LockWait       time.Duration
 	Heartbeat      time.Duration
 	Overdue        time.Duration
+	KeepAlive      time.Duration
+	AnswerTime     time.Duration
 }
 
 // writerUser is the name under which the parent writes.
@@ -50,8 +54,10 @@ const writerUser = "chatbell_writer"
 
 // Serve is the child's whole life: it opens the data folder, answers HTTP until ctx is
 // done or the parent is gone, and closes the engine. What goes wrong is reported to the
-// parent as well as returned.
+// parent as well as returned. It ignores the signals that ask a process to end: they go to
+// a whole service as a rule, and the parent still has rows to insert then.
 func Serve(ctx context.Context, cfg ChildConfig) error {
+	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	in := bufio.NewReader(cfg.In)
 	line, err := in.ReadBytes('\n')
 	if err != nil {
@@ -84,11 +90,14 @@ func serve(ctx context.Context, cancel context.CancelCauseFunc, set *settings, o
 	out.report(report{State: stateBound, Addr: s.listener.Addr().String()})
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	srv := s.http()
+	limiter := listen.New(listen.Config{Logger: out.log()})
+	defer func() { _ = limiter.Close() }() // it ends a goroutine, no more
+	srv := s.http(set.KeepAlive)
+	limiter.Attach(srv)
 	failed := make(chan error, 1)
-	wg.Go(func() { failed <- srv.Serve(s.listener) })
+	wg.Go(func() { failed <- srv.Serve(listen.Strict(limiter.Listen(s.listener))) })
 	defer func() { _ = srv.Close() }() // the goroutine's end; after stop there is nothing to close
-	opened, refused := s.open(set)
+	opened, refused := s.open(set, out.log())
 	select {
 	case err := <-refused:
 		s.close()
@@ -113,14 +122,6 @@ func serve(ctx context.Context, cancel context.CancelCauseFunc, set *settings, o
 	return nil
 }
 
-// server is the engine behind its HTTP interface.
-type server struct {
-	handler  atomic.Pointer[handler] // nil until the data is open
-	lib      *library
-	lock     *os.File
-	listener net.Listener
-}
-
 // bind takes the lock, the port and the library, in this order: each of the first two
 // is held by at most one process, and the data must not be touched without them.
 func bind(ctx context.Context, set *settings, out *reporter) (*server, error) {
@@ -131,7 +132,7 @@ func bind(ctx context.Context, set *settings, out *reporter) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	listener, err := listen(ctx, set.Listen)
+	listener, err := listenOn(ctx, set.Listen)
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -143,10 +144,10 @@ func bind(ctx context.Context, set *settings, out *reporter) (*server, error) {
 }
 
 // open opens the data folder, which may take a while and cannot be broken off.
-func (s *server) open(set *settings) (<-chan *handler, <-chan error) {
+func (s *server) open(set *settings, log *slog.Logger) (<-chan *handler, <-chan error) {
 	opened, refused := make(chan *handler, 1), make(chan error, 1)
 	go func() { // ends with the process at the latest
-		h, err := newHandler(s.lib, set)
+		h, err := newHandler(s.lib, set, log)
 		if err != nil {
 			refused <- err
 			return
@@ -154,35 +155,6 @@ func (s *server) open(set *settings) (<-chan *handler, <-chan error) {
 		opened <- h
 	}()
 	return opened, refused
-}
-
-// http is the server before it serves.
-func (s *server) http() *http.Server {
-	return &http.Server{
-		Handler:           s,
-		ReadHeaderTimeout: 10 * time.Second, // loopback: a slower client is stuck
-		MaxHeaderBytes:    1 << 20,          // ClickHouse's own limit for a query in the address
-	}
-}
-
-// ServeHTTP answers in the place of the handler until the data is open.
-func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if h := s.handler.Load(); h != nil {
-		h.ServeHTTP(w, r)
-		return
-	}
-	w.Header().Set("Retry-After", "1")
-	http.Error(w, "ClickHouse is opening its data; try again in a moment.", http.StatusServiceUnavailable)
-}
-
-// stop lets the requests under way finish. Inserts take milliseconds. An analyst's query
-// may take a minute: it is not waited for.
-func stop(ctx context.Context, srv *http.Server) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if srv.Shutdown(ctx) != nil {
-		_ = srv.Close()
-	}
 }
 
 // close gives everything back. The engine is closed only when nothing runs in it; it
@@ -195,8 +167,8 @@ func (s *server) close() {
 	_ = s.lock.Close()
 }
 
-// listen says clearly what to do when the port is taken.
-func listen(ctx context.Context, addr string) (net.Listener, error) {
+// listenOn says clearly what to do when the port is taken.
+func listenOn(ctx context.Context, addr string) (net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -238,7 +210,7 @@ func takeLock(ctx context.Context, path string, wait time.Duration, out *reporte
 }
 
 // newHandler opens the data folder and prepares what requests need.
-func newHandler(lib *library, set *settings) (*handler, error) {
+func newHandler(lib *library, set *settings, log *slog.Logger) (*handler, error) {
 	// Paths are those of the data folder, so that no answer tells where it is.
 	if err := os.Chdir(set.Dir); err != nil {
 		return nil, fmt.Errorf("enter the ClickHouse data folder: %w", err)
@@ -254,7 +226,11 @@ func newHandler(lib *library, set *settings) (*handler, error) {
 			mend:  "restore the folder from a backup, or move it away for a new one that begins without the history",
 		}
 	}
-	h := &handler{lib: lib, path: path, keeper: keeper, auth: newAuth(set), writers: make(chan struct{}, maxWriters), analysts: make(chan struct{}, maxAnalysts)}
+	h := &handler{
+		lib: lib, path: path, keeper: keeper, auth: newAuth(set), keepAlive: set.KeepAlive, answerTime: set.AnswerTime,
+		guesses: listen.NewThrottle(listen.ThrottleConfig{What: "ClickHouse password", Logger: log}),
+		writers: make(chan struct{}, maxWriters), analysts: make(chan struct{}, maxAnalysts),
+	}
 	// The database called default reaches into the file system: a table name there can
 	// be a file. An empty one takes its place.
 	for _, q := range []string{

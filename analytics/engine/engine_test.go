@@ -2,8 +2,6 @@ package engine_test
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,17 +26,26 @@ func TestMain(m *testing.M) {
 	clickhousetest.Main(m)
 }
 
-const password = "tell nobody"
+const password = clickhousetest.Password
 
 // config is a complete configuration on a folder of its own.
 func config(t *testing.T) engine.Config {
 	t.Helper()
-	c := clickhousetest.Config(t, t.TempDir())
-	sum := sha256.Sum256([]byte(password))
-	c.AnalystUser, c.AnalystPasswordSHA256 = "analyst", hex.EncodeToString(sum[:])
-	return c
+	return clickhousetest.Config(t, t.TempDir())
 }
 
+// shared is the package's engine, with the table that [fill] makes. It is for tests that
+// read: they leave nothing behind, hold no place for long, and kill nothing.
+func shared(t *testing.T) *engine.Supervisor {
+	t.Helper()
+	s := clickhousetest.Shared(t).Supervisor
+	table.Do(func() { fill(t, s) })
+	return s
+}
+
+var table sync.Once
+
+// start is for a test that needs an engine of its own. A start costs more than most tests.
 func start(t *testing.T) *engine.Supervisor { return startOn(t, config(t)) }
 
 // startOn waits until the engine answers.

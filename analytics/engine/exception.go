@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Exception is an error of ClickHouse in ClickHouse's own words, "Code: N.
@@ -59,14 +59,17 @@ func refuse(code int, name, format string, args ...any) *Exception {
 	return &Exception{Code: code, Message: fmt.Sprintf("Code: %d. DB::Exception: %s. (%s)", code, fmt.Sprintf(format, args...), name)}
 }
 
+// tooLong is why an analyst's query ends that was not read to its end in time.
+func tooLong(most time.Duration) error {
+	return refuse(codeTooSlow, "TIMEOUT_EXCEEDED", "Timeout exceeded: query and answer together may take %v", most)
+}
+
 // asException gives an error of ours the form that clients can read.
 func asException(err error) *Exception {
 	var e *Exception
 	switch {
 	case errors.As(err, &e):
 		return e
-	case errors.Is(err, context.DeadlineExceeded):
-		return refuse(codeTooSlow, "TIMEOUT_EXCEEDED", "Timeout exceeded: query and answer together may take %v", analystAnswer)
 	case errors.Is(err, errNoBody):
 		return refuse(codeCannotRead, "CANNOT_READ_ALL_DATA", "%v", err)
 	}

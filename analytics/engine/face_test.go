@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/andybalholm/brotli"
@@ -26,7 +27,7 @@ const midway = "SELECT number, throwIf(number = 300000, 'boom') FROM numbers(400
 // connection breaks, whatever the answer is packed with.
 func TestExceptionMidway(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	s := shared(t)
 	for _, accept := range []string{"", "gzip", "zstd", "br"} {
 		q := url.Values{"enable_http_compression": {"1"}, "max_block_size": {"10000"}}
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+"/?"+q.Encode(), strings.NewReader(midway))
@@ -91,7 +92,7 @@ func unpack(t *testing.T, coding string, packed []byte) string {
 // The official client shows the text of an exception in the middle.
 func TestOfficialClientSeesExceptions(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	s := shared(t)
 	u, err := url.Parse(s.URL())
 	if err != nil {
 		t.Fatal(err)
@@ -158,7 +159,7 @@ func TestAnswersThatNobodyReads(t *testing.T) {
 // The interface's own parameters work, or say what they cannot do.
 func TestParameters(t *testing.T) {
 	t.Parallel()
-	s := filled(t)
+	s := shared(t)
 	a := asAnalyst(t, s)
 	for _, kv := range [][2]string{
 		{"session_id", "x"}, {"close_session", "1"}, {"session_timeout", "60"}, {"quota_key", "x"}, {"stacktrace", "1"}, {"wait_end_of_query", "1"}, {"buffer_size", "1000"},
@@ -210,7 +211,7 @@ func TestParameters(t *testing.T) {
 // Forms carry queries and their parameters; tables in them are refused in words.
 func TestForms(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	s := shared(t)
 	a := asAnalyst(t, s)
 	send := func(fields ...[2]string) answer {
 		var body bytes.Buffer
@@ -232,7 +233,7 @@ func TestForms(t *testing.T) {
 // Tools in a browser may ask from another page.
 func TestOtherOrigins(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	s := shared(t)
 	a := asAnalyst(t, s)
 	got := a.do(http.MethodOptions, nil, "", "Origin", "https://tool.example", "Access-Control-Request-Method", "POST", "Authorization", "")
 	if got.status != http.StatusNoContent || got.header.Get("Access-Control-Allow-Origin") != "*" || !strings.Contains(got.header.Get("Access-Control-Allow-Headers"), "Authorization") {
@@ -245,4 +246,44 @@ func TestOtherOrigins(t *testing.T) {
 	if got := a.do(http.MethodPost, nil, "SELECT 1"); got.header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("without an origin: %v", got.header)
 	}
+}
+
+// Who reads a little at a time holds a place for two minutes at most; here it is two
+// seconds.
+func TestAnswersThatAreReadSlowly(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	cfg.AnswerTime = 2 * time.Second
+	s := startOn(t, cfg)
+	var d net.Dialer
+	c, err := d.DialContext(t.Context(), "tcp", hostOf(t, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+"/?max_block_size=1000", strings.NewReader("SELECT repeat('slowly', 1000) FROM numbers(100000000)"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.SetBasicAuth("analyst", password)
+	begun := time.Now()
+	if err := r.Write(c); err != nil {
+		t.Fatal(err)
+	}
+	var read int64
+	pace := time.NewTicker(10 * time.Millisecond)
+	defer pace.Stop()
+	for err == nil { // 6 MB a second, of 600 GB
+		var n int64
+		n, err = io.CopyN(io.Discard, c, 64<<10)
+		read += n
+		<-pace.C
+	}
+	// 60 s is the query's own time, after which it ends in any case.
+	if took := time.Since(begun); took < cfg.AnswerTime || took > 50*time.Second || read == 0 {
+		t.Errorf("the answer ended after %v and %d bytes", took, read)
+	}
+	waitFor(t, "the query to end", func() bool {
+		return asWriter(t, s).must("SELECT count() FROM system.processes WHERE startsWith(query, 'SELECT repeat')") == "0\n"
+	})
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"chatbell/internal/listen"
 )
 
 const (
@@ -33,6 +35,9 @@ type handler struct {
 	path              string // the argument that names the data folder
 	keeper            *conn  // keeps the engine open; used while starting only
 	auth              auth
+	guesses           *listen.Throttle
+	keepAlive         time.Duration   // what clients are told
+	answerTime        time.Duration   // bounds an analyst's query together with the reading of its answer
 	known             map[string]bool // ClickHouse's settings
 	forbidden         map[string]bool // functions that analysts may not call, in lower case
 	hidden            []string        // tables of the database system that are closed
@@ -61,8 +66,6 @@ func (h *handler) close() {
 
 // ServeHTTP answers /, /ping and /replicas_status.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// The deadline of the connection's last answer may be over.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(readWait)) // every connection has deadlines
 	crossOrigin(w, r)
 	switch {
 	case r.Method == http.MethodOptions:
@@ -82,7 +85,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Use GET or POST.", http.StatusMethodNotAllowed)
 		return
 	}
-	a := newAnswer(w, r, voice{version: h.version, user: h.auth.analystUser, hidden: h.hidden})
+	a := h.newAnswer(w, r)
 	if err := h.serve(a, r); err != nil {
 		a.fail(err)
 		return
@@ -114,7 +117,7 @@ func crossOrigin(w http.ResponseWriter, r *http.Request) {
 
 // serve runs one request's statement.
 func (h *handler) serve(a *answer, r *http.Request) (err error) {
-	who := h.auth.role(r)
+	who := h.identify(r)
 	if who == nobody {
 		a.w.Header().Set("WWW-Authenticate", `Basic realm="ClickHouse server HTTP API"`)
 		return refuse(codeUnknownUser, "AUTHENTICATION_FAILED", "Authentication failed: password is incorrect, or there is no user with such name")
@@ -138,8 +141,8 @@ func (h *handler) serve(a *answer, r *http.Request) (err error) {
 	ctx := r.Context()
 	if who == analyst {
 		var cancel context.CancelFunc
-		a.until = time.Now().Add(analystAnswer)
-		ctx, cancel = context.WithDeadline(ctx, a.until)
+		a.until = time.Now().Add(h.answerTime)
+		ctx, cancel = context.WithDeadlineCause(ctx, a.until, tooLong(h.answerTime))
 		defer cancel()
 	}
 	req.work = h.lib.works.begin(who)
@@ -154,7 +157,7 @@ func (h *handler) serve(a *answer, r *http.Request) (err error) {
 	}
 	err = h.statement(ctx, a, req)
 	if err != nil && ctx.Err() != nil {
-		return ctx.Err() // what the engine says of a killed query is of no interest
+		return context.Cause(ctx) // what the engine says of a killed query is of no interest
 	}
 	return err
 }

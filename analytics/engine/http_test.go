@@ -15,18 +15,23 @@ import (
 	"chatbell/analytics/engine"
 )
 
-// filled has a table t with rows 0…999.
+// filled is an engine of the test's own with the table that fill makes.
 func filled(t *testing.T) *engine.Supervisor {
 	s := start(t)
+	fill(t, s)
+	return s
+}
+
+// fill makes a table t with rows 0…999.
+func fill(t *testing.T, s *engine.Supervisor) {
 	w := asWriter(t, s)
 	w.must("CREATE TABLE t (a UInt32, b String) ENGINE = MergeTree ORDER BY a")
 	w.must("INSERT INTO t SELECT number, concat('row ', toString(number)) FROM numbers(1000)")
-	return s
 }
 
 func TestHTTPInterface(t *testing.T) {
 	t.Parallel()
-	s := filled(t)
+	s := shared(t)
 	a := asAnalyst(t, s)
 	get := func(q url.Values) answer { return a.do(http.MethodGet, q, "") }
 	for _, c := range []struct {
@@ -72,7 +77,7 @@ func TestHTTPInterface(t *testing.T) {
 
 func TestHealthNeedsNoPassword(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	s := shared(t)
 	for path, want := range map[string]int{"/ping": 200, "/": 200, "/replicas_status": 200, "/play": 404, "/?query=SELECT+1": 401} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+path, nil)
 		if err != nil {
@@ -92,7 +97,7 @@ func TestHealthNeedsNoPassword(t *testing.T) {
 
 func TestWhoMayAsk(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	s := shared(t)
 	w := asWriter(t, s)
 	for _, c := range []struct {
 		name   string
@@ -127,7 +132,7 @@ func TestWhoMayAsk(t *testing.T) {
 
 func TestCompression(t *testing.T) {
 	t.Parallel()
-	s := filled(t)
+	s := shared(t)
 	a := asAnalyst(t, s)
 	got := a.do(http.MethodPost, url.Values{"enable_http_compression": {"1"}}, "SELECT b FROM t ORDER BY a", "Accept-Encoding", "br;q=0, gzip")
 	if got.header.Get("Content-Encoding") != "gzip" {
@@ -161,7 +166,7 @@ func TestCompression(t *testing.T) {
 // The official client must work as against a server, in each of its compressions.
 func TestOfficialClient(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	s := shared(t)
 	for _, method := range []ch.CompressionMethod{ch.CompressionNone, ch.CompressionLZ4, ch.CompressionGZIP} {
 		opt, err := ch.ParseDSN(s.DSN())
 		if err != nil {
@@ -217,11 +222,11 @@ func TestOfficialClient(t *testing.T) {
 // A body that is cut short inserts nothing.
 func TestHalfSentInsert(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	s := shared(t)
 	w := asWriter(t, s)
-	w.must("CREATE TABLE t (a UInt32) ENGINE = MergeTree ORDER BY a")
+	w.must("CREATE TABLE half (a UInt32) ENGINE = MergeTree ORDER BY a")
 	body := &failing{data: []byte("1\n2\n3\n")}
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+"/?query="+url.QueryEscape("INSERT INTO t FORMAT TSV"), body)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+"/?query="+url.QueryEscape("INSERT INTO half FORMAT TSV"), body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +235,7 @@ func TestHalfSentInsert(t *testing.T) {
 		_ = resp.Body.Close()
 		t.Errorf("the request came through: %d", resp.StatusCode)
 	}
-	if got := w.must("SELECT count() FROM t"); got != "0\n" {
+	if got := w.must("SELECT count() FROM half"); got != "0\n" {
 		t.Errorf("rows: %q", got)
 	}
 }

@@ -10,9 +10,6 @@ import (
 const (
 	analystTime   = 60 * time.Second
 	analystMemory = 1 << 30
-	// analystAnswer bounds a query together with the reading of its answer: twice what
-	// the query itself may take, so that who reads a little at a time gives up its place.
-	analystAnswer = 2 * analystTime
 	// analystWhole bounds, before it is written out, an answer that must be put together
 	// in memory because its format has a head and a foot (JSON, Parquet). What it is
 	// written out to is bounded by analystMemory.

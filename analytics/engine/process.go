@@ -79,7 +79,7 @@ func (s *Supervisor) settings() settings {
 	return settings{
 		Library: s.cfg.Library, Dir: s.cfg.Dir, Listen: s.addr, WriterPassword: s.password,
 		AnalystUser: s.cfg.AnalystUser, AnalystSHA256: s.cfg.AnalystPasswordSHA256,
-		LockWait: lockWait, Heartbeat: s.cfg.Heartbeat, Overdue: s.cfg.Overdue,
+		LockWait: lockWait, Heartbeat: s.cfg.Heartbeat, Overdue: s.cfg.Overdue, KeepAlive: s.cfg.KeepAlive, AnswerTime: s.cfg.AnswerTime,
 	}
 }
 

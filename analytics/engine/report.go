@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -21,6 +23,8 @@ const (
 	stateBound state = "bound"
 	// stateAnswers says that the data is open.
 	stateAnswers state = "answers"
+	// stateNote is something for the parent's log.
+	stateNote state = "note"
 	// stateFailed is a child's last word.
 	stateFailed state = "failed"
 )
@@ -33,6 +37,9 @@ type report struct {
 	Error   string `json:",omitempty"` // waits, failed
 	Mend    string `json:",omitempty"` // failed: what to do
 	Mistake bool   `json:",omitempty"` // failed: the next child will fail as well
+
+	Note  string            `json:",omitempty"`
+	About map[string]string `json:",omitempty"` // the note's attributes
 }
 
 // failure is an error with what the parent wants to know of it.
@@ -85,3 +92,38 @@ func (r *reporter) beat(ctx context.Context, interval time.Duration) {
 		}
 	}
 }
+
+// log is a log whose warnings the parent writes into its own.
+func (r *reporter) log() *slog.Logger { return slog.New(&notes{to: r}) }
+
+// notes is the handler of such a log.
+type notes struct {
+	to    *reporter
+	attrs []slog.Attr
+}
+
+// Enabled leaves out what is for the developers of the child.
+func (*notes) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+
+// Handle hands a line to the parent.
+func (n *notes) Handle(_ context.Context, line slog.Record) error {
+	about := map[string]string{}
+	add := func(a slog.Attr) bool {
+		about[a.Key] = a.Value.Resolve().String()
+		return true
+	}
+	for _, a := range n.attrs {
+		add(a)
+	}
+	line.Attrs(add)
+	n.to.report(report{State: stateNote, Note: line.Message, About: about})
+	return nil
+}
+
+// WithAttrs adds attributes to each line.
+func (n *notes) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &notes{to: n.to, attrs: slices.Concat(n.attrs, attrs)}
+}
+
+// WithGroup is not needed: nothing in the child has names that meet.
+func (n *notes) WithGroup(string) slog.Handler { return n }

@@ -65,7 +65,7 @@ func (h *handler) newRequest(who role, w http.ResponseWriter, r *http.Request) (
 	req.text = q.Get("query")
 	if m := insertForm.FindStringSubmatch(req.text); m != nil && who == writer {
 		req.text, req.format, req.data = m[1], m[2], io.LimitReader(body, maxInsert)
-	} else if err = req.readText(w, r, body); err == nil && who == analyst && !strings.HasPrefix(req.text, helloQuery) {
+	} else if err = req.readText(r, body); err == nil && who == analyst && !strings.HasPrefix(req.text, helloQuery) {
 		var more map[string]string
 		req.text, more = lifted(h.rewritten(req.text))
 		maps.Copy(set, more)
@@ -77,6 +77,9 @@ func (h *handler) newRequest(who role, w http.ResponseWriter, r *http.Request) (
 		req.close()
 		return nil, err
 	}
+	// Until the deadline is lifted nobody notices that the asker has left. The data of an
+	// insert is the parent's, which has a deadline of its own.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // every connection has deadlines
 	return req, nil
 }
 
@@ -88,11 +91,7 @@ var insertForm = regexp.MustCompile(`(?is)^\s*(INSERT\s+INTO\s.*?)\s+FORMAT\s+([
 var errNoBody = errors.New("read the request's body")
 
 // readText reads the rest of a query's text, or all of it, from the body.
-func (r *request) readText(w http.ResponseWriter, from *http.Request, body io.Reader) error {
-	// Until the deadline is lifted again nobody notices that the asker has left.
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(textWait)) // every connection has deadlines
-	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
+func (r *request) readText(from *http.Request, body io.Reader) error {
 	body = io.LimitReader(body, maxQueryText+1)
 	if kind, with, err := mime.ParseMediaType(from.Header.Get("Content-Type")); err == nil && kind == "multipart/form-data" {
 		return r.readForm(multipart.NewReader(body, with["boundary"]))

@@ -147,4 +147,4 @@ func isTunable(name string) bool {
 	return strings.HasPrefix(name, "output_format_") && !strings.Contains(name, "schema") && !strings.Contains(name, "path") && !strings.Contains(name, "file")
 }
 
-func itoa[T ~int | ~int64](n T) string { return strconv.FormatInt(int64(n), 10) }
+func itoa[T ~int64](n T) string { return strconv.FormatInt(int64(n), 10) }

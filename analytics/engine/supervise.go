@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -130,6 +132,7 @@ func (s *Supervisor) hear(r report) {
 	case stateAnswers:
 		s.version, s.trouble = r.Version, nil
 		close(s.ready)
+	case stateNote: // for people, below
 	case stateFailed: // its process tells, when it has ended
 	}
 	addr := s.addr
@@ -139,8 +142,19 @@ func (s *Supervisor) hear(r report) {
 		s.tellFirst(nil)
 	case stateAnswers:
 		s.cfg.Logger.Info("the ClickHouse engine answers", "address", addr, "version", r.Version)
+	case stateNote:
+		s.note(r)
 	case stateBeat, stateFailed: // nothing new for people
 	}
+}
+
+// note writes into the log what a child has to say.
+func (s *Supervisor) note(r report) {
+	var attrs []any
+	for _, name := range slices.Sorted(maps.Keys(r.About)) {
+		attrs = append(attrs, name, r.About[name])
+	}
+	s.cfg.Logger.Warn("ClickHouse engine: "+r.Note, attrs...)
 }
 
 // down makes Ready wait again, and Err say why.

@@ -39,6 +39,11 @@ const (
 	// looks at its cancellation between two blocks of rows needs seconds, a disk that
 	// stalls tens; what runs on for a minute holds one of four places and a core for good.
 	defaultOverdue = time.Minute
+	// defaultKeepAlive: dashboards come back after a minute at most.
+	defaultKeepAlive = 2 * time.Minute
+	// defaultAnswerTime is twice what the query itself may take, so that who reads a
+	// little at a time gives up its place.
+	defaultAnswerTime = 2 * analystTime
 )
 
 // Config says how to run the engine.
@@ -65,6 +70,12 @@ type Config struct {
 	// or its time was over) before the child is started anew: some functions cannot be
 	// cancelled. Zero is one minute.
 	Overdue time.Duration
+	// KeepAlive is how long a connection may wait for its next request, and what clients
+	// are told of that. Zero is two minutes.
+	KeepAlive time.Duration
+	// AnswerTime bounds an analyst's query together with the reading of its answer. Zero
+	// is two minutes.
+	AnswerTime time.Duration
 	// Logger takes the child's end and what it prints. Nil is slog.Default.
 	Logger *slog.Logger
 }
@@ -97,6 +108,12 @@ func (c Config) complete() (Config, error) {
 	}
 	if c.Overdue <= 0 {
 		c.Overdue = defaultOverdue
+	}
+	if c.KeepAlive <= 0 {
+		c.KeepAlive = defaultKeepAlive
+	}
+	if c.AnswerTime <= 0 {
+		c.AnswerTime = defaultAnswerTime
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

@@ -261,3 +261,27 @@ func TestFindLibrary(t *testing.T) {
 		t.Errorf("configured: got %s, %v, want %s", got, err, mine)
 	}
 }
+
+// A service is stopped with a signal to all its processes. The child is not ended by it:
+// the parent has rows to insert until it closes the pipe.
+func TestSignalsDoNotEndTheChild(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	pid, w := s.PID(), asWriter(t, s)
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+		if err := syscall.Kill(-pid, sig); err != nil { // to its group
+			t.Fatal(err)
+		}
+	}
+	w.must("CREATE TABLE t (a UInt32) ENGINE = MergeTree ORDER BY a")
+	w.must("INSERT INTO t VALUES (1)")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s.Restarts() != 0 {
+		t.Error("a signal ended the child")
+	}
+	if alive(pid) {
+		t.Error("Close left the child behind")
+	}
+}

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"os/signal"
-	"syscall"
-
 	"github.com/spf13/cobra"
 
 	"chatbell/analytics/engine"
@@ -15,10 +12,7 @@ func newEngine() *cobra.Command {
 		Use: "engine", Hidden: true, Short: "The embedded ClickHouse engine; started by serve",
 		Example: "  chatbell engine   # not for use by hand",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			signal.Ignore(syscall.SIGHUP) // the server's business
-			sig := watchSignals(cmd.Context())
-			defer sig.release()
-			return engine.Serve(sig.ctx, engine.Inherited())
+			return engine.Serve(cmd.Context(), engine.Inherited())
 		},
 	}
 }

@@ -5,6 +5,8 @@ package clickhousetest
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -68,6 +70,12 @@ func StartIn(t testing.TB, dir string) *Engine {
 	return &Engine{s, t, "chatbell"}
 }
 
+// Analyst and Password are the read-only user of the engines here.
+const (
+	Analyst  = "analyst"
+	Password = "tell nobody"
+)
+
 // Config is the configuration of an engine on a folder, run by the test's binary.
 func Config(t testing.TB, dir string) engine.Config {
 	t.Helper()
@@ -79,8 +87,10 @@ func Config(t testing.TB, dir string) engine.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sum := sha256.Sum256([]byte(Password))
 	return engine.Config{
 		Library: lib, Dir: dir, Listen: "127.0.0.1:0", Command: []string{exe, "engine"}, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		AnalystUser: Analyst, AnalystPasswordSHA256: hex.EncodeToString(sum[:]),
 	}
 }
 
