@@ -124,7 +124,7 @@ var settings = map[string]*setting{
 	},
 	"retry.push.expire": {
 		doc:    "For how long after its acceptance an event is worth a push, also at the push service while a phone is off. An event's own expiry wins.",
-		bounds: durations(time.Second, 28*24*time.Hour, "FCM keeps a message for four weeks at most"),
+		bounds: durations(time.Second, 28*24*time.Hour, "push services keep a message for four weeks at most"),
 	},
 
 	"networks": {
