@@ -3,10 +3,10 @@ package demo
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -31,35 +31,19 @@ const (
 
 // server is the chatbell process under demonstration.
 type server struct {
-	api, clickhouse string
+	api, clickhouse string // where it listens, once it is ready
 	log             string
 	cmd             *exec.Cmd
 	exited          chan error
 	client          *http.Client
 }
 
-// freeAddr finds a port that nobody uses now.
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // done at once
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	return l.Addr().String(), l.Close()
-}
-
 // startServer writes a configuration for the sandbox and starts the server with it.
 func startServer(ctx context.Context, binary, dir string, creds sandbox.Credentials) (*server, error) {
 	s := &server{log: filepath.Join(dir, "chatbell.log"), exited: make(chan error, 1), client: &http.Client{Timeout: 15 * time.Second}}
-	var err error
-	if s.api, err = freeAddr(); err != nil {
-		return nil, err
-	}
-	if s.clickhouse, err = freeAddr(); err != nil {
-		return nil, err
-	}
 	config := filepath.Join(dir, "chatbell.yaml")
-	text := fmt.Sprintf("data: %s\nlisten: %s\nclickhouse_listen: %s\nclickhouse_password: %s\n%s",
-		filepath.Join(dir, "data"), s.api, s.clickhouse, password, creds.YAML(
+	text := fmt.Sprintf("data: %s\nlisten: 127.0.0.1:0\nclickhouse_listen: 127.0.0.1:0\nclickhouse_password: %s\n%s",
+		filepath.Join(dir, "data"), password, creds.YAML(
 			sandbox.Network{ID: directNetwork, Key: directNetwork + keySuffix},
 			sandbox.Network{ID: webhookNetwork, Key: webhookNetwork + keySuffix, Delivery: chatbell.DeliverWebhook}))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
@@ -85,13 +69,14 @@ func startServer(ctx context.Context, binary, dir string, creds sandbox.Credenti
 // startTimeout bounds the wait for the server; it needs a second or two.
 const startTimeout = time.Minute
 
+// ready waits until the server takes events, and reads from its log where it listens.
 func (s *server) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if status, _, err := s.do(ctx, http.MethodGet, "http://"+s.api+"/readyz", "", nil); err == nil && status == http.StatusOK {
+		if s.findAddresses() {
 			return nil
 		}
 		select {
@@ -103,6 +88,22 @@ func (s *server) ready(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// findAddresses looks for the line of the log that says that the server is ready.
+func (s *server) findAddresses() bool {
+	data, err := os.ReadFile(s.log)
+	if err != nil {
+		return false
+	}
+	for line := range bytes.Lines(data) {
+		var said struct{ Msg, Listen, ClickHouse string }
+		if json.Unmarshal(line, &said) == nil && said.Msg == "ready" { // a line may be half written yet
+			s.api, s.clickhouse = said.Listen, strings.TrimPrefix(said.ClickHouse, "http://")
+			return true
+		}
+	}
+	return false
 }
 
 // lastLog is the end of the server's log.

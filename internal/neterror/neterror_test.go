@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"chatbell/internal/neterror"
+	"chatbell/internal/polltest"
 )
 
 // get makes a request that must fail, and says why in a word.
@@ -69,7 +70,7 @@ func TestWord(t *testing.T) {
 	for _, c := range []struct {
 		want, got string
 	}{
-		{neterror.ConnectionRefused, get(t, none, "http://"+free(t))},
+		{neterror.ConnectionRefused, get(t, none, "http://"+polltest.NobodyListens(t))},
 		{neterror.ConnectionClosed, get(t, none, hangsUp.URL)},
 		{neterror.NoAnswer, get(t, impatient, silent.URL)},
 		{neterror.TLSUntrusted, get(t, none, secure.URL)},
@@ -94,17 +95,6 @@ func TestWordOfOneWhoSpeaksFirst(t *testing.T) {
 			t.Fatalf("got %s, want %s", got, neterror.HTTPProtocol)
 		}
 	}
-}
-
-// free is an address where nobody listens.
-func free(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // says is the address of a server that says one thing to whoever connects.

@@ -65,23 +65,15 @@ func TestStartRefuses(t *testing.T) {
 }
 
 func TestFixedPortsFollowEachOther(t *testing.T) {
-	for range 20 { // somebody else may hold one of the three
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	dir := t.TempDir()
+	for port := 9090; port < 65533; port += 3 {
+		at := func(n int) string { return (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port + n}).String() }
+		s, err := sandbox.Start(t.Context(), sandbox.Config{Dir: dir, Listen: at(0)})
 		if err != nil {
-			t.Fatal(err)
-		}
-		port := l.Addr().(*net.TCPAddr).Port
-		_ = l.Close()
-		if port > 65533 {
-			continue
-		}
-		s, err := sandbox.Start(t.Context(), sandbox.Config{Dir: t.TempDir(), Listen: l.Addr().String()})
-		if err != nil {
-			continue
+			continue // somebody else has one of the three
 		}
 		defer s.Close()
 		c := s.Credentials()
-		at := func(n int) string { return (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port + n}).String() }
 		if c.URL != "http://"+at(0) || c.APNsURL != "https://"+at(1) || c.FCMURL != "https://"+at(2) {
 			t.Errorf("listens on %s, %s, %s", c.URL, c.APNsURL, c.FCMURL)
 		}

@@ -291,12 +291,7 @@ func TestDeliverReportsTheCallersCancellation(t *testing.T) {
 func TestDeliverKnowsWhetherItWasHeard(t *testing.T) {
 	c := newClient(t, webhooks.Config{AllowPrivate: loopback()})
 	t.Run("nobody listens", func(t *testing.T) {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = l.Close()
-		_, err = c.Deliver(t.Context(), endpoint("http://"+l.Addr().String()), call())
+		_, err := c.Deliver(t.Context(), endpoint("http://"+polltest.NobodyListens(t)), call())
 		if e := sendError(t, err); e.Reason != chatbell.Unavailable || e.ProviderReason != "connection_refused" || !e.Retry || e.FateUnknown {
 			t.Errorf("got %+v", e)
 		}

@@ -4,12 +4,12 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"net"
 	"net/http"
 	"testing"
 	"time"
 
 	"chatbell"
+	"chatbell/internal/polltest"
 )
 
 // soon bounds what has to end by itself within a few hundred milliseconds, on a
@@ -97,18 +97,11 @@ func wait[T any](t *testing.T, c <-chan T) (v T) {
 }
 
 func (s *suite) connectionRefused(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	addr := polltest.NobodyListens(t)
 	_, n := s.start(t, func(c *Conditions) { c.URL = "https://" + addr })
 	p := prepare(t, n, note())
 	for range 3 {
-		_, err = n.Send(t.Context(), p, s.target(0))
+		_, err := n.Send(t.Context(), p, s.target(0))
 		s.expect(t, err, chatbell.Unavailable, false)
 	}
 }
