@@ -1,5 +1,7 @@
 # chatbell: the commands a developer needs. "make help" lists them.
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# Where "make build" puts the program.
+BIN := bin/chatbell
 
 .PHONY: help setup build demo test quick flaky check bench fuzz clean
 
@@ -10,10 +12,10 @@ setup: ## fetch what building and testing needs; quick when nothing is to do
 	@scripts/setup
 
 build: setup ## build bin/chatbell
-	@go build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/chatbell ./cmd/chatbell
+	@go build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o $(BIN) ./cmd/chatbell
 
 demo: build ## play a day of chat on simulated phones (KEEP=1 leaves it running)
-	@bin/chatbell demo $(if $(KEEP),--keep)
+	@$(BIN) demo $(if $(KEEP),--keep)
 
 test: setup ## run all tests with the race detector
 	@go test -race -timeout 20m ./...
