@@ -16,10 +16,11 @@ import (
 // the next one shows both, once it is ready. The one after says what to do when they are
 // lost; and doing that works, and takes the first key back.
 func TestFirstStartKilled(t *testing.T) {
-	dir, api, clickhouse := t.TempDir(), freeAddr(t), freeAddr(t)
+	t.Parallel()
+	dir := t.TempDir()
 	start := func(args ...string) *process {
-		cmd := command(t, dir, append([]string{"serve", "--listen", api}, args...)...)
-		cmd.Env = append(cmd.Env, "CHATBELL_CLICKHOUSE_LISTEN="+clickhouse)
+		cmd := command(t, dir, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
+		cmd.Env = append(cmd.Env, "CHATBELL_CLICKHOUSE_LISTEN=127.0.0.1:0")
 		return begin(t, cmd)
 	}
 	p := start()
@@ -45,8 +46,7 @@ func TestFirstStartKilled(t *testing.T) {
 		t.Errorf("it shows secrets before it is ready:\n%s", said)
 	}
 	first := secrets[0][1]
-	events := "http://" + api + "/v1/events"
-	if status := postAs(t, first, events, `{"type": "a.b"}`); status != http.StatusAccepted {
+	if status := postAs(t, first, p.api()+"/v1/events", `{"type": "a.b"}`); status != http.StatusAccepted {
 		t.Errorf("the key that it shows gets status %d", status)
 	}
 	p.signal(syscall.SIGTERM)
@@ -65,7 +65,7 @@ func TestFirstStartKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	p = start("--config", file)
-	p.says(`"msg":"ready"`)
+	events := p.api() + "/v1/events"
 	if status := postAs(t, second, events, `{"type": "a.b"}`); status != http.StatusAccepted {
 		t.Errorf("the file's key gets status %d", status)
 	}
@@ -78,6 +78,7 @@ func TestFirstStartKilled(t *testing.T) {
 
 // A port that is taken is told with what to do.
 func TestPortTaken(t *testing.T) {
+	t.Parallel()
 	l := listenSomewhere(t)
 	p := begin(t, command(t, t.TempDir(), "serve", "--listen", l))
 	p.exit(exitFailed)

@@ -34,7 +34,8 @@ func openToOthers(t *testing.T, dir string) (open []string, all int) {
 // In a data folder that everybody may enter (a mount, a package's) no file is readable
 // by others: not those that are made, and not those that earlier versions made.
 func TestDataFilesArePrivate(t *testing.T) {
-	s := &server{t: t, dir: t.TempDir(), out: t.TempDir(), api: freeAddr(t), clickhouse: freeAddr(t)}
+	t.Parallel()
+	s := &server{t: t, dir: t.TempDir(), out: t.TempDir()}
 	data := filepath.Join(s.dir, "data")
 	if err := os.Mkdir(data, 0o755); err != nil {
 		t.Fatal(err)

@@ -47,14 +47,16 @@ func (s *transcript) String() string {
 type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
-	said   *transcript // both streams
+	said   *transcript // both streams, but what goes elsewhere
 	exited chan struct{}
 }
 
 func begin(t *testing.T, cmd *exec.Cmd) *process {
 	t.Helper()
 	p := &process{t: t, cmd: cmd, said: newTranscript(), exited: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = p.said, p.said
+	if cmd.Stderr = p.said; cmd.Stdout == nil {
+		cmd.Stdout = p.said
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -82,6 +84,18 @@ func (p *process) says(what string) {
 	}
 }
 
+// api waits until a server is ready and gives its address.
+func (p *process) api() string {
+	p.t.Helper()
+	p.says(`"msg":"ready"`)
+	var ready []string
+	polltest.Until(p.t, "the line is whole", func() bool {
+		ready = readyLine.FindStringSubmatch(p.said.String())
+		return ready != nil
+	})
+	return "http://" + ready[1]
+}
+
 func (p *process) signal(sig syscall.Signal) {
 	p.t.Helper()
 	if err := p.cmd.Process.Signal(sig); err != nil {
@@ -103,9 +117,9 @@ func (p *process) exit(code int) {
 }
 
 // sandboxed is the command line of a server that uses a sandbox, in a folder of its own.
-func sandboxed(t *testing.T, more string) (box *sandbox.Server, dir, api string) {
+func sandboxed(t *testing.T, more string) (box *sandbox.Server, dir string) {
 	t.Helper()
-	dir, api = t.TempDir(), freeAddr(t)
+	dir = t.TempDir()
 	box, err := sandbox.Start(t.Context(), sandbox.Config{Dir: filepath.Join(dir, "sandbox")})
 	if err != nil {
 		t.Fatal(err)
@@ -116,11 +130,11 @@ func sandboxed(t *testing.T, more string) (box *sandbox.Server, dir, api string)
 		}
 	})
 	creds := box.Credentials()
-	text := fmt.Sprintf("listen: %s\nclickhouse_listen: %s\n%s\n%s", api, freeAddr(t), more, creds.YAML(sandbox.Network{ID: "acme", Key: acmeKey}))
+	text := fmt.Sprintf("listen: 127.0.0.1:0\nclickhouse_listen: 127.0.0.1:0\n%s\n%s", more, creds.YAML(sandbox.Network{ID: "acme", Key: acmeKey}))
 	if err := os.WriteFile(filepath.Join(dir, "chatbell.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return box, dir, api
+	return box, dir
 }
 
 const acmeKey = "acme-backend-key-0123456789"
@@ -145,7 +159,8 @@ func postAs(t *testing.T, key, url, body string) int {
 // A server that is told to stop says that it does, and when it has. A second signal
 // ends it although its work is not done, with the code that a shell gives.
 func TestStopping(t *testing.T) {
-	box, dir, api := sandboxed(t, "")
+	t.Parallel()
+	box, dir := sandboxed(t, "")
 	p := begin(t, command(t, dir, "serve", "--config", "chatbell.yaml"))
 	p.says(`"msg":"ready"`)
 	p.signal(syscall.SIGHUP)
@@ -162,8 +177,7 @@ func TestStopping(t *testing.T) {
 		t.Fatal(err)
 	}
 	p = begin(t, command(t, dir, "serve", "--config", "chatbell.yaml"))
-	p.says(`"msg":"ready"`)
-	if status := postAs(t, acmeKey, "http://"+api+"/v1/events", `{"id": "1", "type": "a.b"}`); status != http.StatusAccepted {
+	if status := postAs(t, acmeKey, p.api()+"/v1/events", `{"id": "1", "type": "a.b"}`); status != http.StatusAccepted {
 		t.Fatalf("post: %d", status)
 	}
 	polltest.Until(t, "the call is in hand, until it is told to let go", func() bool {
@@ -180,7 +194,8 @@ func TestStopping(t *testing.T) {
 
 // A server that is stopped while it starts has nothing in hand: that is no failure.
 func TestStopAtTheStart(t *testing.T) {
-	_, dir, _ := sandboxed(t, "")
+	t.Parallel()
+	_, dir := sandboxed(t, "")
 	p := begin(t, command(t, dir, "serve", "--config", "chatbell.yaml", "--debug"))
 	p.says(`{`) // the first line of its log
 	p.signal(syscall.SIGTERM)
