@@ -31,54 +31,6 @@ const (
 // Levels lists every level.
 var Levels = [...]Level{LevelNetwork, LevelUser, LevelChannel, LevelRule, LevelDevice}
 
-// Reason is why something was not sent, or why it failed. The list is closed, and
-// empty means accepted.
-type Reason string
-
-// The reasons.
-const (
-	NetworkOff       Reason = "network_off"
-	UserOff          Reason = "user_off"
-	ModuleOff        Reason = "module_off"
-	EventOff         Reason = "event_off"
-	ChannelOff       Reason = "channel_off"
-	RoleFiltered     Reason = "role_filtered"
-	ModeIsSilent     Reason = "mode_silent"
-	NotSubscribed    Reason = "not_subscribed"
-	MentionsOnly     Reason = "mentions_only"
-	Snoozed          Reason = "snoozed"
-	InQuietHours     Reason = "quiet_hours"
-	Self             Reason = "self"
-	OwnMessage       Reason = "own_message"
-	ShouldPushFalse  Reason = "should_push_false"
-	NotAMember       Reason = "not_a_member"
-	NoDevice         Reason = "no_device"
-	NoTimezone       Reason = "no_timezone"
-	RateLimited      Reason = "rate_limited"
-	RuleDropped      Reason = "rule_dropped"
-	PrehookDenied    Reason = "prehook_denied"
-	Unregistered     Reason = "unregistered"
-	InvalidToken     Reason = "invalid_token"
-	Auth             Reason = "auth"
-	PayloadTooLarge  Reason = "payload_too_large"
-	Timeout          Reason = "timeout"
-	Unavailable      Reason = "unavailable"
-	Rejected         Reason = "rejected"
-	EndpointDisabled Reason = "endpoint_disabled"
-	BlockedAddress   Reason = "blocked_address"
-	ExpiredReason    Reason = "expired"
-	CancelledReason  Reason = "cancelled"
-	Other            Reason = "other"
-)
-
-// Reasons lists every reason.
-var Reasons = [...]Reason{
-	NetworkOff, UserOff, ModuleOff, EventOff, ChannelOff, RoleFiltered, ModeIsSilent, NotSubscribed,
-	MentionsOnly, Snoozed, InQuietHours, Self, OwnMessage, ShouldPushFalse, NotAMember, NoDevice, NoTimezone,
-	RateLimited, RuleDropped, PrehookDenied, Unregistered, InvalidToken, Auth, PayloadTooLarge, Timeout,
-	Unavailable, Rejected, EndpointDisabled, BlockedAddress, ExpiredReason, CancelledReason, Other,
-}
-
 // TargetKind is what a delivery went to.
 type TargetKind string
 

@@ -14,7 +14,7 @@ import (
 func TestPrecedenceUsesTheClosedLists(t *testing.T) {
 	seen := map[rules.Decision]bool{}
 	for _, d := range rules.Precedence() {
-		if d.Notify || !slices.Contains(chatbell.Reasons[:], d.Reason) {
+		if d.Notify || !slices.Contains(chatbell.Reasons, d.Reason) {
 			t.Errorf("%+v is no reason of the closed list", d)
 		}
 		if d.Level != "" && !slices.Contains(chatbell.Levels[:], d.Level) {

@@ -149,6 +149,9 @@ func (s *Store) prepare(ctx context.Context) error {
 	if err := s.migrate(ctx); err != nil {
 		return err
 	}
+	if err := s.comment(ctx); err != nil {
+		return err
+	}
 	s.ready = true
 	return nil
 }

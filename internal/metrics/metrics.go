@@ -124,7 +124,7 @@ func reasonLabel(r chatbell.Reason) string {
 	switch {
 	case r == "":
 		return none
-	case !slices.Contains(chatbell.Reasons[:], r):
+	case !slices.Contains(chatbell.Reasons, r):
 		return other
 	}
 	return string(r)

@@ -2,7 +2,8 @@
 // only declaration. The codec of results and the inserts into ClickHouse are derived from
 // it, and the contract's test compares it with the tables.
 //
-// A column's name is the field's name in JSON. The order of the fields is the order of the
+// A column's name is the field's name in JSON, its meaning the field's description, as in
+// the types of the API. The order of the fields is the order of the
 // columns, for ever: a new one goes to the end.
 //
 // Fields are reached by their offset: a million rows a minute go through here, and
@@ -35,6 +36,8 @@ type Column struct {
 	Name string
 	// Kind is what it holds.
 	Kind Kind
+	// Doc is what it means, in words for whoever reads the table.
+	Doc string
 
 	offset uintptr
 }
@@ -45,7 +48,8 @@ type Table[R any] struct{ columns []Column }
 var moment = reflect.TypeFor[time.Time]()
 
 // Of reads the columns of a row type. It panics when a field has a type that no column
-// holds, or no name: a mistake in the declaration, found when the program starts.
+// holds, no name or no description: a mistake in the declaration, found when the program
+// starts.
 func Of[R any]() *Table[R] {
 	t := reflect.TypeFor[R]()
 	columns := make([]Column, t.NumField())
@@ -53,10 +57,11 @@ func Of[R any]() *Table[R] {
 		f := t.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		kind := kindOf(f.Type)
-		if name == "" || kind == 0 {
-			panic(fmt.Sprintf("%s.%s is no column: it needs a name in JSON, and a type that a column holds", t, f.Name))
+		doc := f.Tag.Get("description")
+		if name == "" || kind == 0 || doc == "" {
+			panic(fmt.Sprintf("%s.%s is no column: it needs a name in JSON, a description, and a type that a column holds", t, f.Name))
 		}
-		columns[i] = Column{Name: name, Kind: kind, offset: f.Offset}
+		columns[i] = Column{Name: name, Kind: kind, Doc: doc, offset: f.Offset}
 	}
 	return &Table[R]{columns}
 }

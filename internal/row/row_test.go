@@ -12,12 +12,12 @@ type color string
 
 // sample has a column of each kind, and one more: that is all there is to say to add it.
 type sample struct {
-	Name  string    `json:"name"`
-	Color color     `json:"color,omitempty"`
-	Port  uint16    `json:"port"`
-	Tries uint32    `json:"tries"`
-	At    time.Time `json:"at"`
-	Done  bool      `json:"done"`
+	Name  string    `json:"name" description:"x"`
+	Color color     `json:"color,omitempty" description:"x"`
+	Port  uint16    `json:"port" description:"x"`
+	Tries uint32    `json:"tries" description:"x"`
+	At    time.Time `json:"at" description:"x"`
+	Done  bool      `json:"done" description:"x"`
 }
 
 // Every column reads and writes its own field, whatever named type it has.
@@ -44,19 +44,41 @@ func TestColumns(t *testing.T) {
 			*c.Truth(ref) = true
 		}
 	}
+	if got := table.Columns()[1].Doc; got != "x" {
+		t.Errorf("the column's meaning is %q", got)
+	}
 	if want := (sample{"name", "color", 8080, 7, at, true}); s != want {
 		t.Errorf("row %+v, want %+v", s, want)
 	}
 }
 
-// A field that no column can hold is found when the program starts.
+// A field that no column can hold, or that nobody describes, is found when the program
+// starts.
 func TestWrongField(t *testing.T) {
-	defer func() {
-		if r := recover(); r == nil || !strings.Contains(r.(string), "Bad") {
-			t.Errorf("the mistake was not told: %v", r)
-		}
-	}()
-	row.Of[struct {
-		Bad float64 `json:"bad"`
-	}]()
+	for name, read := range map[string]func(){
+		"a type that no column holds": func() {
+			row.Of[struct {
+				Bad float64 `json:"bad" description:"x"`
+			}]()
+		},
+		"no name": func() {
+			row.Of[struct {
+				Bad string `description:"x"`
+			}]()
+		},
+		"no description": func() {
+			row.Of[struct {
+				Bad string `json:"bad"`
+			}]()
+		},
+	} {
+		func() {
+			defer func() {
+				if r := recover(); r == nil || !strings.Contains(r.(string), "Bad") {
+					t.Errorf("%s was not told: %v", name, r)
+				}
+			}()
+			read()
+		}()
+	}
 }
