@@ -227,7 +227,7 @@ func newHandler(lib *library, set *settings, log *slog.Logger) (*handler, error)
 		}
 	}
 	h := &handler{
-		lib: lib, path: path, keeper: keeper, auth: newAuth(set), keepAlive: set.KeepAlive, answerTime: set.AnswerTime,
+		lib: lib, path: path, keeper: keeper, auth: newAuth(set), play: &page{library: set.Library}, keepAlive: set.KeepAlive, answerTime: set.AnswerTime,
 		guesses: listen.NewThrottle(listen.ThrottleConfig{What: "ClickHouse password", Logger: log}),
 		writers: make(chan struct{}, maxWriters), analysts: make(chan struct{}, maxAnalysts),
 	}

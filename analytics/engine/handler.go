@@ -35,6 +35,7 @@ type handler struct {
 	path              string // the argument that names the data folder
 	keeper            *conn  // keeps the engine open; used while starting only
 	auth              auth
+	play              *page
 	guesses           *listen.Throttle
 	keepAlive         time.Duration   // what clients are told
 	answerTime        time.Duration   // bounds an analyst's query together with the reading of its answer
@@ -64,7 +65,7 @@ func (h *handler) close() {
 	h.keeper.close()
 }
 
-// ServeHTTP answers /, /ping and /replicas_status.
+// ServeHTTP answers /, /play, /ping and /replicas_status.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	crossOrigin(w, r)
 	switch {
@@ -74,8 +75,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/ping" || r.URL.Path == "/replicas_status":
 		ok(w)
 		return
+	case r.URL.Path == "/play" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+		h.play.ServeHTTP(w, r)
+		return
 	case r.URL.Path != "/":
-		http.Error(w, "There is no handle "+r.URL.Path+". Send queries to /, or use /ping for health checks. Dashboards and other pages of a server are not here: use a tool of your own.", http.StatusNotFound)
+		http.Error(w, "There is no handle "+r.URL.Path+". Send queries to /, ask in a browser with /play, or use /ping for health checks. Dashboards and other pages of a server are not here: use a tool of your own.", http.StatusNotFound)
 		return
 	case r.Method == http.MethodHead || r.Method == http.MethodGet && r.URL.Query().Get("query") == "":
 		ok(w)

@@ -78,7 +78,7 @@ func TestHTTPInterface(t *testing.T) {
 func TestHealthNeedsNoPassword(t *testing.T) {
 	t.Parallel()
 	s := shared(t)
-	for path, want := range map[string]int{"/ping": 200, "/": 200, "/replicas_status": 200, "/play": 404, "/?query=SELECT+1": 401} {
+	for path, want := range map[string]int{"/ping": 200, "/": 200, "/replicas_status": 200, "/dashboard": 404, "/?query=SELECT+1": 401} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+path, nil)
 		if err != nil {
 			t.Fatal(err)

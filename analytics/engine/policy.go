@@ -21,16 +21,19 @@ type statement struct {
 	root      string // the outermost node, for example SelectWithUnionQuery
 	format    string // of a FORMAT clause, or empty
 	functions []string
+	settings  bool // it has a SETTINGS clause somewhere
 }
 
-// parse asks for the syntax tree. A line forged by a literal with a line break in it
-// can add a function to the list, and so have a query refused; it cannot take one away.
+// parse asks for the syntax tree. The tree writes a literal on one line, whatever is in
+// it; a forged line could add to what is found, and so have a query refused, and never
+// take anything away.
 func parse(c *conn, text string, params []param) (statement, error) {
 	tree, err := c.text("EXPLAIN AST "+text, params...)
 	if err != nil {
 		return statement{}, err
 	}
 	var s statement
+	var before string // the line before
 	for line := range strings.Lines(tree) {
 		node := strings.TrimLeft(line, " ")
 		depth := len(line) - len(node)
@@ -43,7 +46,10 @@ func parse(c *conn, text string, params []param) (statement, error) {
 			s.functions = append(s.functions, name)
 		case kind == "Identifier" && depth == 1:
 			s.format = name
+		case kind == "Set" && (depth != 1 || !strings.HasPrefix(before, "Explain ")): // EXPLAIN's own options come first in it
+			s.settings = true
 		}
+		before = line
 	}
 	return s, nil
 }
@@ -65,6 +71,11 @@ func (h *handler) allow(a analysis, s statement) error {
 		return refuse(codeSyntax, "SYNTAX_ERROR", "Multi-statements are not allowed")
 	case a.class != classReadOnly:
 		return refuse(codeReadonly, "READONLY", "Cannot execute query in readonly mode: this user may only SELECT, SHOW, DESCRIBE, EXPLAIN and the like")
+	}
+	if s.settings {
+		// The engine takes those of a subquery or a part of a UNION without a look at
+		// readonly mode, and the tree does not tell what is in them.
+		return refuse(codeReadonly, "READONLY", "Cannot modify settings within a query in readonly mode: write one SETTINGS clause, at the end of the whole query, or give the settings in the address")
 	}
 	for _, f := range s.functions {
 		if h.forbidden[strings.ToLower(f)] {
