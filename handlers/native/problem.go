@@ -96,14 +96,19 @@ func notTaken(e *intake.Error) *Problem {
 	return retryLater(http.StatusServiceUnavailable, seconds, "the broker cannot be reached; send it again later, ids make that safe")
 }
 
-// handleError is echo's error handler.
-func handleError(log *slog.Logger) echo.HTTPErrorHandler {
+// handleError is echo's error handler. Each failure of ours is logged; what passes by
+// itself is told once, see refusals.
+func handleError(log *slog.Logger, passing *refusals) echo.HTTPErrorHandler {
 	return func(err error, c echo.Context) {
 		if c.Response().Committed {
 			return
 		}
 		p := asProblem(err)
-		if p.Status >= http.StatusInternalServerError && c.Request().Context().Err() == nil {
+		switch {
+		case p.Status < http.StatusInternalServerError || c.Request().Context().Err() != nil:
+		case p.Status == http.StatusServiceUnavailable && p.retryAfter > 0:
+			passing.refused(c.Request().Method, c.Path(), p.Status, err)
+		default:
 			log.Error("request failed", "method", c.Request().Method, "route", c.Path(), "status", p.Status, "error", err)
 		}
 		if p.challenge != "" {

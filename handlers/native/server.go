@@ -95,14 +95,15 @@ func New(c Config) (http.Handler, error) {
 	guard := &guard{keys: c.Keys, guesses: c.Guesses, refused: func(string) {}}
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
-	e.HTTPErrorHandler = handleError(c.Log)
+	passing := newRefusals(c.Log, c.Now)
+	e.HTTPErrorHandler = handleError(c.Log, passing)
 	if c.Observer != nil {
 		a.rejected = func(n int) { c.Observer.Event("rejected", n) }
 		guard.refused = c.Observer.Refused
 		e.Use(observe(c.Observer))
 	}
 	list := a.routes(c.Metrics)
-	e.Use(recoverer(c.Log), guide(list), wellFormed)
+	e.Use(passing.watch, recoverer(c.Log), guide(list), wellFormed)
 	for _, r := range list {
 		var before []echo.MiddlewareFunc
 		if r.access != open {

@@ -250,9 +250,18 @@ type broken struct {
 	err error
 }
 
-func (b broken) PutUser(context.Context, chatbell.NetworkID, chatbell.User) error { return b.err }
-func (b broken) User(context.Context, chatbell.NetworkID, chatbell.UserID) (chatbell.User, error) {
-	return chatbell.User{}, b.err
+func (b broken) PutUser(ctx context.Context, network chatbell.NetworkID, u chatbell.User) error {
+	if b.err != nil {
+		return b.err
+	}
+	return b.State.PutUser(ctx, network, u)
+}
+
+func (b broken) User(ctx context.Context, network chatbell.NetworkID, id chatbell.UserID) (chatbell.User, error) {
+	if b.err != nil {
+		return chatbell.User{}, b.err
+	}
+	return b.State.User(ctx, network, id)
 }
 
 // A full disk and a busy store are no failures of the request: it may come again.
