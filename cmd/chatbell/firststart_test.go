@@ -86,3 +86,19 @@ func TestPortTaken(t *testing.T) {
 		t.Errorf("it says %q, want %q", p.said, want)
 	}
 }
+
+// What is odd in the configuration, and no mistake, is in the log of the server, too.
+func TestOddConfigurationIsSaid(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	text := "clickhouse: http://127.0.0.1:8123/chatbell\nclickhouse_listen: 127.0.0.1:0\n"
+	if err := os.WriteFile(filepath.Join(dir, "chatbell.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := begin(t, command(t, dir, "serve", "--config", "chatbell.yaml", "--listen", listenSomewhere(t)))
+	p.exit(exitFailed) // the port is taken: it says it before
+	want := `"level":"WARN","msg":"odd configuration","problem":"chatbell.yaml:2: clickhouse_listen: has no effect, because clickhouse is not embedded; remove the key"`
+	if !strings.Contains(p.said.String(), want) {
+		t.Errorf("it says\n%s", p.said)
+	}
+}

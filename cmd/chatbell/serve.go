@@ -66,6 +66,9 @@ func newServe() *cobra.Command {
 			log := newLogger(cmd.ErrOrStderr(), level)
 			sig.exitOnSecond(log, "ending at once: work in hand is neither finished nor handed back; the next start does it again")
 			defer explainHangup(log)()
+			for _, w := range cfg.Warnings {
+				log.Warn("odd configuration", "problem", w.String())
+			}
 			a, err := app.New(sig.ctx, cfg, app.Options{Version: version, Log: log, Notices: cmd.OutOrStdout()})
 			if err != nil && sig.ctx.Err() != nil {
 				log.Info("stopped before it was ready", "error", err)
