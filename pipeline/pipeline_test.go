@@ -40,12 +40,12 @@ type phone struct {
 
 type sentPush struct{ Token, Title, Body, Collapse string }
 
-type payload struct{ n push.Notification }
+type payload struct{ n push.Content }
 
 func (payload) Truncated() bool { return false }
 func (payload) Size() int       { return 1 }
 
-func (*phone) Prepare(n *push.Notification) (push.Payload, error) { return payload{*n}, nil }
+func (*phone) Prepare(n *push.Content) (push.Payload, error) { return payload{*n}, nil }
 
 func (p *phone) Send(ctx context.Context, pl push.Payload, t push.Target) (push.Receipt, error) {
 	if p.answer != nil {

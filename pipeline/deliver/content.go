@@ -9,8 +9,30 @@ import (
 	"chatbell/pipeline/work"
 )
 
-// notification is the batch in the provider-neutral form, in one language.
-func notification(b *work.Batch, text int) *push.Notification {
+// content is what the batch pushes, in one of its languages.
+func content(b *work.Batch, text int) *push.Content {
+	c := &push.Content{
+		Title:      b.Texts[text].Title,
+		Body:       b.Texts[text].Body,
+		CollapseID: b.Notification.CollapseID,
+		ThreadID:   string(b.Notification.ChannelID),
+		ExpiresAt:  b.Notification.ExpiresAt,
+		Badge:      b.Badge,
+	}
+	if p := b.Push; p != nil {
+		c.Kind = p.Kind
+		c.Priority = p.Priority
+		c.Data = p.Data
+		c.Payload = p.Payload
+		c.Headers = p.Headers
+		return c
+	}
+	c.Data = ownData(b)
+	return c
+}
+
+// ownData tells the app which event it is about.
+func ownData(b *work.Batch) map[string]string {
 	n := &b.Notification
 	data := map[string]string{"network": string(n.Network), "event_id": string(n.EventID), "event_type": string(n.EventType)}
 	if n.ChannelID != "" {
@@ -19,15 +41,7 @@ func notification(b *work.Batch, text int) *push.Notification {
 	if b.MessageID != "" {
 		data["message_id"] = b.MessageID
 	}
-	return &push.Notification{
-		Title:      b.Texts[text].Title,
-		Body:       b.Texts[text].Body,
-		CollapseID: n.CollapseID,
-		ThreadID:   string(n.ChannelID),
-		Data:       data,
-		ExpiresAt:  n.ExpiresAt,
-		Badge:      b.Badge,
-	}
+	return data
 }
 
 // callBody is what a webhook call says: the same bytes on every retry of a call.

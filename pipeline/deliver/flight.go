@@ -124,7 +124,7 @@ func (f *Flight) safely(send func() (push.Receipt, error)) (r push.Receipt, err 
 func (f *Flight) push(ctx context.Context, n push.Notifier, i int) (push.Receipt, error) {
 	t := &f.batch.Targets[i]
 	p := &f.prepared[t.Text]
-	p.once.Do(func() { p.payload, p.err = n.Prepare(notification(f.batch, t.Text)) })
+	p.once.Do(func() { p.payload, p.err = n.Prepare(content(f.batch, t.Text)) })
 	if p.err != nil {
 		return push.Receipt{}, p.err
 	}

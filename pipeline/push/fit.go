@@ -22,12 +22,13 @@ const ellipsis = "…"
 // only where the one before was not enough:
 //  1. the body is cut, then the title, at a boundary between grapheme clusters, with
 //     an ellipsis where the text was;
-//  2. Data is left out, and step 1 starts again from the whole texts;
+//  2. Data is left out, and step 1 starts again from the whole texts. A background push
+//     is nothing without its data, and keeps it;
 //  3. a *chatbell.SendError with the reason payload_too_large.
 //
 // The encoded form is what is measured, so escapes count. Invalid UTF-8 is replaced
-// first. Fit is pure if encode is, and n is not changed.
-func Fit(n *Notification, limit int, encode func(*Notification) ([]byte, error)) (b []byte, truncated bool, err error) {
+// first. Fit is pure if encode is, and n is not changed. Raw content is not for Fit.
+func Fit(n *Content, limit int, encode func(*Content) ([]byte, error)) (b []byte, truncated bool, err error) {
 	f := fitter{limit: limit, encode: encode}
 	whole := valid(n)
 	if b, err = f.whole(whole); b != nil || err != nil {
@@ -40,9 +41,9 @@ func Fit(n *Notification, limit int, encode func(*Notification) ([]byte, error))
 				return b, true, err
 			}
 		}
-		if len(whole.Data) == 0 {
+		if len(whole.Data) == 0 || whole.Kind == Background {
 			return nil, true, &chatbell.SendError{Reason: chatbell.PayloadTooLarge, Err: fmt.Errorf(
-				"encode notification: over %d bytes even without texts and data; shorten its ids", limit)}
+				"encode notification: over %d bytes even without what may go; shorten its ids and data", limit)}
 		}
 		whole.Data = nil
 		if b, err = f.whole(whole); b != nil || err != nil {
@@ -53,11 +54,11 @@ func Fit(n *Notification, limit int, encode func(*Notification) ([]byte, error))
 
 type fitter struct {
 	limit  int
-	encode func(*Notification) ([]byte, error)
+	encode func(*Content) ([]byte, error)
 }
 
 // whole is the encoded notification if it fits as it is, else nil.
-func (f *fitter) whole(n *Notification) ([]byte, error) {
+func (f *fitter) whole(n *Content) ([]byte, error) {
 	b, err := f.encode(n)
 	if err != nil {
 		return nil, fmt.Errorf("encode notification: %w", err)
@@ -70,7 +71,7 @@ func (f *fitter) whole(n *Notification) ([]byte, error) {
 
 // cut shortens *text, which is one of n's, to the longest beginning with which n
 // fits. If there is none, it returns nil and leaves only the ellipsis.
-func (f *fitter) cut(n *Notification, text *string) ([]byte, error) {
+func (f *fitter) cut(n *Content, text *string) ([]byte, error) {
 	if *text == "" {
 		return nil, nil
 	}
@@ -136,7 +137,7 @@ func shorten(s string, end int) string {
 }
 
 // valid is a copy of n in which every text is valid UTF-8.
-func valid(n *Notification) *Notification {
+func valid(n *Content) *Content {
 	v := *n
 	for _, s := range []*string{&v.Title, &v.Body, &v.CollapseID, &v.ThreadID} {
 		*s = validString(*s)

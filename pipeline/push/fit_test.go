@@ -16,7 +16,7 @@ import (
 )
 
 // encode is a payload as plain as can be: title|body|data, each in JSON.
-func encode(n *push.Notification) ([]byte, error) {
+func encode(n *push.Content) ([]byte, error) {
 	return json.Marshal([]any{n.Title, n.Body, n.ThreadID, n.Data})
 }
 
@@ -55,7 +55,7 @@ func TestFit(t *testing.T) {
 		"a closed isolate is left alone":  {"ab", "\u2068n\u2069 wrote a lot", fixed + 2 + 7 + 4 + 3, "ab", "\u2068n\u2069 wro…", true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, truncated, err := push.Fit(&push.Notification{Title: c.title, Body: c.body, Data: data}, c.limit, encode)
+			b, truncated, err := push.Fit(&push.Content{Title: c.title, Body: c.body, Data: data}, c.limit, encode)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -71,7 +71,7 @@ func TestFit(t *testing.T) {
 }
 
 func TestFitGivesUp(t *testing.T) {
-	_, _, err := push.Fit(&push.Notification{Title: "t", Body: "b", ThreadID: strings.Repeat("x", 100)}, 100, encode)
+	_, _, err := push.Fit(&push.Content{Title: "t", Body: "b", ThreadID: strings.Repeat("x", 100)}, 100, encode)
 	var se *chatbell.SendError
 	if !errors.As(err, &se) || se.Reason != chatbell.PayloadTooLarge || se.Retry {
 		t.Errorf("err = %v, want payload_too_large without retry", err)
@@ -79,7 +79,7 @@ func TestFitGivesUp(t *testing.T) {
 	broken := errors.New("broken")
 	for _, n := range []int{0, 1, 3} { // fails at once, and in the middle of the search
 		calls := 0
-		_, _, err := push.Fit(&push.Notification{Body: strings.Repeat("b", 500)}, 100, func(note *push.Notification) ([]byte, error) {
+		_, _, err := push.Fit(&push.Content{Body: strings.Repeat("b", 500)}, 100, func(note *push.Content) ([]byte, error) {
 			if calls++; calls > n {
 				return nil, broken
 			}
@@ -94,7 +94,7 @@ func TestFitGivesUp(t *testing.T) {
 // A cut text is the longest that fits, cut between clusters, whatever it holds.
 func TestFitProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		n := &push.Notification{Title: rapid.String().Draw(t, "title"), Body: rapid.String().Draw(t, "body")}
+		n := &push.Content{Title: rapid.String().Draw(t, "title"), Body: rapid.String().Draw(t, "body")}
 		limit := rapid.IntRange(30, 200).Draw(t, "limit")
 		b, truncated, err := push.Fit(n, limit, encode)
 		if err != nil {
@@ -153,10 +153,20 @@ func TestTraceParent(t *testing.T) {
 
 // A text of half a mebibyte costs about what one of the limit costs.
 func BenchmarkFitHuge(b *testing.B) {
-	n := &push.Notification{Title: "t", Body: strings.Repeat("wörd ", 100_000)}
+	n := &push.Content{Title: "t", Body: strings.Repeat("wörd ", 100_000)}
 	for b.Loop() {
 		if _, _, err := push.Fit(n, push.MaxPayload, encode); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// A background push is nothing without its data: it is refused, not emptied.
+func TestFitKeepsDataOfBackground(t *testing.T) {
+	c := &push.Content{Kind: push.Background, Data: map[string]string{"k": strings.Repeat("v", 100)}}
+	_, _, err := push.Fit(c, 50, encode)
+	var refused *chatbell.SendError
+	if !errors.As(err, &refused) || refused.Reason != chatbell.PayloadTooLarge {
+		t.Errorf("got %v", err)
 	}
 }

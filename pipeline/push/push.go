@@ -1,7 +1,7 @@
 // Package push is the contract between the pipeline and whoever speaks to a push
 // service: [Notifier], with the words that both sides use.
 //
-// A notification is prepared once for each language and sent to many targets. A
+// [Content] is prepared once for each language and sent to many targets. A
 // provider says what came of a try and whether another try can help; the pipeline
 // says when. A nil error means that the push service accepted the notification;
 // nothing else does.
@@ -13,30 +13,9 @@ package push
 
 import (
 	"context"
-	"time"
 )
 
-// MaxPayload is how many bytes APNs and FCM accept as the payload of one notification.
-const MaxPayload = 4096
-
-// Notification is what is to be shown, in one language, in no provider's words.
-type Notification struct {
-	// Title and Body are shown to the person. [Fit] shortens them where they are too long.
-	Title, Body string
-	// CollapseID makes a later notification replace an earlier one on the device.
-	CollapseID string
-	// ThreadID groups notifications on the device: the channel.
-	ThreadID string
-	// Data is handed to the app.
-	Data map[string]string
-	// ExpiresAt is when the push service may forget a notification that it could not
-	// deliver; zero leaves that to the service.
-	ExpiresAt time.Time
-	// Badge is the number on the app's icon; nil leaves it as it is.
-	Badge *int
-}
-
-// Payload is a prepared notification in the provider's own form, shared by all
+// Payload is prepared content in the provider's own form, shared by all
 // targets of one language. It is immutable.
 type Payload interface {
 	// Truncated reports whether something was cut or left out to fit the limit.
@@ -63,10 +42,11 @@ type Receipt struct {
 // Notifier speaks to one push service with one credential. Both methods are safe
 // for concurrent use.
 type Notifier interface {
-	// Prepare encodes a notification once for all its targets and makes it fit the
-	// provider's limit. What cannot be made to fit is a *chatbell.SendError with
-	// the reason payload_too_large. Prepare does no I/O and keeps nothing of n.
-	Prepare(n *Notification) (Payload, error)
+	// Prepare encodes content once for all its targets and makes it fit the provider's
+	// limit. What cannot be made to fit is a *chatbell.SendError with the reason
+	// payload_too_large; raw content that the provider cannot take is one with the reason
+	// rejected. Prepare does no I/O and keeps nothing of c.
+	Prepare(c *Content) (Payload, error)
 
 	// Send makes exactly one try to hand a payload of this Notifier to one device,
 	// within a bound of its own and that of ctx. Three things can happen:

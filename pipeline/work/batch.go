@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"chatbell"
+	"chatbell/pipeline/push"
 	"chatbell/pipeline/webhooks"
 )
 
@@ -31,6 +32,9 @@ type Batch struct {
 	// MessageID is the chat message that the notification is about, if any.
 	MessageID string `json:"message_id,omitempty"`
 	Badge     *int   `json:"badge,omitempty"`
+	// Push is how a push differs from an alert with the texts and chatbell's own data; nil
+	// if it does not.
+	Push *Push `json:"push,omitempty"`
 	// Call is what a webhook needs besides; nil for a push.
 	Call *Call `json:"call,omitempty"`
 	// Boot names the process that wrote a batch which waited in the store; another
@@ -56,6 +60,16 @@ type Target struct {
 	Attempts uint32 `json:"a,omitempty"`
 	// Doubt says that the fate of an earlier try is unknown.
 	Doubt bool `json:"q,omitempty"`
+}
+
+// Push is what a push says besides its texts: a background push or a raw payload has
+// none to show. See [push.Content] for the fields.
+type Push struct {
+	Kind     push.Kind         `json:"kind,omitempty"`
+	Priority push.Priority     `json:"priority,omitempty"`
+	Data     map[string]string `json:"data,omitempty"`
+	Payload  json.RawMessage   `json:"payload,omitempty"`
+	Headers  map[string]string `json:"headers,omitempty"`
 }
 
 // Call is the part of a webhook's body that is not the text.

@@ -172,13 +172,15 @@ func (n *Notifier) Send(ctx context.Context, p push.Payload, t push.Target) (pus
 	if t.Sandbox {
 		h = n.sandbox
 	}
-	try := &try{body: msg.body}
+	try := &try{body: msg.body, once: msg.once}
 	var err error
 	if try.bearer, err = n.keys.bearer(time.Now()); err != nil {
 		return push.Receipt{}, &chatbell.SendError{Reason: chatbell.Auth, Err: err}
 	}
-	note := msg.header // a copy: the token is this send's own
-	note.Topic = n.topic
+	note := msg.header    // a copy: the token is this send's own
+	if note.Topic == "" { // raw content may name another, such as the app's for VoIP
+		note.Topic = n.topic
+	}
 	note.DeviceToken = url.PathEscape(t.Token)
 	bounded, cancel := context.WithTimeout(context.WithValue(ctx, tryKey{}, try), n.timeout)
 	defer cancel()

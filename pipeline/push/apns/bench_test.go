@@ -30,7 +30,7 @@ func BenchmarkSend(b *testing.B) {
 	b.Cleanup(srv.Close)
 	roots := srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs //nolint:forcetypeassert // httptest's own
 	pemKey := key(b)
-	note := &push.Notification{
+	note := &push.Content{
 		Title: "General", Body: "Alice sent you a message", CollapseID: "collapse-1", ThreadID: "general",
 		Data: map[string]string{"network": "acme", "event_id": "e1", "channel_id": "general"},
 	}

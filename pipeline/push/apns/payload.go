@@ -18,6 +18,9 @@ type payload struct {
 	body      []byte
 	header    apns2.Notification
 	truncated bool
+	// once asks Apple to try once and to keep nothing (an expiration of 0), for which
+	// the library's header has no value.
+	once bool
 }
 
 // Truncated implements push.Payload.
@@ -26,33 +29,53 @@ func (p *payload) Truncated() bool { return p.truncated }
 // Size implements push.Payload: Apple counts the body of the request.
 func (p *payload) Size() int { return len(p.body) }
 
-// Prepare encodes a notification once for all targets. See push.Notifier.
-func (n *Notifier) Prepare(note *push.Notification) (push.Payload, error) {
-	body, truncated, err := push.Fit(note, push.MaxPayload, encode)
+// Prepare encodes content once for all targets. A raw payload is the whole JSON of a
+// request's body, with Apple's dictionary aps in it. See push.Notifier.
+func (n *Notifier) Prepare(c *push.Content) (push.Payload, error) {
+	if c.Kind == push.Raw {
+		return prepareRaw(c)
+	}
+	body, truncated, err := push.Fit(c, push.MaxPayload, encode)
 	if err != nil {
 		return nil, fmt.Errorf("apns: %w", err)
 	}
-	return &payload{body: body, truncated: truncated, header: apns2.Notification{
-		CollapseID: push.CollapseID(note.CollapseID, maxCollapseID),
-		Expiration: note.ExpiresAt,
-		Priority:   apns2.PriorityHigh,
+	return &payload{body: body, truncated: truncated, header: header(c)}, nil
+}
+
+// header is what goes with the payload. Apple refuses a background push of high priority.
+func header(c *push.Content) apns2.Notification {
+	h := apns2.Notification{
+		CollapseID: push.CollapseID(c.CollapseID, maxCollapseID),
+		Expiration: c.ExpiresAt,
+		Priority:   apns2.PriorityLow,
 		PushType:   apns2.PushTypeAlert,
 		Payload:    "{}", // the transport sends body
-	}}, nil
+	}
+	if c.Kind == push.Background {
+		h.PushType = apns2.PushTypeBackground
+	} else if c.High() {
+		h.Priority = apns2.PriorityHigh
+	}
+	return h
 }
 
 // encode is the payload in Apple's words. Our own data has one key of its own, so
 // that it can never be taken for one of the app's.
-func encode(n *push.Notification) ([]byte, error) {
-	p := aps.NewPayload().AlertTitle(n.Title).AlertBody(n.Body).Sound("default")
-	if n.ThreadID != "" {
-		p.ThreadID(n.ThreadID)
+func encode(c *push.Content) ([]byte, error) {
+	p := aps.NewPayload()
+	if c.Kind == push.Background {
+		p.ContentAvailable()
+	} else {
+		p.AlertTitle(c.Title).AlertBody(c.Body).Sound("default")
 	}
-	if n.Badge != nil {
-		p.Badge(*n.Badge)
+	if c.ThreadID != "" {
+		p.ThreadID(c.ThreadID)
 	}
-	if len(n.Data) > 0 {
-		p.Custom("chatbell", n.Data)
+	if c.Badge != nil {
+		p.Badge(*c.Badge)
+	}
+	if len(c.Data) > 0 {
+		p.Custom("chatbell", c.Data)
 	}
 	return json.Marshal(p)
 }

@@ -25,7 +25,7 @@ func TestPayloads(t *testing.T) {
 	zero, seven := 0, 7
 	expires := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
 	data := map[string]string{"network": "acme", "event_id": "e1", "event_type": "message.created", "channel_id": "general"}
-	for name, n := range map[string]*push.Notification{
+	for name, n := range map[string]*push.Content{
 		"message": {
 			Title: "General", Body: "Alice: Hi all", CollapseID: "c0ffee", ThreadID: "general", Data: data,
 			ExpiresAt: expires, Badge: &seven,
@@ -33,7 +33,15 @@ func TestPayloads(t *testing.T) {
 		"bare":    {Title: "Only a title"},
 		"badge":   {Title: "t", Body: "b", Badge: &zero},
 		"escapes": {Title: `<&> "quoted"`, Body: "line\nline\u2028\x01 \xff", ThreadID: "ü", CollapseID: "not ascii: ü"},
-		"arabic":  {Title: "عام", Body: "\u2068Alice\u2069 أرسل رسالة", ThreadID: "general"},
+		"quiet":   {Title: "t", Body: "b", Priority: push.PriorityNormal},
+		"background": {
+			Kind: push.Background, Data: map[string]string{"withdraw": "true"}, CollapseID: "c0ffee", Priority: push.PriorityHigh, Badge: &zero,
+		},
+		"raw": {
+			Kind: push.Raw, Payload: json.RawMessage(`{"aps":{"alert":"as it is"},"mine":[1,2]}`), CollapseID: "c0ffee", ExpiresAt: expires,
+			Headers: map[string]string{"apns-push-type": "voip", "apns-topic": "com.acme.chat.voip", "apns-priority": "5", "apns-expiration": "0"},
+		},
+		"arabic": {Title: "عام", Body: "\u2068Alice\u2069 أرسل رسالة", ThreadID: "general"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := capture(t, n)
@@ -69,7 +77,7 @@ func golden(t *testing.T, name string, got []byte) {
 }
 
 // capture sends n to a service that accepts everything and returns what arrived.
-func capture(t *testing.T, n *push.Notification) pushtest.Request {
+func capture(t *testing.T, n *push.Content) pushtest.Request {
 	t.Helper()
 	srv := pushtest.NewServer(t, accepting())
 	notifier := newNotifier(t, config(t, srv))

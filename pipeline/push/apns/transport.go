@@ -16,6 +16,7 @@ import (
 type try struct {
 	bearer     string        // in: the provider token
 	body       []byte        // in: the encoded payload
+	once       bool          // in: whether Apple is to try once
 	status     int           // out: 0 when no answer came
 	retryAfter time.Duration // out
 	deadSince  time.Time     // out: the timestamp of a 410, to the millisecond
@@ -33,6 +34,9 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	req.Header["Authorization"] = []string{try.bearer}
 	if tp := push.TraceParent(req.Context()); tp != "" {
 		req.Header["Traceparent"] = []string{tp}
+	}
+	if try.once {
+		req.Header["Apns-Expiration"] = []string{"0"}
 	}
 	// The library would check and copy the payload for every device; it gets an empty
 	// one, and the shared bytes go out instead.

@@ -50,9 +50,13 @@ func (p *payload) bodyFor(token string) []byte {
 // mark stands where the token goes until a target is known.
 const mark = "\x00token\x00"
 
-// Prepare encodes a notification once for all targets. See push.Notifier.
-func (n *Notifier) Prepare(note *push.Notification) (push.Payload, error) {
-	for k := range note.Data {
+// Prepare encodes content once for all targets. A raw payload is FCM's object message
+// without its target. See push.Notifier.
+func (n *Notifier) Prepare(c *push.Content) (push.Payload, error) {
+	if c.Kind == push.Raw {
+		return prepareRaw(c)
+	}
+	for k := range c.Data {
 		if reserved(k) {
 			return nil, &chatbell.SendError{
 				Reason: chatbell.Rejected, Err: fmt.Errorf("fcm: data key %q is reserved by FCM; use another name", k),
@@ -60,8 +64,8 @@ func (n *Notifier) Prepare(note *push.Notification) (push.Payload, error) {
 		}
 	}
 	now := time.Now()
-	encode := func(n *push.Notification) ([]byte, error) { return encode(n, now) }
-	body, truncated, err := push.Fit(note, push.MaxPayload-tokenRoom, encode)
+	encode := func(c *push.Content) ([]byte, error) { return encode(c, now) }
+	body, truncated, err := push.Fit(c, push.MaxPayload-tokenRoom, encode)
 	if err != nil {
 		return nil, fmt.Errorf("fcm: %w", err)
 	}
@@ -84,28 +88,34 @@ func reserved(key string) bool {
 }
 
 // encode is the request in FCM's words, with a mark for the token.
-func encode(n *push.Notification, now time.Time) ([]byte, error) {
-	collapse := push.CollapseID(n.CollapseID, maxCollapseID)
+func encode(c *push.Content, now time.Time) ([]byte, error) {
+	collapse := push.CollapseID(c.CollapseID, maxCollapseID)
 	m := &messaging.Message{
-		Token:        mark,
-		Notification: &messaging.Notification{Title: n.Title, Body: n.Body},
-		Data:         n.Data,
-		Android: &messaging.AndroidConfig{
-			Priority:     "high",
-			Notification: &messaging.AndroidNotification{Tag: collapse, NotificationCount: n.Badge, DefaultSound: true},
-		},
-		APNS: &messaging.APNSConfig{
-			Headers: map[string]string{"apns-push-type": "alert", "apns-priority": "10"},
-			Payload: &messaging.APNSPayload{Aps: &messaging.Aps{Sound: "default", ThreadID: n.ThreadID, Badge: n.Badge}},
-		},
+		Token:   mark,
+		Data:    c.Data,
+		Android: &messaging.AndroidConfig{Priority: "normal"},
+		APNS:    &messaging.APNSConfig{Headers: map[string]string{"apns-push-type": "alert", "apns-priority": "5"}},
+	}
+	if c.High() {
+		m.Android.Priority = "high"
+		m.APNS.Headers["apns-priority"] = "10"
+	}
+	if c.Kind == push.Background {
+		m.APNS.Headers["apns-push-type"] = "background"
+		m.APNS.Headers["apns-priority"] = "5" // Apple refuses another
+		m.APNS.Payload = &messaging.APNSPayload{Aps: &messaging.Aps{ContentAvailable: true, ThreadID: c.ThreadID, Badge: c.Badge}}
+	} else {
+		m.Notification = &messaging.Notification{Title: c.Title, Body: c.Body}
+		m.Android.Notification = &messaging.AndroidNotification{Tag: collapse, NotificationCount: c.Badge, DefaultSound: true}
+		m.APNS.Payload = &messaging.APNSPayload{Aps: &messaging.Aps{Sound: "default", ThreadID: c.ThreadID, Badge: c.Badge}}
 	}
 	if collapse != "" {
 		m.APNS.Headers["apns-collapse-id"] = collapse
 	}
-	if !n.ExpiresAt.IsZero() {
-		ttl := min(max(n.ExpiresAt.Sub(now).Truncate(time.Second), 0), maxTTL)
+	if !c.ExpiresAt.IsZero() {
+		ttl := min(max(c.ExpiresAt.Sub(now).Truncate(time.Second), 0), maxTTL)
 		m.Android.TTL = &ttl
-		m.APNS.Headers["apns-expiration"] = strconv.FormatInt(n.ExpiresAt.Unix(), 10)
+		m.APNS.Headers["apns-expiration"] = strconv.FormatInt(c.ExpiresAt.Unix(), 10)
 	}
 	return json.Marshal(struct {
 		Message *messaging.Message `json:"message"`

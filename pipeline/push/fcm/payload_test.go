@@ -26,16 +26,22 @@ func TestPayloads(t *testing.T) {
 	srv, n, _ := start(t, &tokenEndpoint{})
 	zero, seven := 0, 7
 	data := map[string]string{"network": "acme", "event_id": "e1", "event_type": "message.created", "channel_id": "general"}
-	for name, note := range map[string]*push.Notification{
+	for name, note := range map[string]*push.Content{
 		"message": {
 			Title: "General", Body: "Alice: Hi all", CollapseID: "c0ffee", ThreadID: "general", Data: data,
 			ExpiresAt: time.Now().Add(time.Hour), Badge: &seven,
 		},
-		"bare":    {Title: "Only a title"},
-		"badge":   {Title: "t", Body: "b", Badge: &zero},
-		"expired": {Title: "t", Body: "b", ExpiresAt: time.Now().Add(-time.Hour)},
-		"forever": {Title: "t", Body: "b", ExpiresAt: time.Now().Add(1000 * 24 * time.Hour)},
-		"escapes": {Title: `<&> "quoted"`, Body: "line\nline\u2028\x01 \xff", CollapseID: "not ascii: ü", Data: map[string]string{"token": "\x00token\x00"}},
+		"quiet": {Title: "t", Body: "b", Priority: push.PriorityNormal},
+		"background": {
+			Kind: push.Background, Data: map[string]string{"withdraw": "true"}, CollapseID: "c0ffee", Priority: push.PriorityHigh, Badge: &zero,
+		},
+		"raw":       {Kind: push.Raw, Payload: json.RawMessage(` {"data":{"mine":"1"},"android":{"ttl":"5s"}}`)},
+		"raw empty": {Kind: push.Raw, Payload: json.RawMessage(`{}`)},
+		"bare":      {Title: "Only a title"},
+		"badge":     {Title: "t", Body: "b", Badge: &zero},
+		"expired":   {Title: "t", Body: "b", ExpiresAt: time.Now().Add(-time.Hour)},
+		"forever":   {Title: "t", Body: "b", ExpiresAt: time.Now().Add(1000 * 24 * time.Hour)},
+		"escapes":   {Title: `<&> "quoted"`, Body: "line\nline\u2028\x01 \xff", CollapseID: "not ascii: ü", Data: map[string]string{"token": "\x00token\x00"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := n.Prepare(note)
@@ -77,7 +83,7 @@ func golden(t *testing.T, name, got string) {
 func TestReservedKeys(t *testing.T) {
 	_, n, _ := start(t, &tokenEndpoint{})
 	for key, ok := range map[string]bool{"from": false, "message_type": false, "google.x": false, "gcm.n": false, "fromage": true, "googly": true} {
-		_, err := n.Prepare(&push.Notification{Title: "t", Data: map[string]string{key: "v"}})
+		_, err := n.Prepare(&push.Content{Title: "t", Data: map[string]string{key: "v"}})
 		var se *chatbell.SendError
 		if ok != (err == nil) || !ok && (!errors.As(err, &se) || se.Reason != chatbell.Rejected || !strings.Contains(err.Error(), key)) {
 			t.Errorf("data key %q: %v", key, err)

@@ -45,7 +45,7 @@ func start(t *testing.T, tokens *tokenEndpoint, change ...func(*fcm.Config)) (*p
 		f(&c)
 	}
 	n := newNotifier(t, c)
-	p, err := n.Prepare(&push.Notification{Title: "t", Body: "b"})
+	p, err := n.Prepare(&push.Content{Title: "t", Body: "b"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ type page string
 func (page) Truncated() bool { return false }
 func (p page) Size() int     { return len(p) }
 
-func (n *paging) Prepare(note *push.Notification) (push.Payload, error) {
+func (n *paging) Prepare(note *push.Content) (push.Payload, error) {
 	return page(note.Title + ": " + note.Body), nil
 }
 

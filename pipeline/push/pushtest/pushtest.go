@@ -117,9 +117,9 @@ const (
 	body  = "Confidential body"
 )
 
-func note() *push.Notification {
+func note() *push.Content {
 	badge := 3
-	return &push.Notification{
+	return &push.Content{
 		Title: title, Body: body, CollapseID: "collapse-1", ThreadID: "general",
 		Data: map[string]string{"event_id": "e1"}, ExpiresAt: time.Now().Add(time.Hour), Badge: &badge,
 	}
@@ -147,7 +147,7 @@ func (s *suite) notifier(t *testing.T, srv *Server, change ...func(*Conditions))
 	return n
 }
 
-func prepare(t *testing.T, n push.Notifier, note *push.Notification) push.Payload {
+func prepare(t *testing.T, n push.Notifier, note *push.Content) push.Payload {
 	t.Helper()
 	p, err := n.Prepare(note)
 	if err != nil {
