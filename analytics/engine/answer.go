@@ -18,6 +18,10 @@ const (
 	// pieceSize in that time is gone, or holds a place that others wait for.
 	readWait  = 10 * time.Second
 	pieceSize = 64 << 10
+	// breakWait is how long a connection that is to be broken stays open for a client to
+	// read why: whoever unpacks or parses beside his reading loses, at the break, what he
+	// has not got to yet. It ends as soon as the client leaves.
+	breakWait = time.Second
 	// maxException bounds an exception in the middle of an answer, as with a server.
 	maxException = 16 << 10
 )
@@ -26,6 +30,7 @@ const (
 type answer struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
+	left    <-chan struct{} // closed when the client is gone
 	voice   voice
 	tag     string // marks an exception in the middle
 	format  string
@@ -42,7 +47,7 @@ type answer struct {
 
 func (h *handler) newAnswer(w http.ResponseWriter, r *http.Request) *answer {
 	v := voice{version: h.version, user: h.auth.analystUser, hidden: h.hidden}
-	a := &answer{w: w, control: http.NewResponseController(w), voice: v, tag: strings.ToLower(rand.Text()[:16])}
+	a := &answer{w: w, control: http.NewResponseController(w), left: r.Context().Done(), voice: v, tag: strings.ToLower(rand.Text()[:16])}
 	head := w.Header()
 	head.Set("X-ClickHouse-Query-Id", first0(r.URL.Query().Get("query_id"), r.Header.Get("X-ClickHouse-Query-Id"), newMark()))
 	head.Set("X-ClickHouse-Server-Display-Name", displayName)
@@ -204,6 +209,12 @@ func (a *answer) failMidway(text string) {
 	block := "\r\n__exception__\r\n" + a.tag + "\r\n" + text + strconv.Itoa(len(text)) + " " + a.tag + "\r\n__exception__\r\n"
 	if _, err := io.WriteString(a.out, block); err == nil && a.out.Close() == nil {
 		_ = a.control.Flush() // the connection ends here in any case
+		wait := time.NewTimer(breakWait)
+		defer wait.Stop()
+		select {
+		case <-a.left:
+		case <-wait.C:
+		}
 	}
 	panic(http.ErrAbortHandler)
 }
