@@ -11,10 +11,15 @@ const startingRetry = 2
 
 // Starting answers while the parts behind the API are opened: /healthz says that the
 // process lives, everything else, /readyz above all, that it is to be asked later. An
-// orchestrator neither kills the process for that nor sends it traffic.
-func Starting(version string) http.Handler {
+// orchestrator neither kills the process for that nor sends it traffic. What it waits
+// for, if it is known, is said.
+func Starting(version, waitsFor string) http.Handler {
+	starting := "starting"
+	if waitsFor != "" {
+		starting += ": it waits for " + waitsFor
+	}
 	alive := mustJSON(map[string]string{"status": "starting", "version": version})
-	later := mustJSON(problem(http.StatusServiceUnavailable, "the server is starting; nothing was accepted, send it again later"))
+	later := mustJSON(problem(http.StatusServiceUnavailable, "the server is %s; nothing was accepted, send it again later", starting))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/healthz" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 			w.Header().Set("Content-Type", "application/json")

@@ -348,7 +348,7 @@ func TestBulkListsAtOnce(t *testing.T) {
 // While the parts are opened a probe of life is answered, and everything else is told
 // to come again.
 func TestStarting(t *testing.T) {
-	h := native.Starting("1.2.3")
+	h := native.Starting("1.2.3", "")
 	for request, want := range map[string]int{"GET /healthz": 200, "HEAD /healthz": 200, "GET /readyz": 503, "POST /v1/events": 503, "GET /": 503, "PUT /healthz": 503} {
 		method, path, _ := strings.Cut(request, " ")
 		w := httptest.NewRecorder()

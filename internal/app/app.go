@@ -129,10 +129,12 @@ func (a *App) openData(context.Context) (err error) {
 
 func (a *App) listen(ctx context.Context) (err error) {
 	a.front, err = openFront(ctx, a.cfg.Listen, a.opts.Version, a.log)
-	if err == nil {
-		a.own(a.front.close)
+	if err != nil {
+		return err
 	}
-	return err
+	a.own(a.front.close)
+	a.log.Info("starting", "listen", a.Addr(), "version", a.opts.Version)
+	return nil
 }
 
 func (a *App) openBroker(ctx context.Context) (err error) {
@@ -145,7 +147,7 @@ func (a *App) openBroker(ctx context.Context) (err error) {
 	}
 	a.broker, err = jetstream.Open(ctx, jetstream.Config{
 		Dir: filepath.Join(a.cfg.Data, "jetstream"), URLs: a.cfg.BrokerURLs(), DedupWindow: a.cfg.DedupWindow, Streams: streams, DeadLetterBytes: pipeline.DeadLetterBytes(storage),
-		Logger: a.log,
+		Waiting: func(error) { a.front.show(native.Starting(a.opts.Version, "the broker")) }, Logger: a.log,
 	})
 	if errors.Is(err, jetstream.ErrHoldsMore) {
 		return fmt.Errorf("open the broker: %w; raise broker_storage (now %s), at least until what waits is handled", err, a.cfg.BrokerStorage)

@@ -39,7 +39,7 @@ func openFront(ctx context.Context, address, version string, log *slog.Logger) (
 		return nil, fmt.Errorf("listen on %s (configuration key listen): %w", address, err)
 	}
 	f := &front{listener: l, limiter: listen.New(listen.Config{Logger: log}), log: log, ended: make(chan struct{})}
-	f.show(native.Starting(version))
+	f.show(native.Starting(version, ""))
 	f.server = native.NewServer(f)
 	f.limiter.Attach(f.server)
 	go func() {

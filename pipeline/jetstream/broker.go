@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -59,6 +58,9 @@ type Config struct {
 	Streams []Stream
 	// DeadLetterBytes bounds the dead letters on disk; default 1 GiB.
 	DeadLetterBytes int64
+	// Waiting is told once when an external broker cannot be reached while it is opened,
+	// and waited for; nil means nobody.
+	Waiting func(why error)
 	// AutoCreate makes a stream for a topic that has none when it is first used.
 	AutoCreate bool
 	Logger     *slog.Logger
@@ -97,7 +99,8 @@ type Broker struct {
 	resumed  map[string]bool
 }
 
-// Open starts or connects to the broker and creates its streams.
+// Open starts or connects to the broker and creates its streams. An external broker that
+// cannot be reached is waited for until the context ends.
 func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	cfg.setDefaults()
 	b := &Broker{
@@ -109,26 +112,34 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 			err = errors.Join(err, b.Close())
 		}
 	}()
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
 	if len(cfg.URLs) == 0 {
-		err = b.startServer(ctx)
+		err = b.open(ctx, b.startServer)
 	} else {
-		err = b.connect(nats.Connect, strings.Join(cfg.URLs, ","))
+		err = b.reach(ctx)
 	}
 	if err != nil {
 		return nil, err
 	}
+	return b, nil
+}
+
+// open makes a connection, and the streams over it.
+func (b *Broker) open(ctx context.Context, connect func(context.Context) error) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if err := connect(ctx); err != nil {
+		return err
+	}
 	if b.js, err = jetstream.New(b.conn, jetstream.WithPublishAsyncMaxPending(asyncPending),
 		jetstream.WithPublishAsyncTimeout(publishTimeout), jetstream.WithDefaultTimeout(publishTimeout)); err != nil {
-		return nil, fmt.Errorf("open jetstream: %w", err)
+		return fmt.Errorf("open jetstream: %w", err)
 	}
-	for _, s := range slices.Concat(cfg.Streams, []Stream{cfg.deadLetters()}) {
+	for _, s := range slices.Concat(b.cfg.Streams, []Stream{b.cfg.deadLetters()}) {
 		if err := b.ensure(ctx, s.Name); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return b, nil
+	return nil
 }
 
 // ensure creates a stream once and notes where it stood.
@@ -187,7 +198,7 @@ func (b *Broker) startServer(ctx context.Context) error {
 }
 
 func (b *Broker) connect(dial func(string, ...nats.Option) (*nats.Conn, error), urls string) (err error) {
-	b.conn, err = dial(urls, nats.Name("chatbell"), nats.MaxReconnects(-1), nats.ReconnectWait(250*time.Millisecond),
+	b.conn, err = dial(urls, nats.Name("chatbell"), nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait),
 		nats.Timeout(publishTimeout), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			b.log.Warn("broker connection", "error", err)
 		}))

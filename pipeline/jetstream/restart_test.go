@@ -305,8 +305,30 @@ func TestExternalBroker(t *testing.T) {
 		}
 		m.Ack()
 	}
-	_, err = jetstream.Open(t.Context(), jetstream.Config{URLs: []string{"nats://127.0.0.1:1"}})
-	if err == nil || !strings.Contains(err.Error(), "configuration key broker") {
-		t.Errorf("a broker that is not there: %v", err)
+}
+
+// A broker that nobody can reach is waited for, until the caller has no more time; one
+// that does not want us is not.
+func TestExternalBrokerAway(t *testing.T) {
+	ctx, giveUp := context.WithCancelCause(t.Context())
+	enough := errors.New("enough")
+	told := 0
+	_, err := jetstream.Open(ctx, jetstream.Config{URLs: []string{"nats://" + polltest.NobodyListens(t)}, Waiting: func(error) { told++; giveUp(enough) }})
+	if !errors.Is(err, enough) || !strings.Contains(err.Error(), "configuration key broker") || told != 1 {
+		t.Errorf("a broker that is not there: %v, told %d times", err, told)
+	}
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, Username: "u", Password: "p", NoSigs: true, NoLog: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	defer func() { s.Shutdown(); s.WaitForShutdown() }()
+	if !s.ReadyForConnections(polltest.Patience) {
+		t.Fatal("no server")
+	}
+	url := "nats://u:wr0ng@" + s.Addr().String()
+	_, err = jetstream.Open(t.Context(), jetstream.Config{URLs: []string{url}, Waiting: func(error) { t.Error("it is waited for") }})
+	if err == nil || !strings.Contains(err.Error(), "configuration key broker") || strings.Contains(err.Error(), "wr0ng") {
+		t.Errorf("a broker that wants another password: %v", err)
 	}
 }
