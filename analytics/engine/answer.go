@@ -188,7 +188,7 @@ func (a *answer) fail(err error) {
 	a.w.Header().Set("Content-Type", "text/plain; charset=UTF-8")
 	a.patience()
 	a.w.WriteHeader(e.status())
-	_, _ = io.WriteString(a.w, text+"\n") // a reader that is gone needs no exception
+	_, _ = io.WriteString(a.w, text+"\n") //nolint:gosec // it is text/plain; a reader that is gone needs no exception
 }
 
 // inlineFormats have a line of their own for exceptions.

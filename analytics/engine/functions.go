@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -50,28 +51,44 @@ func words(list string) map[string]bool {
 // may not call, in lower case. A function that it does not have fails by itself.
 func forbidden(c *conn) (map[string]bool, error) {
 	closed := words("")
-	ask := func(open map[string]bool, query string) error {
-		names, err := c.text(query)
-		if err != nil {
-			return fmt.Errorf("ask ClickHouse for its functions: %w", err)
-		}
-		for line := range strings.Lines(strings.ToLower(names)) {
-			// A function goes by its own name and by the one that it is an alias of.
-			name, original, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
-			if !open[name] && !open[original] {
-				closed[name] = true
-			}
-		}
-		return nil
-	}
-	err := ask(openFunctions, `SELECT f.name, f.alias_to FROM system.functions AS f
-		LEFT JOIN system.functions AS o ON o.name = f.alias_to
-		WHERE NOT f.is_aggregate AND if(f.alias_to = '', f.categories, o.categories) IN ('`+strings.Join(closedCategories, "', '")+`')`)
+	// A join of the table with itself would make the engine write it, with the whole
+	// documentation, twice at each start.
+	functions, err := c.text("SELECT name, alias_to, categories FROM system.functions WHERE NOT is_aggregate")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("ask ClickHouse for its functions: %w", err)
 	}
-	if err := ask(openTables, "SELECT name, '' FROM system.table_functions"); err != nil {
-		return nil, err
+	categories := map[string]string{}
+	for line := range strings.Lines(functions) {
+		name, _, category := function(line)
+		categories[name] = category
+	}
+	for line := range strings.Lines(functions) {
+		// A function goes by its own name and by the one that it is an alias of, which has
+		// the category.
+		name, original, category := function(line)
+		if original != "" {
+			category = categories[original]
+		}
+		if slices.Contains(closedCategories, category) && !openFunctions[strings.ToLower(name)] && !openFunctions[strings.ToLower(original)] {
+			closed[strings.ToLower(name)] = true
+		}
+	}
+	tables, err := c.text("SELECT lower(name) FROM system.table_functions")
+	if err != nil {
+		return nil, fmt.Errorf("ask ClickHouse for its table functions: %w", err)
+	}
+	for name := range strings.FieldsSeq(tables) {
+		if !openTables[name] {
+			closed[name] = true
+		}
 	}
 	return closed, nil
+}
+
+// function cuts a line of the engine's list: a name, the one that it is an alias of, and
+// the category.
+func function(line string) (name, original, category string) {
+	name, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+	original, category, _ = strings.Cut(rest, "\t")
+	return name, original, category
 }
