@@ -18,6 +18,8 @@ import (
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/zstd"
+
+	"chatbell/analytics/engine"
 )
 
 // midway fails after some rows have been sent.
@@ -28,39 +30,48 @@ const midway = "SELECT number, throwIf(number = 300000, 'boom') FROM numbers(400
 func TestExceptionMidway(t *testing.T) {
 	t.Parallel()
 	s := shared(t)
+	var wg sync.WaitGroup // each waits for the connection's end
 	for _, accept := range []string{"", "gzip", "zstd", "br"} {
-		q := url.Values{"enable_http_compression": {"1"}, "max_block_size": {"10000"}}
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+"/?"+q.Encode(), strings.NewReader(midway))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.SetBasicAuth("analyst", password)
-		r.Header.Set("Accept-Encoding", accept)
-		resp, err := http.DefaultTransport.RoundTrip(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		packed, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if err == nil {
-			t.Errorf("%q: the connection ended well", accept)
-		}
-		tag := resp.Header.Get("X-ClickHouse-Exception-Tag")
-		body := unpack(t, resp.Header.Get("Content-Encoding"), packed)
-		_, block, ok := strings.Cut(body, "\r\n__exception__\r\n"+tag+"\r\n")
-		if !ok || len(tag) != 16 || !strings.HasPrefix(block, "Code: 395. DB::Exception: ") || !strings.Contains(block, "boom") || !strings.HasSuffix(block, " "+tag+"\r\n__exception__\r\n") {
-			t.Errorf("%q: the answer ends with %q (tag %q)", accept, body[max(0, len(body)-500):], tag)
-		}
-		if resp.Header.Get("Content-Encoding") != accept {
-			t.Errorf("packed with %q, want %q", resp.Header.Get("Content-Encoding"), accept)
-		}
+		wg.Go(func() { askMidway(t, s, accept) })
 	}
+	wg.Wait()
 	a := asAnalyst(t, s)
 	if got := a.ask(midway, "wait_end_of_query", "1"); got.status != http.StatusInternalServerError || !strings.Contains(got.body, "boom") {
 		t.Errorf("wait_end_of_query: got %d %.200q", got.status, got.body)
 	}
 	if got := a.ask(midway+" FORMAT JSONEachRow", "http_write_exception_in_output_format", "1", "max_block_size", "10000"); got.status != 200 || !strings.Contains(got.body, "\n{\"exception\":\"Code: 395.") {
 		t.Errorf("in the format: got %d …%.300q", got.status, got.body[max(0, len(got.body)-300):])
+	}
+}
+
+// askMidway asks for an answer that fails in the middle, packed with what is accepted.
+func askMidway(t *testing.T, s *engine.Supervisor, accept string) {
+	q := url.Values{"enable_http_compression": {"1"}, "max_block_size": {"10000"}}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+"/?"+q.Encode(), strings.NewReader(midway))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	r.SetBasicAuth("analyst", password)
+	r.Header.Set("Accept-Encoding", accept)
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	packed, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err == nil {
+		t.Errorf("%q: the connection ended well", accept)
+	}
+	tag := resp.Header.Get("X-ClickHouse-Exception-Tag")
+	body := unpack(t, resp.Header.Get("Content-Encoding"), packed)
+	_, block, ok := strings.Cut(body, "\r\n__exception__\r\n"+tag+"\r\n")
+	if !ok || len(tag) != 16 || !strings.HasPrefix(block, "Code: 395. DB::Exception: ") || !strings.Contains(block, "boom") || !strings.HasSuffix(block, " "+tag+"\r\n__exception__\r\n") {
+		t.Errorf("%q: the answer ends with %q (tag %q)", accept, body[max(0, len(body)-500):], tag)
+	}
+	if resp.Header.Get("Content-Encoding") != accept {
+		t.Errorf("packed with %q, want %q", resp.Header.Get("Content-Encoding"), accept)
 	}
 }
 
@@ -80,7 +91,8 @@ func unpack(t *testing.T, coding string, packed []byte) string {
 		r = z
 	}
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return ""
 	}
 	plain, err := io.ReadAll(r)
 	if err != nil {
@@ -97,26 +109,32 @@ func TestOfficialClientSeesExceptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Each waits for the connection's end.
+	var wg sync.WaitGroup
 	for _, method := range []ch.CompressionMethod{ch.CompressionNone, ch.CompressionLZ4, ch.CompressionGZIP, ch.CompressionBrotli} { // in zstd blocks the client cannot read it, nor from a server
-		conn, err := ch.Open(&ch.Options{
-			Protocol: ch.HTTP, Addr: []string{u.Host}, Auth: ch.Auth{Database: "chatbell", Username: "analyst", Password: password},
-			Compression: &ch.Compression{Method: method, Level: 3},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		rows, err := conn.Query(t.Context(), midway)
-		if err == nil {
-			for rows.Next() {
+		wg.Go(func() {
+			conn, err := ch.Open(&ch.Options{
+				Protocol: ch.HTTP, Addr: []string{u.Host}, Auth: ch.Auth{Database: "chatbell", Username: "analyst", Password: password},
+				Compression: &ch.Compression{Method: method, Level: 3},
+			})
+			if err != nil {
+				t.Error(err)
+				return
 			}
-			err = rows.Err()
-			rows.Close()
-		}
-		if err == nil || !strings.Contains(err.Error(), "boom") {
-			t.Errorf("%v: %v", method, err)
-		}
-		conn.Close()
+			rows, err := conn.Query(t.Context(), midway)
+			if err == nil {
+				for rows.Next() {
+				}
+				err = rows.Err()
+				rows.Close()
+			}
+			if err == nil || !strings.Contains(err.Error(), "boom") {
+				t.Errorf("%v: %v", method, err)
+			}
+			conn.Close()
+		})
 	}
+	wg.Wait()
 }
 
 // Four who do not read their answers keep nobody from asking.

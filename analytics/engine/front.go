@@ -15,7 +15,7 @@ const (
 	headerWait = 10 * time.Second
 	// keepAliveSlack is how much longer a connection is kept than its client is told, so
 	// that a request which is sent at the last moment is not lost.
-	keepAliveSlack = 5 * time.Second
+	keepAliveSlack = time.Second
 )
 
 // server is the engine behind its HTTP interface.
