@@ -21,6 +21,8 @@ import (
 
 	"chatbell"
 	"chatbell/handlers/native"
+	"chatbell/handlers/web"
+	"chatbell/internal/front"
 	"chatbell/internal/polltest"
 	"chatbell/internal/store/sqlite"
 	"chatbell/pipeline/intake"
@@ -39,11 +41,9 @@ func handler(t *testing.T, change func(*native.Config)) (http.Handler, *lockedBu
 		}
 	})
 	log, in := &lockedBuffer{}, &door{seen: map[string]bool{}}
-	c := native.Config{
-		Intake: in, State: st, Keys: keys{}, Health: in, Metrics: http.NotFoundHandler(), Log: slog.New(slog.NewTextHandler(log, nil)),
-	}
+	c := native.Config{Common: web.Common{Keys: keys{}, Log: slog.New(slog.NewTextHandler(log, nil))}, Intake: in, State: st}
 	change(&c)
-	h, err := native.New(c)
+	h, err := surfaces(c, in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,33 +115,6 @@ func TestOurFailures(t *testing.T) {
 	}
 }
 
-// Anybody may ask whether the server is ready, so that the answer has no addresses.
-func TestReadiness(t *testing.T) {
-	in := &door{seen: map[string]bool{}}
-	h, log := handler(t, func(c *native.Config) { c.Health = in })
-	same(t, "readiness", ask(h, "GET", "/readyz", "").body, `{"degraded":[]}`)
-	r := &rig{t: t}
-	for err, says := range map[error]string{
-		fmt.Errorf("%w: nats://10.0.0.1", errAway):                  "broker cannot be reached",
-		fmt.Errorf("%w: nats://10.0.0.1", errOverloaded):            "backlog is full",
-		fmt.Errorf("something else about nats://10.0.0.1"):          "log",
-		fmt.Errorf("%w: nats://10.0.0.1", context.DeadlineExceeded): "log",
-	} {
-		in.answer = err
-		a := ask(h, "GET", "/readyz", "")
-		r.problem(a, 503)
-		if strings.Contains(a.body, "10.0.0.1") || !strings.Contains(a.body, says) || a.header.Get("Retry-After") == "" {
-			t.Errorf("%v: %v %s", err, a.header, a.body)
-		}
-		if !strings.Contains(log.String(), "10.0.0.1") {
-			t.Errorf("%v: the log says only %s", err, log)
-		}
-	}
-	if a := ask(h, "GET", "/healthz", ""); a.status != 200 {
-		t.Errorf("/healthz is %d while the process lives", a.status)
-	}
-}
-
 // An answer stays in proportion: no body gets one mistake for every few bytes of it.
 func TestMistakesAreBounded(t *testing.T) {
 	r := start(t)
@@ -199,7 +172,7 @@ func TestEveryRouteRefusesWrongCredentials(t *testing.T) {
 // not hold a place for good. (The bulk list has a longer time of its own.)
 func TestSlowBodies(t *testing.T) {
 	h, log := handler(t, func(*native.Config) {})
-	srv := native.NewServer(h)
+	srv := front.NewServer(h)
 	if srv.ReadTimeout <= 0 || srv.ReadHeaderTimeout <= 0 || srv.WriteTimeout <= 0 || srv.IdleTimeout <= 0 || srv.MaxHeaderBytes <= 0 {
 		t.Errorf("a server without bounds: %+v", srv)
 	}

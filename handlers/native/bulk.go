@@ -9,8 +9,10 @@ import (
 	"iter"
 	"net/http"
 	"sync"
+	"time"
 
 	"chatbell"
+	"chatbell/handlers/web"
 )
 
 // The bounds of a bulk list: a million members of 128 bytes, and room for long names.
@@ -19,6 +21,10 @@ const (
 	maxBulkLine    = 64 << 10
 	maxBulkMembers = 1_000_000
 )
+
+// bulkTimeout replaces the server's bound for reading a request: a list may have a
+// million lines.
+const bulkTimeout = 10 * time.Minute
 
 // The bounds of bulk lists at once. A list takes its bytes of disk while it comes in, and
 // it may take ten minutes for that: two let a customer work on while one is slow, and
@@ -42,9 +48,9 @@ func (g *bulkGate) enter(network chatbell.NetworkID) error {
 	defer g.mu.Unlock()
 	switch {
 	case g.of[network] >= maxBulkOfNetwork:
-		return retryLater(http.StatusTooManyRequests, bulkRetry, fmt.Sprintf("%d lists of this network are coming in; send this one when one of them has ended", maxBulkOfNetwork))
+		return web.RetryLater(http.StatusTooManyRequests, bulkRetry, fmt.Sprintf("%d lists of this network are coming in; send this one when one of them has ended", maxBulkOfNetwork))
 	case g.all >= maxBulkOfAll:
-		return retryLater(http.StatusServiceUnavailable, bulkRetry, "too many lists are coming in; nothing was changed, send this one again later")
+		return web.RetryLater(http.StatusServiceUnavailable, bulkRetry, "too many lists are coming in; nothing was changed, send this one again later")
 	}
 	if g.of == nil {
 		g.of = map[chatbell.NetworkID]int{}
@@ -76,7 +82,7 @@ func readMembers(r io.Reader, limit int) iter.Seq2[chatbell.Member, error] {
 				continue
 			}
 			if members++; members > limit {
-				yield(chatbell.Member{}, problem(http.StatusRequestEntityTooLarge, "a list may have at most %d members; nothing was changed", limit))
+				yield(chatbell.Member{}, web.NewProblem(http.StatusRequestEntityTooLarge, "a list may have at most %d members; nothing was changed", limit))
 				return
 			}
 			m, err := readMember(text, line)
@@ -92,17 +98,17 @@ func readMembers(r io.Reader, limit int) iter.Seq2[chatbell.Member, error] {
 
 func readMember(text []byte, line int) (chatbell.Member, error) {
 	var m member
-	if err := decodeObject(text, &m); err != nil {
+	if err := web.DecodeObject(text, &m); err != nil {
 		return chatbell.Member{}, atLine(err, line)
 	}
-	k := &checker{}
+	k := &web.Checker{}
 	m.check(k, fmt.Sprintf("/%d", line-1))
-	return m.member(), k.result()
+	return m.member(), k.Result()
 }
 
 // atLine makes a problem's pointers relative to the list.
 func atLine(err error, line int) error {
-	var p *Problem
+	var p *web.Problem
 	if errors.As(err, &p) {
 		for i := range p.Errors {
 			p.Errors[i].Pointer = fmt.Sprintf("/%d%s", line-1, p.Errors[i].Pointer)
@@ -115,9 +121,9 @@ func bulkError(err error) error {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return problem(http.StatusRequestEntityTooLarge, "the list may have at most %d bytes", maxBulk)
+		return web.NewProblem(http.StatusRequestEntityTooLarge, "the list may have at most %d bytes", maxBulk)
 	case errors.Is(err, bufio.ErrTooLong):
-		return problem(http.StatusRequestEntityTooLarge, "a line may have at most %d bytes", maxBulkLine)
+		return web.NewProblem(http.StatusRequestEntityTooLarge, "a line may have at most %d bytes", maxBulkLine)
 	}
-	return problem(http.StatusBadRequest, "the list could not be read to its end; nothing was changed")
+	return web.NewProblem(http.StatusBadRequest, "the list could not be read to its end; nothing was changed")
 }

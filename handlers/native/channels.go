@@ -10,55 +10,56 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"chatbell"
+	"chatbell/handlers/web"
 )
 
-func (a *api) channelRoutes() []route {
+func (a *api) channelRoutes() []web.Route {
 	const channel, member = "/v1/channels/:channel", "/v1/channels/:channel/members/:user"
-	return []route{
-		{http.MethodPut, channel, a.putChannel, server, docPutChannel},
-		{http.MethodGet, channel, a.getChannel, server, docGetChannel},
-		{http.MethodDelete, channel, a.deleteChannel, server, docDeleteChannel},
-		{http.MethodGet, channel + "/members", a.getMembers, server, docListMembers},
-		{http.MethodPut, channel + "/members", a.putMembers, server, docReplaceMembers},
-		{http.MethodPut, member, a.putMember, server, docPutMember},
-		{http.MethodDelete, member, a.deleteMember, server, docDeleteMember},
+	return []web.Route{
+		{Method: http.MethodPut, Path: channel, Handle: a.putChannel, Access: web.Server, Doc: docPutChannel},
+		{Method: http.MethodGet, Path: channel, Handle: a.getChannel, Access: web.Server, Doc: docGetChannel},
+		{Method: http.MethodDelete, Path: channel, Handle: a.deleteChannel, Access: web.Server, Doc: docDeleteChannel},
+		{Method: http.MethodGet, Path: channel + "/members", Handle: a.getMembers, Access: web.Server, Doc: docListMembers},
+		{Method: http.MethodPut, Path: channel + "/members", Handle: a.putMembers, Access: web.Server, Doc: docReplaceMembers},
+		{Method: http.MethodPut, Path: member, Handle: a.putMember, Access: web.Server, Doc: docPutMember},
+		{Method: http.MethodDelete, Path: member, Handle: a.deleteMember, Access: web.Server, Doc: docDeleteMember},
 	}
 }
 
 func (a *api) putChannel(c echo.Context) error {
-	id, err := pathID(c, "channel")
+	id, err := web.PathID(c, "channel")
 	if err != nil {
 		return err
 	}
 	var in channelInput
-	if err := readJSON(c, &in); err != nil {
+	if err := web.ReadJSON(c, &in); err != nil {
 		return err
 	}
-	k := &checker{}
-	k.samePathID(string(in.ID), id)
+	k := &web.Checker{}
+	k.SamePathID(string(in.ID), id)
 	ch := chatbell.Channel(in)
 	ch.ID = chatbell.ChannelID(id)
-	k.short("/name", ch.Name, maxName)
-	k.short("/type", ch.Type, chatbell.MaxIDLength)
+	k.Short("/name", ch.Name, web.MaxName)
+	k.Short("/type", ch.Type, chatbell.MaxIDLength)
 	ch.NotificationMode = cmp.Or(ch.NotificationMode, chatbell.ModeDefault)
 	if !slices.Contains(chatbell.NotificationModes[:], ch.NotificationMode) {
-		k.add("/notification_mode", "must be default, silent or subscribe")
+		k.Add("/notification_mode", "must be default, silent or subscribe")
 	}
-	if err := k.result(); err != nil {
+	if err := k.Result(); err != nil {
 		return err
 	}
-	if err := a.state.PutChannel(c.Request().Context(), callerOf(c).network, ch); err != nil {
+	if err := a.state.PutChannel(c.Request().Context(), web.CallerOf(c).Network, ch); err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, ch)
 }
 
 func (a *api) getChannel(c echo.Context) error {
-	id, err := pathID(c, "channel")
+	id, err := web.PathID(c, "channel")
 	if err != nil {
 		return err
 	}
-	ch, err := a.state.Channel(c.Request().Context(), callerOf(c).network, chatbell.ChannelID(id))
+	ch, err := a.state.Channel(c.Request().Context(), web.CallerOf(c).Network, chatbell.ChannelID(id))
 	if err != nil {
 		return err
 	}
@@ -66,22 +67,22 @@ func (a *api) getChannel(c echo.Context) error {
 }
 
 func (a *api) deleteChannel(c echo.Context) error {
-	id, err := pathID(c, "channel")
+	id, err := web.PathID(c, "channel")
 	if err != nil {
 		return err
 	}
-	if err := a.state.DeleteChannel(c.Request().Context(), callerOf(c).network, chatbell.ChannelID(id)); err != nil {
+	if err := a.state.DeleteChannel(c.Request().Context(), web.CallerOf(c).Network, chatbell.ChannelID(id)); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)
 }
 
 func memberIDs(c echo.Context) (chatbell.ChannelID, chatbell.UserID, error) {
-	channel, err := pathID(c, "channel")
+	channel, err := web.PathID(c, "channel")
 	if err != nil {
 		return "", "", err
 	}
-	user, err := pathID(c, "user")
+	user, err := web.PathID(c, "user")
 	return chatbell.ChannelID(channel), chatbell.UserID(user), err
 }
 
@@ -90,25 +91,25 @@ func (a *api) putMember(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	body, err := readBody(c)
+	body, err := web.ReadBody(c)
 	if err != nil {
 		return err
 	}
 	var in memberInput
 	if len(body) > 0 {
-		if err := decodeObject(body, &in); err != nil {
+		if err := web.DecodeObject(body, &in); err != nil {
 			return err
 		}
 	}
-	k := &checker{}
-	k.samePathID(string(in.ID), string(user))
+	k := &web.Checker{}
+	k.SamePathID(string(in.ID), string(user))
 	m := member(in)
 	m.ID = user
 	m.check(k, "")
-	if err := k.result(); err != nil {
+	if err := k.Result(); err != nil {
 		return err
 	}
-	if err := a.state.PutMember(c.Request().Context(), callerOf(c).network, channel, m.member()); err != nil {
+	if err := a.state.PutMember(c.Request().Context(), web.CallerOf(c).Network, channel, m.member()); err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, m)
@@ -119,22 +120,22 @@ func (a *api) deleteMember(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.state.DeleteMember(c.Request().Context(), callerOf(c).network, channel, user); err != nil {
+	if err := a.state.DeleteMember(c.Request().Context(), web.CallerOf(c).Network, channel, user); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)
 }
 
 func (a *api) getMembers(c echo.Context) error {
-	id, err := pathID(c, "channel")
+	id, err := web.PathID(c, "channel")
 	if err != nil {
 		return err
 	}
-	after, limit, err := page(c)
+	after, limit, err := web.Page(c)
 	if err != nil {
 		return err
 	}
-	ctx, network, channel := c.Request().Context(), callerOf(c).network, chatbell.ChannelID(id)
+	ctx, network, channel := c.Request().Context(), web.CallerOf(c).Network, chatbell.ChannelID(id)
 	if _, err := a.state.Channel(ctx, network, channel); err != nil {
 		return err
 	}
@@ -147,7 +148,7 @@ func (a *api) getMembers(c echo.Context) error {
 		out.Members[i] = member{ID: m.ID, Name: m.Name, Locale: m.Locale, Timezone: m.Timezone, Roles: m.ChannelRoles}
 	}
 	if len(members) == limit {
-		out.Next = cursorAfter(string(members[limit-1].ID))
+		out.Next = web.CursorAfter(string(members[limit-1].ID))
 	}
 	return c.JSON(http.StatusOK, out)
 }
@@ -155,18 +156,18 @@ func (a *api) getMembers(c echo.Context) error {
 // putMembers makes a channel's members exactly those of an NDJSON list. A bad line
 // changes nothing and is named.
 func (a *api) putMembers(c echo.Context) error {
-	id, err := pathID(c, "channel")
+	id, err := web.PathID(c, "channel")
 	if err != nil {
 		return err
 	}
 	media, _, err := mime.ParseMediaType(c.Request().Header.Get("Content-Type"))
 	if err != nil || media != "application/x-ndjson" {
-		return problem(http.StatusUnsupportedMediaType, "send application/x-ndjson, one member a line")
+		return web.NewProblem(http.StatusUnsupportedMediaType, "send application/x-ndjson, one member a line")
 	}
-	if err := uncompressed(c); err != nil {
+	if err := web.Uncompressed(c); err != nil {
 		return err
 	}
-	network := callerOf(c).network
+	network := web.CallerOf(c).Network
 	if err := a.bulk.enter(network); err != nil {
 		c.Response().Header().Set("Connection", "close") // nobody has to wait for the end of the list
 		return err

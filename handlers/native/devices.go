@@ -11,16 +11,17 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"chatbell"
+	"chatbell/handlers/web"
 	"chatbell/internal/store"
 	"chatbell/pipeline/push/providers"
 )
 
-func (a *api) deviceRoutes() []route {
-	return []route{
-		{http.MethodPost, "/v1/devices", a.postDevice, users, docRegisterDevice},
-		{http.MethodGet, "/v1/devices", a.getDevices, users, docListDevices},
-		{http.MethodDelete, "/v1/devices", a.deleteDeviceByQuery, users, docUnregisterDevice},
-		{http.MethodDelete, "/v1/devices/:id", a.deleteDevice, users, docDeleteDevice},
+func (a *api) deviceRoutes() []web.Route {
+	return []web.Route{
+		{Method: http.MethodPost, Path: "/v1/devices", Handle: a.postDevice, Access: web.Users, Doc: docRegisterDevice},
+		{Method: http.MethodGet, Path: "/v1/devices", Handle: a.getDevices, Access: web.Users, Doc: docListDevices},
+		{Method: http.MethodDelete, Path: "/v1/devices", Handle: a.deleteDeviceByQuery, Access: web.Users, Doc: docUnregisterDevice},
+		{Method: http.MethodDelete, Path: "/v1/devices/:id", Handle: a.deleteDevice, Access: web.Users, Doc: docDeleteDevice},
 	}
 }
 
@@ -35,42 +36,42 @@ const (
 // checkDevice says what is wrong with a device, and writes its token in the one form in
 // which it is kept.
 func checkDevice(d *chatbell.Device) error {
-	k := &checker{}
+	k := &web.Checker{}
 	if d.ID != "" {
-		k.id("/device_id", string(d.ID))
+		k.ID("/device_id", string(d.ID))
 	}
-	k.id("/user", string(d.User))
+	k.ID("/user", string(d.User))
 	provider, ok := providers.Find(d.Provider)
 	switch {
 	case ok && d.Platform == "":
 		d.Platform = provider.Platform
 	case ok:
 	case d.Provider == chatbell.ProviderWebPush || d.Provider == chatbell.ProviderHMS:
-		k.add("/provider", "%s is not in this build; there are %s", d.Provider, namesOf(providers.Names(), "and"))
+		k.Add("/provider", "%s is not in this build; there are %s", d.Provider, namesOf(providers.Names(), "and"))
 	default:
-		k.add("/provider", "must be %s", namesOf(providers.Names(), "or"))
+		k.Add("/provider", "must be %s", namesOf(providers.Names(), "or"))
 	}
 	if d.Platform != "" && !slices.Contains(chatbell.Platforms[:], d.Platform) {
-		k.add("/platform", "must be ios, android or web")
+		k.Add("/platform", "must be ios, android or web")
 	}
 	switch n := utf8.RuneCountInString(d.Token); {
 	case n < 1 || n > maxToken:
-		k.add("/token", "must have 1 to %d characters", maxToken)
+		k.Add("/token", "must have 1 to %d characters", maxToken)
 	case strings.ContainsFunc(d.Token, unicode.IsControl):
-		k.add("/token", "must not contain control characters")
+		k.Add("/token", "must not contain control characters")
 	case ok:
 		token, err := provider.Token(d.Token)
 		if err != nil {
-			k.add("/token", "%s", err.Error())
+			k.Add("/token", "%s", err.Error())
 			break
 		}
 		d.Token = token
 	}
-	k.short("/app", d.App, chatbell.MaxIDLength)
-	k.locale("/locale", d.Locale)
-	k.timezone("/timezone", d.Timezone)
-	k.meta(d.Meta)
-	return k.result()
+	k.Short("/app", d.App, chatbell.MaxIDLength)
+	k.Locale("/locale", d.Locale)
+	k.Timezone("/timezone", d.Timezone)
+	checkMeta(k, d.Meta)
+	return k.Result()
 }
 
 // namesOf lists names in words: apns, fcm or webpush.
@@ -88,38 +89,38 @@ func namesOf[S ~string](names []S, last string) string {
 	return b.String()
 }
 
-func (k *checker) meta(meta map[string]string) {
+func checkMeta(k *web.Checker, meta map[string]string) {
 	if len(meta) > maxMeta {
-		k.add("/meta", "must have at most %d entries", maxMeta)
+		k.Add("/meta", "must have at most %d entries", maxMeta)
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(meta)) {
 		switch {
 		case len(name) > chatbell.MaxIDLength:
-			k.add("/meta", "must have names of at most %d bytes", chatbell.MaxIDLength)
+			k.Add("/meta", "must have names of at most %d bytes", chatbell.MaxIDLength)
 		case len(meta[name]) > maxMetaText:
-			k.add("/meta"+escaped(name), "must have at most %d bytes", maxMetaText)
+			k.Add("/meta"+web.Escaped(name), "must have at most %d bytes", maxMetaText)
 		}
 	}
 }
 
 func (a *api) postDevice(c echo.Context) error {
 	var in deviceInput
-	if err := readJSON(c, &in); err != nil {
+	if err := web.ReadJSON(c, &in); err != nil {
 		return err
 	}
 	d := in.device()
-	who := callerOf(c)
-	if who.user != "" {
-		if d.User != "" && d.User != who.user {
-			return errUserToken
+	who := web.CallerOf(c)
+	if who.User != "" {
+		if d.User != "" && d.User != who.User {
+			return web.ErrUserToken
 		}
-		d.User = who.user
+		d.User = who.User
 	}
 	if err := checkDevice(&d); err != nil {
 		return err
 	}
-	d, err := a.state.RegisterDevice(c.Request().Context(), who.network, d)
+	d, err := a.state.RegisterDevice(c.Request().Context(), who.Network, d)
 	if err != nil {
 		return err
 	}
@@ -127,21 +128,21 @@ func (a *api) postDevice(c echo.Context) error {
 }
 
 func (a *api) getDevices(c echo.Context) error {
-	after, limit, err := page(c)
+	after, limit, err := web.Page(c)
 	if err != nil {
 		return err
 	}
-	who, user := callerOf(c), chatbell.UserID(c.QueryParam("user"))
-	if detail := checkID(string(user)); user != "" && detail != "" {
-		return invalid(field("/user", "%s", detail))
+	who, user := web.CallerOf(c), chatbell.UserID(c.QueryParam("user"))
+	if detail := web.CheckID(string(user)); user != "" && detail != "" {
+		return web.Invalid(web.Field("/user", "%s", detail))
 	}
-	if who.user != "" {
-		if user != "" && user != who.user {
-			return errUserToken
+	if who.User != "" {
+		if user != "" && user != who.User {
+			return web.ErrUserToken
 		}
-		user = who.user
+		user = who.User
 	}
-	devices, err := a.state.Devices(c.Request().Context(), who.network, store.DeviceFilter{User: user, After: chatbell.DeviceID(after), Limit: limit})
+	devices, err := a.state.Devices(c.Request().Context(), who.Network, store.DeviceFilter{User: user, After: chatbell.DeviceID(after), Limit: limit})
 	if err != nil {
 		return err
 	}
@@ -150,43 +151,43 @@ func (a *api) getDevices(c echo.Context) error {
 		out.Devices[i] = deviceOf(&devices[i])
 	}
 	if len(devices) == limit {
-		out.Next = cursorAfter(string(devices[limit-1].ID))
+		out.Next = web.CursorAfter(string(devices[limit-1].ID))
 	}
 	return c.JSON(http.StatusOK, out)
 }
 
 func (a *api) deleteDevice(c echo.Context) error {
-	id, err := pathID(c, "id")
+	id, err := web.PathID(c, "id")
 	if err != nil {
 		return err
 	}
-	return a.removeDevice(c, chatbell.DeviceID(id), callerOf(c).user)
+	return a.removeDevice(c, chatbell.DeviceID(id), web.CallerOf(c).User)
 }
 
 // deleteDeviceByQuery unregisters as apps do: with a user it acts only if the device
 // is that user's.
 func (a *api) deleteDeviceByQuery(c echo.Context) error {
 	id, user := c.QueryParam("device_id"), c.QueryParam("user")
-	k := &checker{}
-	k.id("/device_id", id)
+	k := &web.Checker{}
+	k.ID("/device_id", id)
 	if c.QueryParams().Has("user") { // an empty one is a caller's mistake, not "whoever it is"
-		k.id("/user", user)
+		k.ID("/user", user)
 	}
-	if err := k.result(); err != nil {
+	if err := k.Result(); err != nil {
 		return err
 	}
-	who := callerOf(c)
-	if who.user != "" {
-		if user != "" && chatbell.UserID(user) != who.user {
-			return errUserToken
+	who := web.CallerOf(c)
+	if who.User != "" {
+		if user != "" && chatbell.UserID(user) != who.User {
+			return web.ErrUserToken
 		}
-		user = string(who.user)
+		user = string(who.User)
 	}
 	return a.removeDevice(c, chatbell.DeviceID(id), chatbell.UserID(user))
 }
 
 func (a *api) removeDevice(c echo.Context, id chatbell.DeviceID, onlyIf chatbell.UserID) error {
-	ok, err := a.state.DeleteDevice(c.Request().Context(), callerOf(c).network, id, onlyIf)
+	ok, err := a.state.DeleteDevice(c.Request().Context(), web.CallerOf(c).Network, id, onlyIf)
 	if err != nil {
 		return err
 	}

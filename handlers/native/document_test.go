@@ -15,6 +15,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"chatbell/handlers/native"
+	"chatbell/handlers/web"
 )
 
 // document is /openapi.json as a client's generator or a validating proxy reads it.
@@ -131,9 +132,9 @@ var readDocument = sync.OnceValues(func() (*document, error) {
 // bare is an API that can only say what it is.
 func bare(version string) (http.Handler, error) {
 	in := &door{}
-	return native.New(native.Config{
-		Intake: in, State: struct{ native.State }{}, Keys: keys{}, Health: in, Metrics: http.NotFoundHandler(), Log: discard, Version: version,
-	})
+	return surfaces(native.Config{
+		Common: web.Common{Keys: keys{}, Log: discard}, Intake: in, State: struct{ native.State }{}, Version: version,
+	}, in)
 }
 
 // each calls f for every operation, in the order of their paths and methods.

@@ -4,15 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"chatbell"
+	"chatbell/handlers/web"
 	"chatbell/pipeline/intake"
 	"chatbell/pipeline/push"
 )
@@ -23,44 +21,8 @@ type Intake interface {
 	Accept(ctx context.Context, requests []intake.Request) ([]intake.Status, error)
 }
 
-// maxBody bounds a request's body.
-const maxBody = 4 << 20
-
-var errTooLarge = problem(http.StatusRequestEntityTooLarge, "the body may have at most %d bytes", maxBody)
-
-// readBody reads a body up to the limit.
-func readBody(c echo.Context) ([]byte, error) {
-	if err := uncompressed(c); err != nil {
-		return nil, err
-	}
-	r := c.Request()
-	if r.ContentLength > maxBody { // nobody has to wait for the end of it
-		c.Response().Header().Set("Connection", "close")
-		return nil, errTooLarge
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, maxBody))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return nil, errTooLarge
-	case err != nil:
-		return nil, problem(http.StatusBadRequest, "the body could not be read to its end")
-	}
-	return body, nil
-}
-
-// uncompressed refuses a compressed body by its name, before it is taken for broken JSON.
-func uncompressed(c echo.Context) error {
-	for _, coding := range c.Request().Header["Content-Encoding"] {
-		if coding != "" && !strings.EqualFold(coding, "identity") {
-			return problem(http.StatusUnsupportedMediaType, "a compressed body is not understood; send it without Content-Encoding")
-		}
-	}
-	return nil
-}
-
 func (a *api) postEvents(c echo.Context) error {
-	body, err := readBody(c)
+	body, err := web.ReadBody(c)
 	if err != nil {
 		return err
 	}
@@ -82,7 +44,7 @@ func (a *api) postEvents(c echo.Context) error {
 		complete(&e, now)
 		results[i].ID = string(e.ID)
 		request, err := intake.Event(&chatbell.Envelope{
-			Network:     callerOf(c).network,
+			Network:     web.CallerOf(c).Network,
 			Event:       e,
 			AcceptedAt:  now,
 			Source:      chatbell.SourceEvent,

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"chatbell/handlers/native"
+	"chatbell/handlers/status"
 )
 
 // provocations make an operation fail with a status, in a way that each has.
@@ -30,7 +30,7 @@ var elsewhere = map[string]bool{"PUT /v1/channels/{channel}/members 429": true} 
 func TestDocumentedFailuresHappen(t *testing.T) {
 	r := start(t)
 	d := openAPI(t)
-	starting := native.Starting("test", "")
+	starting := status.Starting("test", "")
 	seen := map[string]int{}
 	d.each(func(method, path string, op operation) {
 		for status := range op.Responses {

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"chatbell"
+	"chatbell/handlers/web"
 )
 
 // maxEvents bounds the events of one request.
@@ -20,17 +21,17 @@ func frame(contentType string, body []byte) ([]json.RawMessage, error) {
 	if contentType != "" {
 		var err error
 		if media, _, err = mime.ParseMediaType(contentType); err != nil {
-			return nil, problem(http.StatusUnsupportedMediaType, "the Content-Type cannot be read; send application/json or application/x-ndjson")
+			return nil, web.NewProblem(http.StatusUnsupportedMediaType, "the Content-Type cannot be read; send application/json or application/x-ndjson")
 		}
 	}
 	trimmed := bytes.TrimSpace(body)
 	switch {
 	case len(trimmed) == 0:
-		return nil, problem(http.StatusBadRequest, "the body is empty; send an event, an array of events, or one event a line")
+		return nil, web.NewProblem(http.StatusBadRequest, "the body is empty; send an event, an array of events, or one event a line")
 	case media == "application/x-ndjson" || media == "application/ndjson" || media == "application/jsonl":
 		return lines(trimmed)
 	case media != "" && media != "application/json" && media != "text/json" && media != "text/plain" && media != "application/x-www-form-urlencoded":
-		return nil, problem(http.StatusUnsupportedMediaType, "%s is not understood here; send application/json or application/x-ndjson", media)
+		return nil, web.NewProblem(http.StatusUnsupportedMediaType, "%s is not understood here; send application/json or application/x-ndjson", media)
 	case trimmed[0] == '[':
 		return elements(trimmed)
 	}
@@ -38,7 +39,7 @@ func frame(contentType string, body []byte) ([]json.RawMessage, error) {
 }
 
 func tooMany() error {
-	return problem(http.StatusRequestEntityTooLarge, "one request may have at most %d events; send the rest in another", maxEvents)
+	return web.NewProblem(http.StatusRequestEntityTooLarge, "one request may have at most %d events; send the rest in another", maxEvents)
 }
 
 func lines(body []byte) ([]json.RawMessage, error) {
@@ -90,17 +91,17 @@ func elements(body []byte) ([]json.RawMessage, error) {
 				return nil, err
 			}
 			if len(bytes.TrimSpace(body[i+1:])) > 0 {
-				return nil, problem(http.StatusBadRequest, "there is something after the end of the array")
+				return nil, web.NewProblem(http.StatusBadRequest, "there is something after the end of the array")
 			}
 			if len(out) == 0 {
-				return nil, problem(http.StatusBadRequest, "the array is empty; send at least one event")
+				return nil, web.NewProblem(http.StatusBadRequest, "the array is empty; send at least one event")
 			}
 			return out, nil
 		case (c == '}' || c == ']') && depth > 0:
 			depth--
 		}
 	}
-	return nil, problem(http.StatusBadRequest, "the array does not end; the body may have been cut off")
+	return nil, web.NewProblem(http.StatusBadRequest, "the array does not end; the body may have been cut off")
 }
 
 // parseEvent reads and checks one framed event.
@@ -108,16 +109,16 @@ func parseEvent(raw json.RawMessage) (chatbell.Event, []chatbell.FieldError) {
 	var e chatbell.Event
 	switch {
 	case len(raw) > chatbell.MaxEventSize:
-		return e, []chatbell.FieldError{field("", "has %d bytes; one event may have at most %d", len(raw), chatbell.MaxEventSize)}
+		return e, []chatbell.FieldError{web.Field("", "has %d bytes; one event may have at most %d", len(raw), chatbell.MaxEventSize)}
 	case !utf8.Valid(raw):
-		return e, []chatbell.FieldError{field("", "must be valid UTF-8")}
+		return e, []chatbell.FieldError{web.Field("", "must be valid UTF-8")}
 	case len(raw) == 0 || raw[0] != '{':
-		return e, []chatbell.FieldError{field("", "must be a JSON object")}
+		return e, []chatbell.FieldError{web.Field("", "must be a JSON object")}
 	}
 	if err := json.Unmarshal(raw, &e); err != nil {
-		return e, []chatbell.FieldError{jsonError(err, raw, &e)}
+		return e, []chatbell.FieldError{web.JSONError(err, raw, &e)}
 	}
-	if errs := checkOutline(raw); len(errs) > 0 {
+	if errs := web.CheckOutline(raw); len(errs) > 0 {
 		return e, errs
 	}
 	return e, checkEvent(&e)

@@ -20,6 +20,9 @@ import (
 
 	"chatbell"
 	"chatbell/handlers/native"
+	"chatbell/handlers/status"
+	"chatbell/handlers/web"
+	"chatbell/internal/front"
 	"chatbell/internal/listen"
 	"chatbell/internal/store/sqlite"
 	"chatbell/pipeline/intake"
@@ -127,6 +130,23 @@ func (b *lockedBuffer) String() string {
 	return b.buf.String()
 }
 
+// surfaces is the API beside that of the server's status, as the application has them.
+func surfaces(c native.Config, health status.Health) (http.Handler, error) {
+	c.Beside = []web.Part{status.Part()}
+	api, err := native.New(c)
+	if err != nil {
+		return nil, err
+	}
+	beside, err := status.New(status.Config{
+		Common: c.Common, Health: health, Version: c.Version,
+		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+			_, _ = io.WriteString(w, "# metrics\n")
+		}),
+	})
+	return front.Mux(front.Mount{Handler: api}, front.Mount{Paths: status.Paths, Handler: beside}), err
+}
+
 func start(t testing.TB) *rig {
 	t.Helper()
 	r := &rig{t: t, in: &door{seen: map[string]bool{}}, log: &lockedBuffer{}, client: &http.Client{Timeout: 30 * time.Second}}
@@ -134,14 +154,14 @@ func start(t testing.TB) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := native.New(native.Config{
-		Intake: r.in, State: st, Keys: keys{}, Health: r.in, Version: "test", Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Guesses: listen.NewThrottle(listen.ThrottleConfig{Burst: 1 << 20}), // TestWrongKeys has one that slows
-		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-			_, _ = io.WriteString(w, "# metrics\n")
-		}),
-	})
+	h, err := surfaces(native.Config{
+		Common: web.Common{
+			Keys:    keys{},
+			Log:     slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+			Guesses: listen.NewThrottle(listen.ThrottleConfig{Burst: 1 << 20}), // TestWrongKeys has one that slows
+		},
+		Intake: r.in, State: st, Version: "test",
+	}, r.in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +170,7 @@ func start(t testing.TB) *rig {
 		t.Fatal(err)
 	}
 	r.addr = l.Addr().String()
-	srv := native.NewServer(h)
+	srv := front.NewServer(h)
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(l) }()
 	t.Cleanup(func() {
@@ -237,7 +257,7 @@ func (r *rig) ok(method, path, body string) answer {
 // mistakes by their pointers.
 func (r *rig) problem(a answer, status int) map[string]string {
 	r.t.Helper()
-	var p native.Problem
+	var p web.Problem
 	if err := json.Unmarshal([]byte(a.body), &p); err != nil || a.status != status || p.Status != status || p.Title == "" || p.Type == "" || p.Detail == "" ||
 		a.header.Get("Content-Type") != "application/problem+json" {
 		r.t.Fatalf("status %d, %s, %s; want a problem with status %d", a.status, a.header.Get("Content-Type"), a.body, status)

@@ -2,6 +2,7 @@ package native
 
 import (
 	"chatbell"
+	"chatbell/handlers/web"
 	"chatbell/handlers/web/openapi"
 )
 
@@ -11,64 +12,57 @@ const (
 	readsSettings  = "Reads the settings; what was never set inherits."
 )
 
-func merge7396[T any](value string) *openapi.Body {
-	one := []openapi.Example{example("patch", value)}
-	return &openapi.Body{Content: []openapi.Content{{Media: mediaMerge, Schema: openapi.MergePatch[T](), Examples: one}}}
+// settings are the operations on the settings of one level.
+type settings struct{ get, put, patch openapi.Operation }
+
+// level is a level of settings: whose they are in words and in the operations' names, an
+// example, a patch, and what comes of that.
+type level struct{ whose, name, example, patch, patched string }
+
+func settingsOf[T any](l level, parameters ...any) settings {
+	read := web.Done(web.Body[T](web.Example("settings", l.example)))
+	patch := openapi.Content{Media: web.MediaMerge, Schema: openapi.MergePatch[T](), Examples: []openapi.Example{web.Example("patch", l.patch)}}
+	return settings{
+		get: openapi.Operation{
+			ID: "get" + l.name, Tag: tagSettings, Summary: "Read " + l.whose, Description: readsSettings,
+			Parameters: parameters,
+			Answers:    read,
+		},
+		put: openapi.Operation{
+			ID: "put" + l.name, Tag: tagSettings, Summary: "Replace " + l.whose, Description: putsSettings,
+			Parameters: parameters,
+			Request:    &openapi.Body{Content: web.Body[T](web.Example("settings", l.example))},
+			Answers:    read,
+		},
+		patch: openapi.Operation{
+			ID: "patch" + l.name, Tag: tagSettings, Summary: "Merge into " + l.whose, Description: mergesSettings,
+			Parameters: parameters,
+			Request:    &openapi.Body{Content: []openapi.Content{patch}},
+			Answers:    web.Done(web.Body[T](web.Example("settings", l.patched))),
+		},
+	}
 }
 
-var (
-	docGetNetworkSettings = openapi.Operation{
-		ID: "getNetworkSettings", Tag: tagSettings, Summary: "Read the network's settings", Description: readsSettings,
-		Answers: ok(body[chatbell.Toggles](example("settings", exampleNetworkSettings))),
-	}
-	docPutNetworkSettings = openapi.Operation{
-		ID: "putNetworkSettings", Tag: tagSettings, Summary: "Replace the network's settings", Description: putsSettings,
-		Request: &openapi.Body{Content: body[chatbell.Toggles](example("settings", exampleNetworkSettings))},
-		Answers: ok(body[chatbell.Toggles](example("settings", exampleNetworkSettings))),
-	}
-	docPatchNetworkSettings = openapi.Operation{
-		ID: "patchNetworkSettings", Tag: tagSettings, Summary: "Merge into the network's settings", Description: mergesSettings,
-		Request: merge7396[chatbell.Toggles](`{"enabled":false}`),
-		Answers: ok(body[chatbell.Toggles](example("settings", `{"enabled":false}`))),
-	}
-)
+var docNetworkSettings = settingsOf[chatbell.Toggles](level{
+	whose:   "the network's settings",
+	name:    "NetworkSettings",
+	example: exampleNetworkSettings,
+	patch:   `{"enabled":false}`,
+	patched: `{"enabled":false}`,
+})
 
-var (
-	docGetUserSettings = openapi.Operation{
-		ID: "getUserSettings", Tag: tagSettings, Summary: "Read a user's settings", Description: readsSettings,
-		Parameters: []any{userPath{}},
-		Answers:    ok(body[chatbell.UserSettings](example("settings", exampleUserSettings))),
-	}
-	docPutUserSettings = openapi.Operation{
-		ID: "putUserSettings", Tag: tagSettings, Summary: "Replace a user's settings", Description: putsSettings,
-		Parameters: []any{userPath{}},
-		Request:    &openapi.Body{Content: body[chatbell.UserSettings](example("settings", exampleUserSettings))},
-		Answers:    ok(body[chatbell.UserSettings](example("settings", exampleUserSettings))),
-	}
-	docPatchUserSettings = openapi.Operation{
-		ID: "patchUserSettings", Tag: tagSettings, Summary: "Merge into a user's settings", Description: mergesSettings,
-		Parameters: []any{userPath{}},
-		Request:    merge7396[chatbell.UserSettings](`{"snooze_until":null,"quiet_hours":{"from":"23:00","to":"06:30"}}`),
-		Answers:    ok(body[chatbell.UserSettings](example("settings", exampleUserSettings))),
-	}
-)
+var docUserSettings = settingsOf[chatbell.UserSettings](level{
+	whose:   "a user's settings",
+	name:    "UserSettings",
+	example: exampleUserSettings,
+	patch:   `{"snooze_until":null,"quiet_hours":{"from":"23:00","to":"06:30"}}`,
+	patched: exampleUserSettings,
+}, userPath{})
 
-var (
-	docGetChannelSettings = openapi.Operation{
-		ID: "getChannelSettings", Tag: tagSettings, Summary: "Read a user's settings for a channel", Description: readsSettings,
-		Parameters: []any{userPath{}, channelPath{}},
-		Answers:    ok(body[chatbell.ChannelSettings](example("settings", exampleChannelSettings))),
-	}
-	docPutChannelSettings = openapi.Operation{
-		ID: "putChannelSettings", Tag: tagSettings, Summary: "Replace a user's settings for a channel", Description: putsSettings,
-		Parameters: []any{userPath{}, channelPath{}},
-		Request:    &openapi.Body{Content: body[chatbell.ChannelSettings](example("settings", exampleChannelSettings))},
-		Answers:    ok(body[chatbell.ChannelSettings](example("settings", exampleChannelSettings))),
-	}
-	docPatchChannelSettings = openapi.Operation{
-		ID: "patchChannelSettings", Tag: tagSettings, Summary: "Merge into a user's settings for a channel", Description: mergesSettings,
-		Parameters: []any{userPath{}, channelPath{}},
-		Request:    merge7396[chatbell.ChannelSettings](`{"mentions_only":null}`),
-		Answers:    ok(body[chatbell.ChannelSettings](example("settings", `{"enabled":true}`))),
-	}
-)
+var docChannelSettings = settingsOf[chatbell.ChannelSettings](level{
+	whose:   "a user's settings for a channel",
+	name:    "ChannelSettings",
+	example: exampleChannelSettings,
+	patch:   `{"mentions_only":null}`,
+	patched: `{"enabled":true}`,
+}, userPath{}, channelPath{})

@@ -30,20 +30,6 @@ type deviceQuery struct {
 	User     chatbell.UserID   `query:"user" description:"Unregister the device only if it is this user's now; absent, whoever has it."`
 }
 
-type networkQuery struct {
-	Network chatbell.NetworkID `query:"network" description:"The network to act for, with the admin key. It may be left out where there is one network only, and means nothing with other keys."`
-}
-
 type traceHeader struct {
 	TraceParent string `header:"traceparent" description:"A W3C trace context, passed on to providers and webhooks. One that cannot be read is ignored."`
 }
-
-// Headers of answers.
-type (
-	retryHeader struct {
-		RetryAfter int `header:"Retry-After" required:"true" minimum:"1" description:"In how many seconds to try again."`
-	}
-	challengeHeader struct {
-		Challenge string `header:"WWW-Authenticate" required:"true" description:"How to show who is calling: Bearer."`
-	}
-)

@@ -2,14 +2,7 @@ package native
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"iter"
-	"net/url"
-	"strconv"
-	"unicode/utf8"
-
-	"github.com/labstack/echo/v4"
 
 	"chatbell"
 	"chatbell/internal/store"
@@ -59,80 +52,3 @@ type Settings interface {
 	ChannelSettings(ctx context.Context, network chatbell.NetworkID, user chatbell.UserID, channel chatbell.ChannelID) (chatbell.ChannelSettings, error)
 	PutChannelSettings(ctx context.Context, network chatbell.NetworkID, user chatbell.UserID, channel chatbell.ChannelID, s chatbell.ChannelSettings) error
 }
-
-// pathID reads an identifier from the path. The router matches the path as it was
-// sent only where decoding loses something; otherwise it is decoded already.
-func pathID(c echo.Context, name string) (id string, err error) {
-	if id = c.Param(name); c.Request().URL.RawPath != "" {
-		id, err = url.PathUnescape(id)
-	}
-	if err != nil || !utf8.ValidString(id) {
-		return "", invalid(field("/"+name, "must be UTF-8, percent-encoded where needed"))
-	}
-	if detail := checkID(id); detail != "" {
-		return "", invalid(field("/"+name, "%s", detail))
-	}
-	return id, nil
-}
-
-// readJSON reads one JSON object into v. Unknown fields are ignored.
-func readJSON(c echo.Context, v any) error {
-	body, err := readBody(c)
-	if err != nil {
-		return err
-	}
-	return decodeObject(body, v)
-}
-
-func decodeObject(body []byte, v any) error {
-	if !utf8.Valid(body) {
-		return invalid(field("", "must be valid UTF-8"))
-	}
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(body, &object); err != nil || object == nil {
-		return invalid(field("", "must be a JSON object"))
-	}
-	if err := json.Unmarshal(body, v); err != nil {
-		return invalid(jsonError(err, body, v))
-	}
-	if errs := checkOutline(body); len(errs) > 0 {
-		return invalid(errs...)
-	}
-	return nil
-}
-
-// result turns collected mistakes into a problem.
-func (k *checker) result() error {
-	if len(k.errs) == 0 {
-		return nil
-	}
-	return invalid(k.errs...)
-}
-
-// The bounds of a list's page.
-const (
-	defaultLimit = 100
-	maxLimit     = 1000
-)
-
-// page reads limit and cursor; a cursor is the last id of the page before, encoded
-// so that nobody reads a meaning into it.
-func page(c echo.Context) (after string, limit int, err error) {
-	limit = defaultLimit
-	if s := c.QueryParam("limit"); s != "" {
-		if limit, err = strconv.Atoi(s); err != nil || limit < 1 || limit > maxLimit {
-			return "", 0, invalid(field("/limit", "must be a whole number from 1 to %d", maxLimit))
-		}
-	}
-	if s := c.QueryParam("cursor"); s != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(s)
-		if err != nil || !utf8.Valid(raw) {
-			return "", 0, invalid(field("/cursor", "must be the next_cursor of an earlier answer"))
-		}
-		after = string(raw)
-	}
-	return after, limit, nil
-}
-
-// cursorAfter goes on after the last id of a full page: there may be more.
-func cursorAfter(id string) string { return base64.RawURLEncoding.EncodeToString([]byte(id)) }

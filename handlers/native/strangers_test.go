@@ -18,6 +18,7 @@ import (
 
 	"chatbell"
 	"chatbell/handlers/native"
+	"chatbell/handlers/web"
 	"chatbell/internal/store"
 )
 
@@ -79,7 +80,7 @@ func TestWrongKeys(t *testing.T) {
 	if took := time.Since(begin); took > 60*time.Second { // slowed they would wait for two seconds each
 		t.Errorf("50 right keys took %s", took)
 	}
-	if counted[native.RefusedUnknown] != 16 {
+	if counted[web.RefusedUnknown] != 16 {
 		t.Errorf("counted %v", counted)
 	}
 	if got := log.String(); strings.Count(got, "wrong API key") != 1 || strings.Contains(got, "wrong-key-") || !strings.Contains(got, "address=127.0.0.1") {
@@ -91,7 +92,6 @@ func TestWrongKeys(t *testing.T) {
 type refusals map[string]int
 
 func (refusals) Request(string, string, int, time.Duration) {}
-func (refusals) Event(string, int)                          {}
 func (r refusals) Refused(why string)                       { r[why]++ }
 
 // Each refused credential is counted by its reason, what is no matter of the credential
@@ -108,7 +108,7 @@ func TestRefusalsAreCounted(t *testing.T) {
 	for _, key := range []string{"-", "a-guess", sign(time.Hour, "guessed"), sign(-time.Hour, clientSecret), sign(time.Hour, clientSecret), clientKey, adminKey, serverKey} {
 		r.do(request{method: "GET", path: "/v1/users/alice", key: key}) // 401, 403, the admin's 400, 404
 	}
-	want := refusals{native.RefusedNone: 1, native.RefusedUnknown: 2, native.RefusedExpired: 1, native.RefusedScope: 2}
+	want := refusals{web.RefusedNone: 1, web.RefusedUnknown: 2, web.RefusedExpired: 1, web.RefusedScope: 2}
 	if fmt.Sprint(counted) != fmt.Sprint(want) {
 		t.Errorf("counted %v, want %v", counted, want)
 	}
@@ -122,7 +122,7 @@ func TestCodings(t *testing.T) {
 		"Content-Encoding: identity\r\ncontent-encoding: x, y\r\n": 415,
 	} {
 		for path, body := range map[string]string{"POST /v1/events": withID("e"), "PUT /v1/channels/c/members": `{"id":"a"}`} {
-			status := status(t, r.addr, fmt.Sprintf("%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer %s\r\nContent-Type: application/x-ndjson\r\n%sContent-Length: %d\r\n\r\n%s",
+			status := statusOf(t, r.addr, fmt.Sprintf("%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer %s\r\nContent-Type: application/x-ndjson\r\n%sContent-Length: %d\r\n\r\n%s",
 				path, serverKey, codings, len(body), body))
 			if want == 202 && status/100 != 2 || want != 202 && status != want {
 				t.Errorf("%s with %q: %d, want %d", path, codings, status, want)
@@ -132,7 +132,7 @@ func TestCodings(t *testing.T) {
 }
 
 // status sends a request as it is.
-func status(t *testing.T, addr, request string) int {
+func statusOf(t *testing.T, addr, request string) int {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -342,25 +342,5 @@ func TestBulkListsAtOnce(t *testing.T) {
 	put(serverKey)
 	if a := <-answers; a.status != 200 {
 		t.Errorf("when they have ended: %d %s", a.status, a.body)
-	}
-}
-
-// While the parts are opened a probe of life is answered, and everything else is told
-// to come again.
-func TestStarting(t *testing.T) {
-	h := native.Starting("1.2.3", "")
-	for request, want := range map[string]int{"GET /healthz": 200, "HEAD /healthz": 200, "GET /readyz": 503, "POST /v1/events": 503, "GET /": 503, "PUT /healthz": 503} {
-		method, path, _ := strings.Cut(request, " ")
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
-		if w.Code != want {
-			t.Errorf("%s: %d", request, w.Code)
-		}
-		if want == 503 {
-			(&rig{t: t}).problem(answer{w.Code, w.Header(), w.Body.String()}, 503)
-			if w.Header().Get("Retry-After") == "" {
-				t.Errorf("%s: %v", request, w.Header())
-			}
-		}
 	}
 }

@@ -6,45 +6,47 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"chatbell"
+	"chatbell/handlers/web"
 )
 
-func (a *api) userRoutes() []route {
-	return []route{
-		{http.MethodPut, "/v1/users/:user", a.putUser, server, docPutUser},
-		{http.MethodGet, "/v1/users/:user", a.getUser, server, docGetUser},
-		{http.MethodDelete, "/v1/users/:user", a.deleteUser, server, docDeleteUser},
+func (a *api) userRoutes() []web.Route {
+	return []web.Route{
+		{Method: http.MethodPut, Path: "/v1/users/:user", Handle: a.putUser, Access: web.Server, Doc: docPutUser},
+		{Method: http.MethodGet, Path: "/v1/users/:user", Handle: a.getUser, Access: web.Server, Doc: docGetUser},
+		{Method: http.MethodDelete, Path: "/v1/users/:user", Handle: a.deleteUser, Access: web.Server, Doc: docDeleteUser},
 	}
 }
 
 func (a *api) putUser(c echo.Context) error {
-	id, err := pathID(c, "user")
+	id, err := web.PathID(c, "user")
 	if err != nil {
 		return err
 	}
 	var in userInput
-	if err := readJSON(c, &in); err != nil {
+	if err := web.ReadJSON(c, &in); err != nil {
 		return err
 	}
-	k := &checker{}
-	k.samePathID(string(in.ID), id)
-	u := chatbell.User(in)
-	u.ID = chatbell.UserID(id)
-	k.details("", &chatbell.Person{Name: u.Name, Locale: u.Locale, Timezone: u.Timezone, Roles: u.Roles})
-	if err := k.result(); err != nil {
+	k := &web.Checker{}
+	k.SamePathID(string(in.ID), id)
+	m := member(in)
+	m.ID = chatbell.UserID(id)
+	m.check(k, "")
+	if err := k.Result(); err != nil {
 		return err
 	}
-	if err := a.state.PutUser(c.Request().Context(), callerOf(c).network, u); err != nil {
+	u := chatbell.User(m)
+	if err := a.state.PutUser(c.Request().Context(), web.CallerOf(c).Network, u); err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, u)
 }
 
 func (a *api) getUser(c echo.Context) error {
-	id, err := pathID(c, "user")
+	id, err := web.PathID(c, "user")
 	if err != nil {
 		return err
 	}
-	u, err := a.state.User(c.Request().Context(), callerOf(c).network, chatbell.UserID(id))
+	u, err := a.state.User(c.Request().Context(), web.CallerOf(c).Network, chatbell.UserID(id))
 	if err != nil {
 		return err
 	}
@@ -52,11 +54,11 @@ func (a *api) getUser(c echo.Context) error {
 }
 
 func (a *api) deleteUser(c echo.Context) error {
-	id, err := pathID(c, "user")
+	id, err := web.PathID(c, "user")
 	if err != nil {
 		return err
 	}
-	if err := a.state.DeleteUser(c.Request().Context(), callerOf(c).network, chatbell.UserID(id)); err != nil {
+	if err := a.state.DeleteUser(c.Request().Context(), web.CallerOf(c).Network, chatbell.UserID(id)); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"chatbell"
+	"chatbell/handlers/web"
 )
 
 // What follows are the bodies that the API reads and writes, where they are not the
@@ -49,8 +50,9 @@ func (m *member) member() chatbell.Member {
 	return chatbell.Member{User: user, ChannelRoles: m.Roles}
 }
 
-func (m *member) check(k *checker, pointer string) {
-	k.person(pointer, &chatbell.Person{ID: m.ID, Name: m.Name, Locale: m.Locale, Timezone: m.Timezone, Roles: m.Roles})
+// check is that of everybody whom a caller puts: a member, or a user alone.
+func (m *member) check(k *web.Checker, pointer string) {
+	k.Person(pointer, &chatbell.Person{ID: m.ID, Name: m.Name, Locale: m.Locale, Timezone: m.Timezone, Roles: m.Roles})
 }
 
 // memberPage is a part of a channel's members.
@@ -125,15 +127,4 @@ type eventResult struct {
 // eventResults answers a request with events.
 type eventResults struct {
 	Events []eventResult `json:"events" required:"true" nullable:"false" description:"One for each event, in their order."`
-}
-
-// liveness answers /healthz.
-type liveness struct {
-	Status  string `json:"status" required:"true" enum:"ok,starting" description:"Either is alive; while it is starting, everything else is answered with 503."`
-	Version string `json:"version" required:"true" description:"The server's version."`
-}
-
-// readiness answers /readyz.
-type readiness struct {
-	Degraded []string `json:"degraded" required:"true" nullable:"false" description:"What does not work although events are accepted, in words for an operator."`
 }

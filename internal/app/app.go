@@ -18,7 +18,11 @@ import (
 	"chatbell/analytics/clickhouse"
 	"chatbell/analytics/engine"
 	"chatbell/handlers/native"
+	"chatbell/handlers/status"
+	"chatbell/handlers/web"
 	"chatbell/internal/config"
+	"chatbell/internal/front"
+	"chatbell/internal/listen"
 	"chatbell/internal/metrics"
 	"chatbell/internal/store/sqlite"
 	"chatbell/pipeline"
@@ -60,7 +64,7 @@ type App struct {
 	pipeline   *pipeline.Pipeline
 	metrics    *metrics.Registry
 	intake     *intake.Intake
-	front      *front
+	front      *front.Front
 	api        http.Handler // shown by Run
 
 	unshown *unshown // secrets that were made and not shown
@@ -95,7 +99,7 @@ func New(ctx context.Context, cfg *config.Config, opts Options) (_ *App, err err
 }
 
 // Addr is where the API listens.
-func (a *App) Addr() string { return a.front.listener.Addr().String() }
+func (a *App) Addr() string { return a.front.Addr() }
 
 // ClickHouseURL is where analysts ask the embedded engine; empty with an external one.
 func (a *App) ClickHouseURL() string {
@@ -128,11 +132,17 @@ func (a *App) openData(context.Context) (err error) {
 }
 
 func (a *App) listen(ctx context.Context) (err error) {
-	a.front, err = openFront(ctx, a.cfg.Listen, a.opts.Version, a.log)
+	a.front, err = front.Open(ctx, front.Config{
+		Address:  a.cfg.Listen,
+		Key:      "listen",
+		Flag:     "(--listen)",
+		Starting: status.Starting(a.opts.Version, ""),
+		Log:      a.log,
+	})
 	if err != nil {
 		return err
 	}
-	a.own(a.front.close)
+	a.own(a.front.Close)
 	a.log.Info("starting", "listen", a.Addr(), "version", a.opts.Version)
 	return nil
 }
@@ -147,7 +157,7 @@ func (a *App) openBroker(ctx context.Context) (err error) {
 	}
 	a.broker, err = jetstream.Open(ctx, jetstream.Config{
 		Dir: filepath.Join(a.cfg.Data, "jetstream"), URLs: a.cfg.BrokerURLs(), DedupWindow: a.cfg.DedupWindow, Streams: streams, DeadLetterBytes: pipeline.DeadLetterBytes(storage),
-		Waiting: func(error) { a.front.show(native.Starting(a.opts.Version, "the broker")) }, Logger: a.log,
+		Waiting: func(error) { a.front.Show(status.Starting(a.opts.Version, "the broker")) }, Logger: a.log,
 	})
 	if errors.Is(err, jetstream.ErrHoldsMore) {
 		return fmt.Errorf("open the broker: %w; raise broker_storage (now %s), at least until what waits is handled", err, a.cfg.BrokerStorage)
@@ -247,11 +257,27 @@ func (a *App) openAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.api, err = native.New(native.Config{
-		Intake: a.intake, State: a.store, Keys: keys, Metrics: a.metrics.Handler(), Observer: a.metrics, Health: health{a}, Log: a.log, Version: a.opts.Version,
+	common := web.Common{
+		Keys:     keys,
+		Log:      a.log,
+		Guesses:  listen.NewThrottle(listen.ThrottleConfig{What: "API key", Logger: a.log}),
+		Observer: a.metrics,
+	}
+	api, err := native.New(native.Config{
+		Common:   common,
+		Intake:   a.intake,
+		State:    a.store,
+		Version:  a.opts.Version,
+		Rejected: func(events int) { a.metrics.Event(metrics.EventRejected, events) },
+		Beside:   []web.Part{status.Part()},
 	})
 	if err != nil {
 		return fmt.Errorf("make the API: %w", err)
 	}
+	asked, err := status.New(status.Config{Common: common, Health: health{a}, Metrics: a.metrics.Handler(), Version: a.opts.Version})
+	if err != nil {
+		return fmt.Errorf("make the status surface: %w", err)
+	}
+	a.api = front.Mux(front.Mount{Handler: api}, front.Mount{Paths: status.Paths, Handler: asked})
 	return nil
 }

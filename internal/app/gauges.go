@@ -87,7 +87,7 @@ func (a *App) readQueues(_ context.Context, tell metrics.Tell) error {
 }
 
 func (a *App) readConnections(_ context.Context, tell metrics.Tell) error {
-	stats := a.front.limiter.Stats()
+	stats := a.front.Stats()
 	tell(metrics.Connections, float64(stats.Open))
 	tell(metrics.ConnectionLimit, float64(stats.Max))
 	tell(metrics.ConnectionsCut, float64(stats.Closed), "for_others")

@@ -41,10 +41,10 @@ func (a *App) Run(ctx context.Context) (err error) {
 	parts.run("pipeline", a.pipeline.Run)
 	select { // intake opens only when somebody listens to the stream
 	case <-a.pipeline.Running():
-		a.front.show(a.api)
+		a.front.Show(a.api)
 	case <-ctx.Done():
 	}
-	parts.run("http", func(ctx context.Context) error { return a.front.run(ctx, a.grace()) })
+	parts.run("http", func(ctx context.Context) error { return a.front.Run(ctx, a.grace()) })
 	a.log.Info("ready", "listen", a.Addr(), "clickhouse", a.ClickHouseURL(), "version", a.opts.Version)
 	if err := a.showSecrets(ctx); err != nil && ctx.Err() == nil {
 		a.log.Error("secrets were made at the first start and could not be shown", "error", err)

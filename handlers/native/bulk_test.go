@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"chatbell"
+	"chatbell/handlers/web"
 )
 
 // A list has a bound of members, and says so; empty lines are none.
@@ -20,7 +21,7 @@ func TestBulkLimit(t *testing.T) {
 				got = append(got, string(m.ID))
 			}
 		}
-		if len(got) != limit || want == "" && last != nil || want != "" && (last == nil || asProblem(last).Status != http.StatusRequestEntityTooLarge || !strings.Contains(last.Error(), want)) {
+		if len(got) != limit || want == "" && last != nil || want != "" && (last == nil || web.AsProblem(last).Status != http.StatusRequestEntityTooLarge || !strings.Contains(last.Error(), want)) {
 			t.Errorf("limit %d: %v, %v", limit, got, last)
 		}
 	}
@@ -49,26 +50,4 @@ func TestBulkGate(t *testing.T) {
 	if g.all != 0 || len(g.of) != 0 {
 		t.Errorf("%d lists are left, %v", g.all, g.of)
 	}
-}
-
-// FuzzNearest: what a lost caller is told is a route, whatever the path.
-func FuzzNearest(f *testing.F) {
-	var a api
-	list := a.routes(http.NotFoundHandler())
-	known := map[string]bool{"": true}
-	for _, r := range list {
-		known[strings.NewReplacer(":channel", "{channel}", ":user", "{user}", ":id", "{id}").Replace(r.path)] = true
-		f.Add(r.path)
-	}
-	for _, path := range []string{"", "/", "//", "/v1//events", "/v1/%00", "/ü/", strings.Repeat("/x", 5000), strings.Repeat("x", 5000)} {
-		f.Add(path)
-	}
-	f.Fuzz(func(t *testing.T, path string) {
-		if got := nearest(list, path); !known[got] {
-			t.Errorf("%q leads to %q", path, got)
-		}
-		if methods := methodsAt(list, path); len(methods) > 6 {
-			t.Errorf("%q has %v", path, methods)
-		}
-	})
 }

@@ -1,4 +1,4 @@
-package native
+package web
 
 import (
 	"errors"
@@ -13,7 +13,9 @@ import (
 const seeDocument = "All routes are in /openapi.json"
 
 // guide turns "not found" and "method not allowed" into what would have been right.
-func guide(list []route) echo.MiddlewareFunc {
+// Routes beside are answered elsewhere at the same address.
+func guide(list, beside []Route) echo.MiddlewareFunc {
+	all := slices.Concat(list, beside)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			err := next(c)
@@ -24,13 +26,13 @@ func guide(list []route) echo.MiddlewareFunc {
 					methods = []string{http.MethodGet, http.MethodHead} // a page for people
 				}
 				c.Response().Header().Set("Allow", strings.Join(methods, ", "))
-				return problem(http.StatusMethodNotAllowed, "possible here: %s. %s", strings.Join(methods, ", "), seeDocument)
+				return NewProblem(http.StatusMethodNotAllowed, "possible here: %s. %s", strings.Join(methods, ", "), seeDocument)
 			case errors.Is(err, echo.ErrNotFound):
-				near := nearest(list, c.Request().URL.EscapedPath())
+				near := nearest(all, c.Request().URL.EscapedPath())
 				if near == "" {
-					return problem(http.StatusNotFound, "there is no such route. %s", seeDocument)
+					return NewProblem(http.StatusNotFound, "there is no such route. %s", seeDocument)
 				}
-				return problem(http.StatusNotFound, "there is no such route; the nearest is %s. %s", near, seeDocument)
+				return NewProblem(http.StatusNotFound, "there is no such route; the nearest is %s. %s", near, seeDocument)
 			}
 			return err
 		}
@@ -38,10 +40,10 @@ func guide(list []route) echo.MiddlewareFunc {
 }
 
 // methodsAt lists the methods of a path. HEAD is answered wherever GET is.
-func methodsAt(list []route, path string) (methods []string) {
+func methodsAt(list []Route, path string) (methods []string) {
 	for _, r := range list {
-		if distance(segments(r.path), segments(path)) == 0 {
-			methods = append(methods, r.method)
+		if distance(segments(r.Path), segments(path)) == 0 {
+			methods = append(methods, r.Method)
 		}
 	}
 	if slices.Contains(methods, http.MethodGet) {
@@ -64,15 +66,16 @@ const (
 )
 
 // nearest is the path that a caller may have meant, as the document writes it.
-func nearest(list []route, path string) string {
+func nearest(list []Route, path string) string {
 	lost := segments(path)
 	if len(lost) > maxLostSegments {
 		return ""
 	}
 	best, at := "", tooFar+1
 	for _, r := range list {
-		if d := distance(segments(r.path), lost); d < at {
-			best, at = r.path, d
+		if d := distance(segments(r.Path), lost); d < at {
+			best = r.Path
+			at = d
 		}
 	}
 	parts := segments(best)

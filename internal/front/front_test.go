@@ -1,4 +1,4 @@
-package app
+package front_test
 
 import (
 	"bufio"
@@ -9,9 +9,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"chatbell/handlers/status"
+	"chatbell/internal/front"
 )
 
 // ask sends a request and returns the status, Retry-After and the body.
@@ -56,15 +60,26 @@ func smuggle(t *testing.T, addr string) (status int, body string) {
 	return resp.StatusCode, string(data)
 }
 
+// config is that of a front at an address.
+func config(address string, log io.Writer) front.Config {
+	return front.Config{
+		Address:  address,
+		Key:      "listen",
+		Flag:     "(--listen)",
+		Starting: status.Starting("v1", ""),
+		Log:      slog.New(slog.NewTextHandler(log, nil)),
+	}
+}
+
 // From the moment in which the port is bound a probe gets an answer, and nothing is
 // taken before the API is there; at a stop what is under way is answered.
 func TestFront(t *testing.T) {
 	var log bytes.Buffer
-	f, err := openFront(t.Context(), "127.0.0.1:0", "v1", slog.New(slog.NewTextHandler(&log, nil)))
+	f, err := front.Open(t.Context(), config("127.0.0.1:0", &log))
 	if err != nil {
 		t.Fatal(err)
 	}
-	url := "http://" + f.listener.Addr().String()
+	url := "http://" + f.Addr()
 	if status, _, body := ask(t, "GET", url+"/healthz"); status != 200 || !strings.Contains(body, `"starting"`) || !strings.Contains(body, `"v1"`) {
 		t.Errorf("/healthz: %d %s", status, body)
 	}
@@ -73,21 +88,21 @@ func TestFront(t *testing.T) {
 			t.Errorf("%s: %d, Retry-After %q, %s", path, status, retry, body)
 		}
 	}
-	if _, err := openFront(t.Context(), f.listener.Addr().String(), "v1", slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "another program uses that port") {
+	if _, err := front.Open(t.Context(), config(f.Addr(), io.Discard)); err == nil || !strings.Contains(err.Error(), "another program uses that port: stop it, or set listen (--listen) to") {
 		t.Errorf("a second one on the same port: %v", err)
 	}
-	if status, body := smuggle(t, f.listener.Addr().String()); status != 400 || !strings.Contains(body, "Transfer-Encoding") {
+	if status, body := smuggle(t, f.Addr()); status != 400 || !strings.Contains(body, "Transfer-Encoding") {
 		t.Errorf("a request with two lengths: %d %s", status, body)
 	}
 	begun, finish := make(chan struct{}), make(chan struct{})
-	f.show(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	f.Show(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		close(begun)
 		<-finish
 		_, _ = io.WriteString(w, "the API")
 	}))
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan error, 1)
-	go func() { stopped <- f.run(ctx, time.Minute) }()
+	go func() { stopped <- f.Run(ctx, time.Minute) }()
 	answered := make(chan string, 1)
 	go func() {
 		_, _, body := ask(t, "GET", url)
@@ -96,7 +111,7 @@ func TestFront(t *testing.T) {
 	<-begun
 	cancel()
 	for { // until the listener is closed: then the stop has begun
-		c, err := net.Dial("tcp", f.listener.Addr().String())
+		c, err := net.Dial("tcp", f.Addr())
 		if err != nil {
 			break
 		}
@@ -106,7 +121,7 @@ func TestFront(t *testing.T) {
 	if body := <-answered; body != "the API" {
 		t.Errorf("what was under way at the stop is answered with %q", body)
 	}
-	if err := errors.Join(<-stopped, f.close()); err != nil { // closing again does nothing
+	if err := errors.Join(<-stopped, f.Close()); err != nil { // closing again does nothing
 		t.Error(err)
 	}
 	if log.Len() > 0 {
@@ -117,18 +132,18 @@ func TestFront(t *testing.T) {
 // A request that does not end is cut off when the grace is over.
 func TestFrontCutsOff(t *testing.T) {
 	var log bytes.Buffer
-	f, err := openFront(t.Context(), "127.0.0.1:0", "v1", slog.New(slog.NewTextHandler(&log, nil)))
+	f, err := front.Open(t.Context(), config("127.0.0.1:0", &log))
 	if err != nil {
 		t.Fatal(err)
 	}
 	begun := make(chan struct{})
-	f.show(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	f.Show(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		close(begun)
 		<-r.Context().Done()
 	}))
 	failed := make(chan error, 1)
 	go func() {
-		resp, err := http.Get("http://" + f.listener.Addr().String())
+		resp, err := http.Get("http://" + f.Addr())
 		if err == nil {
 			resp.Body.Close()
 		}
@@ -137,7 +152,7 @@ func TestFrontCutsOff(t *testing.T) {
 	<-begun
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := f.run(ctx, 10*time.Millisecond); err != nil {
+	if err := f.Run(ctx, 10*time.Millisecond); err != nil {
 		t.Error(err)
 	}
 	if err := <-failed; err == nil {
@@ -145,5 +160,56 @@ func TestFrontCutsOff(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "cut off") {
 		t.Errorf("the log says %s", &log)
+	}
+}
+
+// Each request goes to the mount with the longest path that fits, as it was sent.
+func TestMux(t *testing.T) {
+	answers := func(name string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, name) })
+	}
+	h := front.Mux(
+		front.Mount{Handler: answers("main")},
+		front.Mount{Paths: []string{"/api", "/healthz/"}, Handler: answers("api")},
+		front.Mount{Paths: []string{"/api/v3/setting"}, Handler: answers("setting")},
+	)
+	for path, want := range map[string]string{
+		"/": "main", "/apis": "main", "/other/api": "main", "/%61pi": "main",
+		"/api": "api", "/api/": "api", "/api/v3": "api", "/api/v3/settings": "api", "/healthz": "api",
+		"/api/v3/setting": "setting", "/api/v3/setting/a%2Fb": "setting",
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", path, http.NoBody))
+		if got := w.Body.String(); got != want {
+			t.Errorf("%s is answered by %s, want %s", path, got, want)
+		}
+	}
+	w := httptest.NewRecorder()
+	front.Mux().ServeHTTP(w, httptest.NewRequest("GET", "/", http.NoBody))
+	if w.Code != http.StatusNotFound {
+		t.Errorf("where nothing is mounted the status is %d", w.Code)
+	}
+}
+
+// A surface may have a server of its own making, for example HTTP/2 without TLS.
+func TestOwnServer(t *testing.T) {
+	c := config("127.0.0.1:0", io.Discard)
+	var h2c http.Protocols
+	h2c.SetUnencryptedHTTP2(true)
+	c.Configure = func(s *http.Server) { s.Protocols = &h2c }
+	f, err := front.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	transport := &http.Transport{Protocols: &h2c}
+	defer transport.CloseIdleConnections()
+	resp, err := (&http.Client{Transport: transport}).Get("http://" + f.Addr() + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.ProtoMajor != 2 || resp.StatusCode != 200 {
+		t.Errorf("%s, status %d", resp.Proto, resp.StatusCode)
 	}
 }

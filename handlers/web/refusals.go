@@ -1,4 +1,4 @@
-package native
+package web
 
 import (
 	"log/slog"

@@ -1,4 +1,4 @@
-package native
+package web
 
 import (
 	"encoding/json"
@@ -10,21 +10,21 @@ import (
 	"chatbell"
 )
 
-// jsonError says where JSON is wrong, in our words. The body is what was decoded into v.
-func jsonError(err error, body []byte, v any) chatbell.FieldError {
+// JSONError says where JSON is wrong, in our words. The body is what was decoded into v.
+func JSONError(err error, body []byte, v any) chatbell.FieldError {
 	var kind *json.UnmarshalTypeError
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &kind):
 		// The error's own path leaves out indexes and has the names of embedded structs.
-		return field(pointerAt(body, kind.Offset), "must be %s, not a JSON %s", wanted(kind.Type.Kind()), kind.Value)
+		return Field(pointerAt(body, kind.Offset), "must be %s, not a JSON %s", wanted(kind.Type.Kind()), kind.Value)
 	case errors.As(err, &syntax):
-		return field("", "is not valid JSON at byte %d: %v", syntax.Offset, syntax)
+		return Field("", "is not valid JSON at byte %d: %v", syntax.Offset, syntax)
 	}
 	if at := badTime(body, v); at != "" {
-		return field(at, "must be an RFC 3339 time, for example 2026-11-20T10:00:00Z")
+		return Field(at, "must be an RFC 3339 time, for example 2026-11-20T10:00:00Z")
 	}
-	return field("", "is not valid JSON")
+	return Field("", "is not valid JSON")
 }
 
 // badTime finds the member that is to be a time and is none; the decoder does not
@@ -42,7 +42,7 @@ func badTime(body []byte, v any) string {
 		for name, raw := range members {
 			var t time.Time
 			if strings.EqualFold(name, want) && json.Unmarshal(raw, &t) != nil {
-				return escaped(name)
+				return Escaped(name)
 			}
 		}
 	}

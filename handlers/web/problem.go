@@ -1,4 +1,4 @@
-package native
+package web
 
 import (
 	"encoding/json"
@@ -29,37 +29,39 @@ type Problem struct {
 	challenge  string // WWW-Authenticate, where it was not
 }
 
-// mediaProblem is a problem's media type.
-const mediaProblem = "application/problem+json"
+// MediaProblem is a problem's media type.
+const MediaProblem = "application/problem+json"
 
 // Error is the problem in one line.
 func (p *Problem) Error() string { return fmt.Sprintf("%d %s: %s", p.Status, p.Title, p.Detail) }
 
-func problem(status int, detail string, args ...any) *Problem {
+// NewProblem is a problem with a status and what a human should know.
+func NewProblem(status int, detail string, args ...any) *Problem {
 	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: fmt.Sprintf(detail, args...)}
 }
 
-// invalid is a 400 that names the wrong fields.
-func invalid(errs ...chatbell.FieldError) *Problem {
-	p := problem(http.StatusBadRequest, "the request has %d invalid field(s)", len(errs))
+// Invalid is a 400 that names the wrong fields.
+func Invalid(errs ...chatbell.FieldError) *Problem {
+	p := NewProblem(http.StatusBadRequest, "the request has %d invalid field(s)", len(errs))
 	p.Errors = errs
 	return p
 }
 
-func field(pointer, detail string, args ...any) chatbell.FieldError {
+// Field is what is wrong at one place of the input, which a JSON pointer (RFC 6901) names.
+func Field(pointer, detail string, args ...any) chatbell.FieldError {
 	return chatbell.FieldError{Pointer: pointer, Detail: fmt.Sprintf(detail, args...)}
 }
 
-// retryLater asks the caller to come back.
-func retryLater(status, seconds int, detail string) *Problem {
-	p := problem(status, "%s", detail)
+// RetryLater asks the caller to come back after so many seconds.
+func RetryLater(status, seconds int, detail string) *Problem {
+	p := NewProblem(status, "%s", detail)
 	p.retryAfter = seconds
 	return p
 }
 
-// asProblem is the one place that maps errors to the wire. What is nobody's mistake
+// AsProblem is the one place that maps errors to problems. What is nobody's mistake
 // but ours says nothing to the caller and everything to the log.
-func asProblem(err error) *Problem {
+func AsProblem(err error) *Problem {
 	var p *Problem
 	var f chatbell.FieldError
 	var refused *intake.Error
@@ -68,19 +70,19 @@ func asProblem(err error) *Problem {
 	case errors.As(err, &p):
 		return p
 	case errors.As(err, &f):
-		return invalid(f)
+		return Invalid(f)
 	case errors.Is(err, chatbell.ErrNotFound):
-		return problem(http.StatusNotFound, "there is no such object in this network")
+		return NewProblem(http.StatusNotFound, "there is no such object in this network")
 	case errors.As(err, &refused):
 		return notTaken(refused)
 	case errors.Is(err, store.ErrFull):
-		return retryLater(http.StatusServiceUnavailable, 30, "the server's disk is full; nothing was changed, send it again later")
+		return RetryLater(http.StatusServiceUnavailable, 30, "the server's disk is full; nothing was changed, send it again later")
 	case errors.Is(err, store.ErrUnavailable):
-		return retryLater(http.StatusServiceUnavailable, 5, "the store cannot take this now; nothing was changed, send it again later")
+		return RetryLater(http.StatusServiceUnavailable, 5, "the store cannot take this now; nothing was changed, send it again later")
 	case errors.As(err, &he):
-		return problem(he.Code, "%v", he.Message)
+		return NewProblem(he.Code, "%v", he.Message)
 	}
-	return problem(http.StatusInternalServerError, "an internal error; see the server's log")
+	return NewProblem(http.StatusInternalServerError, "an internal error; see the server's log")
 }
 
 // notTaken is the wire form of the intake's refusals.
@@ -88,12 +90,12 @@ func notTaken(e *intake.Error) *Problem {
 	seconds := int(math.Ceil(e.RetryAfter.Seconds()))
 	switch e.Cause {
 	case intake.Overloaded, intake.DiskFull:
-		return retryLater(http.StatusTooManyRequests, seconds, "the backlog is full; nothing was stored, send it again later")
+		return RetryLater(http.StatusTooManyRequests, seconds, "the backlog is full; nothing was stored, send it again later")
 	case intake.Stopping:
-		return retryLater(http.StatusServiceUnavailable, seconds, "the server is stopping; nothing was stored, send it again later")
+		return RetryLater(http.StatusServiceUnavailable, seconds, "the server is stopping; nothing was stored, send it again later")
 	case intake.Unavailable:
 	}
-	return retryLater(http.StatusServiceUnavailable, seconds, "the broker cannot be reached; send it again later, ids make that safe")
+	return RetryLater(http.StatusServiceUnavailable, seconds, "the broker cannot be reached; send it again later, ids make that safe")
 }
 
 // handleError is echo's error handler. Each failure of ours is logged; what passes by
@@ -103,7 +105,7 @@ func handleError(log *slog.Logger, passing *refusals) echo.HTTPErrorHandler {
 		if c.Response().Committed {
 			return
 		}
-		p := asProblem(err)
+		p := AsProblem(err)
 		switch {
 		case p.Status < http.StatusInternalServerError || c.Request().Context().Err() != nil:
 		case p.Status == http.StatusServiceUnavailable && p.retryAfter > 0:
@@ -125,7 +127,7 @@ func handleError(log *slog.Logger, passing *refusals) echo.HTTPErrorHandler {
 		if c.Request().Method == http.MethodHead {
 			body = nil
 		}
-		if err := c.Blob(p.Status, mediaProblem, body); err != nil {
+		if err := c.Blob(p.Status, MediaProblem, body); err != nil {
 			log.Debug("caller went away before the answer", "error", err)
 		}
 	}

@@ -1,4 +1,4 @@
-package native
+package web
 
 import (
 	"bytes"
@@ -139,7 +139,7 @@ func pointer(around []level) string {
 		if around[i].array {
 			b.WriteString("/" + strconv.Itoa(around[i].index))
 		} else {
-			b.WriteString(escaped(unquote(around[i].name)))
+			b.WriteString(Escaped(unquote(around[i].name)))
 		}
 	}
 	return b.String()
@@ -147,8 +147,8 @@ func pointer(around []level) string {
 
 var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
 
-// escaped is one step of a pointer.
-func escaped(name string) string { return "/" + pointerEscapes.Replace(name) }
+// Escaped is one step of a pointer.
+func Escaped(name string) string { return "/" + pointerEscapes.Replace(name) }
 
 // pointerAt is the pointer of the value that a decoder had begun when it stopped after
 // so many bytes.
@@ -163,19 +163,19 @@ func pointerAt(raw []byte, offset int64) (found string) {
 	return found
 }
 
-// checkOutline refuses valid JSON that could not be stored or that says a thing twice:
+// CheckOutline refuses valid JSON that could not be stored or that says a thing twice:
 // the decoder would mix the two.
-func checkOutline(raw []byte) []chatbell.FieldError {
+func CheckOutline(raw []byte) []chatbell.FieldError {
 	var errs []chatbell.FieldError
 	walk(raw, func(_ int, around []level) bool {
 		if len(around) > maxDepth {
-			errs = append(errs, field(pointer(around[:1]), "is nested more than %d levels deep", maxDepth))
+			errs = append(errs, Field(pointer(around[:1]), "is nested more than %d levels deep", maxDepth))
 		}
 		return len(errs) == 0
 	}, func(around []level) bool {
 		in := &around[len(around)-1]
 		if !in.opaque && in.repeats() {
-			errs = append(errs, field(pointer(around), "is given twice"))
+			errs = append(errs, Field(pointer(around), "is given twice"))
 		}
 		return len(errs) == 0
 	})
