@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"chatbell/internal/backoff"
 	"chatbell/internal/store"
 	"chatbell/pipeline/work"
 )
@@ -78,7 +78,7 @@ func (l *Backlog) delete(ctx context.Context, ids []string) error {
 }
 
 func (l *Backlog) row(b work.Batch, due time.Time) (store.Later, error) {
-	b.Boot = l.instance
+	b.Instance = l.instance
 	b.Waits++
 	if b.Call == nil { // a call keeps its id, which is the webhook-id of every retry
 		if err := b.Seal(); err != nil {
@@ -102,11 +102,7 @@ const overflowMax = time.Minute
 // overflowWait is the backoff of a batch that found no place at its destination: longer
 // each time, because all that waits comes back together.
 func overflowWait(b *work.Batch) time.Duration {
-	wait := overflowMax
-	if b.Waits < 4 { // beyond that the limit holds
-		wait = min(wait, longWait<<b.Waits)
-	}
-	return wait + rand.N(wait/4)
+	return backoff.Above(backoff.Exponential(longWait, overflowMax, int(b.Waits)+1), 0.25)
 }
 
 // Run gives back what is due until the context ends.

@@ -30,7 +30,7 @@ func (d *Dispatcher) Settle(ctx context.Context, flights []*Flight, out *chatbel
 		errs = append(errs, err)
 	}
 	for _, w := range again {
-		w.batch.Repeat = w.batch.Repeat || out.MaybeRepeat
+		w.batch.Redelivered = w.batch.Redelivered || out.MaybeRepeat
 	}
 	// Rows are written even where a batch could not be settled: what was accepted is
 	// accepted, and the repeat finds it in the records. They are written first: a try

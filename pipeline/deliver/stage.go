@@ -49,11 +49,10 @@ func (d *Stage) Handle(msg *message.Message) error {
 	if !ok {
 		return work.Permanent(fmt.Errorf("network %q is not configured any more", b.Notification.Network))
 	}
-	out := &chatbell.Results{MaybeRepeat: d.mayRepeat(msg, b)}
-	if out.MaybeRepeat {
-		// What waited in the store had an event behind it, which this process may have matched again.
-		ours := jetstream.HandledHere(msg) || work.MarkedRepeat(msg) || b.Boot != ""
-		if err := d.cfg.Ledger.Drop(ctx, []*work.Batch{b}, ours); err != nil {
+	redelivery := b.Redelivery(msg, d.cfg.Instance)
+	out := &chatbell.Results{MaybeRepeat: redelivery.Possible()}
+	if redelivery.Possible() {
+		if err := d.cfg.Ledger.Drop(ctx, []*work.Batch{b}, redelivery); err != nil {
 			return err
 		}
 	}
@@ -66,11 +65,6 @@ func (d *Stage) Handle(msg *message.Message) error {
 	flight := d.cfg.Dispatcher.Submit(ctx, net, b, queueQuota)
 	jetstream.Release(msg)
 	return d.cfg.Dispatcher.Settle(ctx, []*Flight{flight}, out)
-}
-
-// mayRepeat reports whether somebody may have worked on the batch before.
-func (d *Stage) mayRepeat(msg *message.Message, b *work.Batch) bool {
-	return jetstream.MaybeRepeat(msg) || work.MarkedRepeat(msg) || b.Repeat || (b.Boot != "" && b.Boot != d.cfg.Instance)
 }
 
 // recheck is the eligibility check right before the send: it takes out who must not be told any more: a network that was switched off,

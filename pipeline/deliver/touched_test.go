@@ -13,6 +13,7 @@ import (
 
 	"chatbell"
 	"chatbell/internal/store/sqlite"
+	"chatbell/pipeline/jetstream"
 	"chatbell/pipeline/ledger"
 	"chatbell/pipeline/push"
 	"chatbell/pipeline/work"
@@ -88,13 +89,13 @@ func TestRetryOfKilledProcess(t *testing.T) {
 	}
 	// The event, again: nothing of it is recorded yet, so it is sent, and recorded.
 	b := batch()
-	if err := done.Drop(t.Context(), []*work.Batch{b}, false); err != nil || len(b.Targets) != 1 {
+	if err := done.Drop(t.Context(), []*work.Batch{b}, jetstream.RedeliveredFromBefore); err != nil || len(b.Targets) != 1 {
 		t.Fatalf("%d targets are left, want 1: %v", len(b.Targets), err)
 	}
 	records.done = map[chatbell.UUID]struct{}{b.DeliveryID(&b.Targets[0]): {}}
 	// The retry of the killed process.
 	b = batch()
-	b.Boot, b.Targets[0].Attempts = "old", 1
+	b.Instance, b.Targets[0].Attempts = "old", 1
 	data, err := json.Marshal(b)
 	if err != nil {
 		t.Fatal(err)

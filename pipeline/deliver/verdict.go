@@ -3,10 +3,10 @@ package deliver
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"chatbell"
+	"chatbell/internal/backoff"
 	"chatbell/pipeline/push"
 	"chatbell/pipeline/work"
 )
@@ -77,7 +77,7 @@ func (r *Retry) judgePush(n uint32, expires time.Time, t *try) verdict {
 	if !t.Err.Retry {
 		return verdict{outcome: chatbell.Failed, reason: t.Err.Reason}
 	}
-	wait := max(Backoff(r.PushInitial, r.PushMax, n), t.Err.RetryAfter)
+	wait := max(backoff.FullJitter(r.PushInitial, r.PushMax, int(n)), t.Err.RetryAfter)
 	at := t.At.Add(t.Took).Add(wait)
 	if at.After(expires) {
 		return verdict{outcome: chatbell.Expired, reason: chatbell.ExpiredReason}
@@ -93,20 +93,6 @@ func (r *Retry) judgeHook(n uint32, t *try) verdict {
 	if !t.Err.Retry || int(n) > len(r.Webhooks) {
 		return verdict{outcome: chatbell.Failed, reason: t.Err.Reason}
 	}
-	wait := r.Webhooks[n-1]
-	wait += time.Duration((rand.Float64()*0.2 - 0.1) * float64(wait))
+	wait := backoff.Around(r.Webhooks[n-1], 0.1)
 	return verdict{retryAt: t.At.Add(t.Took).Add(max(wait, t.Err.RetryAfter))}
-}
-
-// minWait keeps full jitter from drawing a wait that is no wait.
-const minWait = 50 * time.Millisecond
-
-// Backoff draws the wait after the n-th try, from 1: exponential, with full jitter below
-// a bound that doubles.
-func Backoff(initial, limit time.Duration, n uint32) time.Duration {
-	bound := limit
-	if n <= 30 { // beyond that the shift overflows, and the limit holds anyway
-		bound = min(limit, initial<<(n-1))
-	}
-	return max(minWait, rand.N(bound+1))
 }

@@ -16,7 +16,7 @@
 // At least once. A message is acknowledged, or handed back with a delay, or, when
 // its deliveries are used up or its handler says so ([SetDead]), copied to the
 // stream DEAD before it is given up. While a handler holds a message the broker is
-// told so, so that slow work is not handed out twice. [MaybeRepeat] tells a handler
+// told so, so that slow work is not handed out twice. [RedeliveryOf] tells a handler
 // whether somebody may have seen its message before; it never errs on the side of
 // "new".
 //

@@ -23,9 +23,8 @@ const (
 // context.
 type delivery struct {
 	sequence   uint64
-	deliveries uint64
-	repeat     bool
-	here       bool
+	deliveries int
+	redelivery Redelivery
 	key        string
 	gate       *gate
 	delay      atomic.Int64 // nanoseconds; 0 means the subscriber's default
@@ -54,26 +53,11 @@ func Sequence(m *message.Message) uint64 {
 
 // Deliveries is how often handlers of this process got the message, this time
 // included.
-func Deliveries(m *message.Message) uint64 {
+func Deliveries(m *message.Message) int {
 	if d := deliveryOf(m); d != nil {
 		return d.deliveries
 	}
 	return 1
-}
-
-// MaybeRepeat reports whether the message may have been handed out before: it was
-// delivered more than once, or it is older than this process. The broker's own count
-// does not survive a crash, so that it alone would not do.
-func MaybeRepeat(m *message.Message) bool {
-	d := deliveryOf(m)
-	return d != nil && d.repeat
-}
-
-// HandledHere reports whether a handler of this process may have had the message
-// before. If not, whoever had it was another process, which is gone.
-func HandledHere(m *message.Message) bool {
-	d := deliveryOf(m)
-	return d != nil && d.here
 }
 
 // Release opens the gate for the next message of the same key, before this one is

@@ -186,13 +186,13 @@ func TestNackDelay(t *testing.T) {
 	if again.UUID != "1" || time.Since(start) < delay {
 		t.Errorf("%s came after %v", again.UUID, time.Since(start))
 	}
-	if jetstream.Deliveries(again) != 2 || !jetstream.MaybeRepeat(again) || !jetstream.HandledHere(again) {
-		t.Errorf("deliveries %d, repeat %t, here %t", jetstream.Deliveries(again), jetstream.MaybeRepeat(again), jetstream.HandledHere(again))
+	if jetstream.Deliveries(again) != 2 || jetstream.RedeliveryOf(again) != jetstream.RedeliveredHere {
+		t.Errorf("deliveries %d, redelivery %d", jetstream.Deliveries(again), jetstream.RedeliveryOf(again))
 	}
 	again.Ack()
 	last := next(t, out)
-	if last.UUID != "2" || jetstream.MaybeRepeat(last) {
-		t.Errorf("got %s, repeat %t", last.UUID, jetstream.MaybeRepeat(last))
+	if last.UUID != "2" || jetstream.RedeliveryOf(last).Possible() {
+		t.Errorf("got %s, redelivered %t", last.UUID, jetstream.RedeliveryOf(last).Possible())
 	}
 	last.Ack()
 }

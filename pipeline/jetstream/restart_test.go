@@ -136,8 +136,12 @@ func TestRestartResumesInOrder(t *testing.T) {
 		if m.UUID != fmt.Sprint(i) {
 			t.Fatalf("got %s, want %d", m.UUID, i)
 		}
-		if jetstream.MaybeRepeat(m) != (i < 40) || jetstream.HandledHere(m) {
-			t.Errorf("%d: repeat %t, handled here %t", i, jetstream.MaybeRepeat(m), jetstream.HandledHere(m))
+		want := jetstream.FirstDelivery
+		if i < 40 {
+			want = jetstream.RedeliveredFromBefore
+		}
+		if got := jetstream.RedeliveryOf(m); got != want {
+			t.Errorf("%d: redelivery %d, want %d", i, got, want)
 		}
 		m.Ack()
 	}

@@ -32,7 +32,7 @@ type subscription struct {
 	mu    sync.Mutex
 	it    jetstream.MessagesContext
 	hands map[*inHand]struct{} // everything not settled
-	nacks map[uint64]uint64    // how often handlers handed a sequence back; bounded by what is unsettled
+	nacks map[uint64]int       // how often handlers handed a sequence back; bounded by what is unsettled
 	older map[uint64]struct{}  // handed out by us, though older than us; bounded by the backlog at the start
 	ready []*inHand            // may be handed out; bounded by InFlight
 	more  chan struct{}        // ready has grown; capacity 1
@@ -43,7 +43,7 @@ type subscription struct {
 func newSubscription(s *Subscriber, c jetstream.Consumer, topic string) *subscription {
 	sub := &subscription{
 		s: s, consumer: c, topic: topic, out: make(chan *message.Message),
-		hands: map[*inHand]struct{}{}, nacks: map[uint64]uint64{}, older: map[uint64]struct{}{}, more: make(chan struct{}, 1), left: make(chan struct{}),
+		hands: map[*inHand]struct{}{}, nacks: map[uint64]int{}, older: map[uint64]struct{}{}, more: make(chan struct{}, 1), left: make(chan struct{}),
 	}
 	// One key may park an eighth of what is in flight: the rest is for the others.
 	sub.gate = newGate(max(s.cfg.InFlight/8, 1), sub.pass)
@@ -213,10 +213,14 @@ func (sub *subscription) history(md *jetstream.MsgMetadata) *delivery {
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
 	_, again := sub.older[seq]
-	return &delivery{
-		sequence: seq, deliveries: sub.nacks[seq] + 1,
-		repeat: older || md.NumDelivered > 1, here: again || !older && md.NumDelivered > 1,
+	d := &delivery{sequence: seq, deliveries: sub.nacks[seq] + 1}
+	switch {
+	case again, !older && md.NumDelivered > 1:
+		d.redelivery = RedeliveredHere
+	case older:
+		d.redelivery = RedeliveredFromBefore
 	}
+	return d
 }
 
 // comesAgain is until when a message that was handed back is waited for.
@@ -288,7 +292,7 @@ func (sub *subscription) nacked(m *inHand) {
 		sub.giveUp(m, *reason)
 		return
 	}
-	if m.delivery.deliveries >= uint64(sub.s.cfg.MaxDeliver) { //nolint:gosec // positive
+	if m.delivery.deliveries >= sub.s.cfg.MaxDeliver {
 		sub.giveUp(m, fmt.Sprintf("its handler failed %d times", m.delivery.deliveries))
 		return
 	}

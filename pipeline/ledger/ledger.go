@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chatbell"
+	"chatbell/pipeline/jetstream"
 	"chatbell/pipeline/work"
 )
 
@@ -61,9 +62,10 @@ const (
 	touchedMargin = time.Minute
 )
 
-// Drop removes the finished targets; a batch without targets is left empty. Ours says
-// that this process may have worked on them.
-func (l *Ledger) Drop(ctx context.Context, batches []*work.Batch, ours bool) error {
+// Drop removes the finished targets of redelivered work; a batch without targets is left
+// empty. What the redelivery says decides whose records are waited for.
+func (l *Ledger) Drop(ctx context.Context, batches []*work.Batch, redelivery jetstream.Redelivery) error {
+	ours := redelivery == jetstream.RedeliveredHere
 	var ids []chatbell.UUID
 	for _, b := range batches {
 		for i := range b.Targets {

@@ -68,7 +68,7 @@ func (f *fanout) spoolKey(n int) string { return fmt.Sprintf("%s:%d", f.key(), n
 // resume reads the checkpoint of a fan-out that was interrupted, and reports whether
 // there is one. Only a redelivered request can have one.
 func (f *fanout) resume(ctx context.Context) (bool, error) {
-	if !f.req.Redelivered {
+	if !f.req.Redelivery.Possible() {
 		return false, nil
 	}
 	data, err := f.stage.cfg.Checkpoints.Checkpoint(ctx, f.key())
@@ -98,7 +98,7 @@ func (f *fanout) run(ctx context.Context) error {
 			return err
 		}
 	}
-	out := &chatbell.Results{Events: []chatbell.AcceptedEvent{f.plan.Row(f.at.People)}, MaybeRepeat: f.req.Redelivered}
+	out := &chatbell.Results{Events: []chatbell.AcceptedEvent{f.plan.Row(f.at.People)}, MaybeRepeat: f.req.Redelivery.Possible()}
 	if err := f.stage.cfg.Results.Write(ctx, out); err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (f *fanout) write(ctx context.Context, page *Page) error {
 	if err := f.spool(ctx, calls); err != nil {
 		return err
 	}
-	if err := f.stage.cfg.Results.Write(ctx, &chatbell.Results{Deliveries: page.Rows, MaybeRepeat: f.req.Redelivered}); err != nil {
+	if err := f.stage.cfg.Results.Write(ctx, &chatbell.Results{Deliveries: page.Rows, MaybeRepeat: f.req.Redelivery.Possible()}); err != nil {
 		return err
 	}
 	f.at.People += page.People
@@ -216,9 +216,7 @@ func (f *fanout) publish(batches []*work.Batch) error {
 		if err != nil {
 			return err
 		}
-		if f.req.Redelivered {
-			work.MarkRepeat(msg)
-		}
+		work.MarkRedelivered(msg, f.req.Redelivery)
 		work.SetKey(msg, key)
 		subject := b.Subject(key)
 		bySubject[subject] = append(bySubject[subject], msg)

@@ -14,6 +14,7 @@ import (
 	"context"
 
 	"chatbell"
+	"chatbell/pipeline/jetstream"
 	"chatbell/pipeline/work"
 )
 
@@ -25,8 +26,8 @@ type Request struct {
 	Payload []byte
 	// Sequence is the request's place among all that were accepted.
 	Sequence uint64
-	// Redelivered says that the request may have been handed out before.
-	Redelivered bool
+	// Redelivery says whether the request may have been handed out before.
+	Redelivery jetstream.Redelivery
 }
 
 // Planner turns requests of one kind into plans. Safe for concurrent use.

@@ -59,10 +59,10 @@ func (s *Stage) Handle(msg *message.Message) error {
 		return work.Permanent(fmt.Errorf("there is no planner for requests of kind %q", kind))
 	}
 	req := &Request{
-		ID:          msg.UUID,
-		Payload:     msg.Payload,
-		Sequence:    jetstream.Sequence(msg),
-		Redelivered: jetstream.MaybeRepeat(msg),
+		ID:         msg.UUID,
+		Payload:    msg.Payload,
+		Sequence:   jetstream.Sequence(msg),
+		Redelivery: jetstream.RedeliveryOf(msg),
 	}
 	p, err := planner.Open(ctx, req)
 	if err != nil {
@@ -121,7 +121,7 @@ func firstPages(ctx context.Context, p Plan) ([]*Page, bool, error) {
 // channel's next request opens as soon as the targets are in their queues.
 func (s *Stage) direct(ctx context.Context, msg *message.Message, f *fanout, pages []*Page) error {
 	req, p := f.req, f.plan
-	out := &chatbell.Results{MaybeRepeat: req.Redelivered}
+	out := &chatbell.Results{MaybeRepeat: req.Redelivery.Possible()}
 	var batches []*work.Batch
 	var people uint32
 	for _, page := range pages {
@@ -136,8 +136,8 @@ func (s *Stage) direct(ctx context.Context, msg *message.Message, f *fanout, pag
 			return err
 		}
 	}
-	if req.Redelivered {
-		if err := s.cfg.Ledger.Drop(ctx, batches, jetstream.HandledHere(msg)); err != nil {
+	if req.Redelivery.Possible() {
+		if err := s.cfg.Ledger.Drop(ctx, batches, req.Redelivery); err != nil {
 			return err
 		}
 	}

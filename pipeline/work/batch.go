@@ -37,14 +37,15 @@ type Batch struct {
 	Push *Push `json:"push,omitempty"`
 	// Call is what a webhook needs besides; nil for a push.
 	Call *Call `json:"call,omitempty"`
-	// Boot names the process that wrote a batch which waited in the store; another
+	// Instance names the process that wrote a batch which waited in the store; another
 	// process cannot know whether it was already handed out.
-	Boot string `json:"boot,omitempty"`
+	Instance string `json:"boot,omitempty"`
 	// Waits counts how often the batch was put into the store to wait. Without it a
 	// second wait would be taken for a repeat of the first, and dropped.
 	Waits uint32 `json:"waits,omitempty"`
-	// Repeat says that the work behind the batch may have been handed out before.
-	Repeat bool `json:"repeat,omitempty"`
+	// Redelivered says that the request behind a batch which waited may have been handed
+	// out before. See [Batch.Redelivery].
+	Redelivered bool `json:"repeat,omitempty"`
 }
 
 // Target is one device, or one person to be named in a webhook call.

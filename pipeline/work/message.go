@@ -5,8 +5,6 @@ import (
 )
 
 const (
-	// metaRepeat marks work of a request that may have been handed out before.
-	metaRepeat = "chatbell_maybe_repeat"
 	// metaKey carries the ordering key, so that the gate need not decode the message.
 	metaKey = "chatbell_key"
 	// metaKind names the kind of a request; a message without it is an event.
@@ -36,12 +34,6 @@ func Key(m *message.Message) string { return m.Metadata.Get(metaKey) }
 
 // SetKey puts the ordering key on a message.
 func SetKey(m *message.Message, key string) { m.Metadata.Set(metaKey, key) }
-
-// MarkRepeat says that the work in a message may have been handed out before.
-func MarkRepeat(m *message.Message) { m.Metadata.Set(metaRepeat, "1") }
-
-// MarkedRepeat reports whether MarkRepeat was called for the message.
-func MarkedRepeat(m *message.Message) bool { return m.Metadata.Get(metaRepeat) != "" }
 
 // Message is the batch on its way through a stream. Its id is the batch's, so that
 // the broker drops an identical repeat.
