@@ -36,20 +36,20 @@ var ours = map[string][]string{
 	"pipeline/push/apns":        {".", "pipeline/push", "pipeline/push/internal/h2"},
 	"pipeline/push/fcm":         {".", "pipeline/push", "pipeline/push/internal/h2"},
 	"pipeline/push/providers":   {".", "pipeline/push", "pipeline/push/apns", "pipeline/push/fcm"},
-	"pipeline/webhooks":         {".", "internal/neterror"},
+	"pipeline/webhooks":         {".", "internal/neterror", "internal/safedial"},
 	"pipeline/jetstream":        {}, // knows nothing of the product
-	"pipeline/work":             {".", "pipeline/push", "pipeline/webhooks", "rules", "templates"},
+	"pipeline/work":             {".", "pipeline/jetstream", "pipeline/push", "pipeline/webhooks", "rules", "templates"},
 	"internal/row":              {}, // columns of any row type
 	"pipeline/ledger/rowcodec":  {".", "internal/row"},
-	"pipeline/ledger":           {".", "pipeline/ledger/rowcodec", "pipeline/work"},
+	"pipeline/ledger":           {".", "pipeline/jetstream", "pipeline/ledger/rowcodec", "pipeline/work"},
 	"pipeline/intake":           {".", "pipeline/jetstream", "pipeline/work"},
-	"pipeline/deliver":          {".", "internal/store", "pipeline/jetstream", "pipeline/ledger", "pipeline/push", "pipeline/webhooks", "pipeline/work"},
+	"pipeline/deliver":          {".", "internal/backoff", "internal/store", "pipeline/jetstream", "pipeline/ledger", "pipeline/push", "pipeline/webhooks", "pipeline/work"},
 	"pipeline/plan":             {".", "pipeline/deliver", "pipeline/jetstream", "pipeline/ledger", "pipeline/webhooks", "pipeline/work"},
 	"pipeline/plan/chat":        {".", "pipeline/plan", "pipeline/work", "rules", "templates"},
-	"pipeline":                  {".", "pipeline/deliver", "pipeline/jetstream", "pipeline/ledger", "pipeline/plan", "pipeline/plan/chat", "pipeline/webhooks", "pipeline/work"},
+	"pipeline":                  {".", "internal/backoff", "pipeline/deliver", "pipeline/jetstream", "pipeline/ledger", "pipeline/plan", "pipeline/plan/chat", "pipeline/webhooks", "pipeline/work"},
 	"internal/store":            {"."},
 	"internal/store/sqlite":     {".", "internal/store"},
-	"analytics":                 {".", "pipeline/ledger/rowcodec", "internal/store"},
+	"analytics":                 {".", "internal/backoff", "pipeline/ledger/rowcodec", "internal/store"},
 	"analytics/clickhouse":      {".", "analytics", "internal/row"},
 	"analytics/engine":          {"internal/listen"}, // a part that other programs could use
 	"handlers/native":           {".", "handlers/web", "handlers/web/openapi", "internal/store", "pipeline/intake", "pipeline/push", "pipeline/push/providers"},
@@ -60,7 +60,9 @@ var ours = map[string][]string{
 	"handlers/web/openapi":      {}, // Go types in, a document out
 	"internal/metrics":          {"."},
 	"internal/neterror":         {},
-	"internal/config":           {".", "pipeline/deliver", "pipeline/push", "pipeline/push/providers", "pipeline/webhooks", "templates"},
+	"internal/safedial":         {},
+	"internal/backoff":          {},
+	"internal/config":           {".", "internal/safedial", "pipeline/deliver", "pipeline/push", "pipeline/push/providers", "pipeline/webhooks", "templates"},
 	"internal/sandbox":          {".", "pipeline/webhooks"}, // checks what customers would check
 	"internal/demo":             {".", "internal/sandbox"},
 	"internal/app":              {"*"},
@@ -72,7 +74,7 @@ var ours = map[string][]string{
 // homes is where a third-party library may be imported, so that replacing one is the
 // business of one folder. Where there are two, both need it for a reason of their own.
 var homes = map[string][]string{
-	"code.dny.dev/ssrf":                      {"pipeline/webhooks"},
+	"code.dny.dev/ssrf":                      {"internal/safedial"},
 	"firebase.google.com/go/v4":              {"pipeline/push/fcm"},
 	"google.golang.org/api":                  {"pipeline/push/fcm"},
 	"golang.org/x/oauth2":                    {"pipeline/push/fcm"},

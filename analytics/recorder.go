@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chatbell"
+	"chatbell/internal/backoff"
 	"chatbell/internal/store"
 	"chatbell/pipeline/ledger/rowcodec"
 )
@@ -135,22 +136,25 @@ const (
 // Run records until the context ends. What is in the log then is recorded by the
 // next run. Failures are retried for ever: the results wait in the log.
 func (r *Recorder) Run(ctx context.Context) error {
-	wait := retryFirst
+	failures := 0
 	for ctx.Err() == nil {
-		wait = r.after(ctx, r.step(ctx), wait)
+		failures = r.after(ctx, r.step(ctx), failures)
 	}
 	return nil
 }
 
-// after reports how a step ended, pauses if it failed, and returns the next pause.
-func (r *Recorder) after(ctx context.Context, err error, wait time.Duration) time.Duration {
+// after reports how a step ended, pauses if it failed, and returns how many have failed
+// in a row.
+func (r *Recorder) after(ctx context.Context, err error, failures int) int {
 	if ctx.Err() != nil {
-		return wait
+		return failures
 	}
 	r.report(err)
 	if err == nil {
-		return retryFirst
+		return 0
 	}
+	failures++
+	wait := backoff.Exponential(retryFirst, retryMax, failures)
 	if r.cfg.Observer != nil {
 		r.cfg.Observer.RecordingFailed()
 	}
@@ -161,7 +165,7 @@ func (r *Recorder) after(ctx context.Context, err error, wait time.Duration) tim
 	case <-t.C:
 	case <-ctx.Done():
 	}
-	return min(2*wait, retryMax)
+	return failures
 }
 
 // step records one block, or finds that there is nothing to record.

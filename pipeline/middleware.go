@@ -9,7 +9,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
-	"chatbell/pipeline/deliver"
+	"chatbell/internal/backoff"
 	"chatbell/pipeline/jetstream"
 	"chatbell/pipeline/ledger"
 	"chatbell/pipeline/work"
@@ -52,7 +52,7 @@ func errorPolicy(stage string, log *slog.Logger) message.HandlerMiddleware {
 				log.Error("message goes to the dead letters", "stage", stage, "sequence", jetstream.Sequence(msg), "error", err)
 				jetstream.SetDead(msg, err.Error())
 			default:
-				wait := deliver.Backoff(nackFirst, nackMax, uint32(min(jetstream.Deliveries(msg), 31))) //nolint:gosec // bounded in this line
+				wait := backoff.FullJitter(nackFirst, nackMax, jetstream.Deliveries(msg))
 				log.Warn("message comes again", "stage", stage, "sequence", jetstream.Sequence(msg), "wait", wait, "error", err)
 				jetstream.SetNackDelay(msg, wait)
 			}

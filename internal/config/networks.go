@@ -2,13 +2,13 @@ package config
 
 import (
 	"fmt"
-	"net/netip"
 	"regexp"
 	"slices"
 
 	"golang.org/x/text/language"
 
 	"chatbell"
+	"chatbell/internal/safedial"
 	"chatbell/pipeline/webhooks"
 )
 
@@ -49,7 +49,7 @@ func (n *Network) setDefaults() {
 	}
 }
 
-func (n *Network) check(p *Problems, key string, private []netip.Prefix, all *names) {
+func (n *Network) check(p *Problems, key string, private *safedial.Policy, all *names) {
 	checkID(p, key+".id", string(n.ID))
 	all.networks.once(p, key+".id", string(n.ID), "networks")
 	if _, err := language.Parse(n.DefaultLocale); err != nil {
@@ -77,7 +77,7 @@ func (n *Network) checkKeys(p *Problems, key string, all *names) {
 // or all.
 var eventName = regexp.MustCompile(`^(\*|[A-Za-z0-9._-]{1,64})$`)
 
-func (n *Network) checkWebhooks(p *Problems, key string, private []netip.Prefix) {
+func (n *Network) checkWebhooks(p *Problems, key string, private *safedial.Policy) {
 	if len(n.Webhooks) == 0 && (n.Delivery == chatbell.DeliverWebhook || n.Delivery == chatbell.DeliverBoth) {
 		at := p.place(key + ".delivery")
 		at.value = ""
@@ -90,7 +90,7 @@ func (n *Network) checkWebhooks(p *Problems, key string, private []netip.Prefix)
 		checkID(p, at+".id", string(w.ID))
 		ids.once(p, at+".id", string(w.ID), "the network's webhooks")
 		if !w.URL.IsZero() && !p.Has(at+".url") {
-			if err := webhooks.CheckURL(w.URL.Reveal(), private); err != nil {
+			if err := private.Check(w.URL.Reveal()); err != nil {
 				p.Add(at+".url", err.Error(), "")
 			}
 		}

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"chatbell/internal/safedial"
 )
 
 // check reports what is wrong with the values and how they fit together. What the
@@ -29,11 +31,16 @@ func (c *Config) check(p *Problems) {
 	names := &names{networks: seen{}, clientKeys: seen{}, secrets: seen{}}
 	names.secret(p, "admin_key", c.AdminKey)
 	names.secret(p, "clickhouse_password", c.ClickHousePassword)
+	policy, err := safedial.New(c.AllowPrivateNetworks)
+	if err != nil {
+		p.Add("allow_private_networks", err.Error(), "")
+		return
+	}
 	for i := range c.Networks {
 		key := fmt.Sprintf("networks[%d]", i)
 		n := &c.Networks[i]
 		n.setDefaults()
-		n.check(p, key, c.AllowPrivateNetworks, names)
+		n.check(p, key, policy, names)
 	}
 }
 

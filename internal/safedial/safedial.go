@@ -1,4 +1,10 @@
-package webhooks
+// Package safedial connects to addresses that strangers name: a customer's webhook, a
+// device's push endpoint. What is private or special (loopback, link-local, a cloud's
+// metadata) is refused after the name is resolved, when the connection is made, so that
+// no redirect and no change of a name server leads there; this is the guard against
+// server-side request forgery (SSRF). The operator names the private networks that may
+// be reached all the same.
+package safedial
 
 import (
 	"crypto/tls"
@@ -15,35 +21,135 @@ import (
 	"code.dny.dev/ssrf"
 )
 
+// Policy says which addresses may be reached. It is immutable.
+type Policy struct{ allow []netip.Prefix }
+
+// New makes a policy by which public addresses may be reached by https, and those in
+// the allowed networks by https and plain http.
+func New(allow []netip.Prefix) (*Policy, error) {
+	allow, err := normalize(allow)
+	if err != nil {
+		return nil, err
+	}
+	return &Policy{allow: allow}, nil
+}
+
+// The errors of a URL. None holds any part of it: a URL can hold a secret.
+var (
+	ErrForm   = errors.New("the URL cannot be read; write it like https://hooks.example.com/chatbell")
+	ErrScheme = errors.New("the URL must begin with https://")
+	ErrHost   = errors.New("the URL names no host")
+	ErrPort   = errors.New("the URL names a port outside 1 to 65535")
+	// ErrNotAllowed is why plain http is refused, before or at the connection.
+	ErrNotAllowed = errors.New("plain http is accepted only for addresses in allow_private_networks")
+)
+
+// Blocked reports whether an error of a request is that its address may not be reached.
+func Blocked(err error) bool {
+	return errors.Is(err, ssrf.ErrProhibitedIP) || errors.Is(err, ssrf.ErrProhibitedNetwork) ||
+		errors.Is(err, ssrf.ErrInvalidHostPort) || errors.Is(err, ErrNotAllowed)
+}
+
+// Parse reads a URL and refuses what the policy refuses of it as it is written.
+func (p *Policy) Parse(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil { // its text would hold the URL, and with it what is secret there
+		return nil, ErrForm
+	}
+	if u.Scheme != "https" && u.Scheme != "http" {
+		return nil, ErrScheme
+	}
+	if u.Hostname() == "" {
+		return nil, ErrHost
+	}
+	if port := u.Port(); port != "" {
+		if n, err := net.LookupPort("tcp", port); err != nil || n == 0 {
+			return nil, ErrPort
+		}
+	}
+	if u.Scheme == "http" && !p.mayBePlain(u.Hostname()) {
+		return nil, ErrNotAllowed
+	}
+	return u, nil
+}
+
+// Check reports what is wrong with a URL, as far as can be told without connecting: a
+// name is judged when it has been resolved, at each connection.
+func (p *Policy) Check(raw string) error {
+	u, err := p.Parse(raw)
+	if err != nil {
+		return err
+	}
+	literal, err := netip.ParseAddr(u.Hostname())
+	if err != nil {
+		return nil //nolint:nilerr // a name, not an address
+	}
+	at := netip.AddrPortFrom(literal.Unmap(), 443).String()
+	if err := p.guardPublic()("tcp"+family(literal), at, nil); err != nil {
+		return fmt.Errorf("the URL is refused, unless allow_private_networks names its address: %w", err)
+	}
+	return nil
+}
+
+// mayBePlain says what can be said before a name is resolved.
+func (p *Policy) mayBePlain(host string) bool {
+	literal, err := netip.ParseAddr(host)
+	if err != nil {
+		return len(p.allow) > 0
+	}
+	return contains(p.allow, literal)
+}
+
+// Client reaches what the policy lets through. It chooses by the request's scheme, follows
+// no redirect, and speaks HTTP/1.1 and HTTP/2.
+type Client struct{ secure, plain *http.Client }
+
+// Client makes a client. RootCAs are trusted for https; nil means the system's. The
+// owner may call CloseIdleConnections.
+func (p *Policy) Client(roots *x509.CertPool) *Client {
+	return &Client{secure: newHTTPClient(p.guardPublic(), roots), plain: newHTTPClient(p.guardAllowed(), nil)}
+}
+
+// Do makes a request as [http.Client.Do] does.
+func (c *Client) Do(req *http.Request) (*http.Response, error) {
+	if req.URL.Scheme == "http" {
+		return c.plain.Do(req)
+	}
+	return c.secure.Do(req)
+}
+
+// CloseIdleConnections drops the idle connections.
+func (c *Client) CloseIdleConnections() {
+	c.secure.CloseIdleConnections()
+	c.plain.CloseIdleConnections()
+}
+
 // control judges an address that is about to be connected to.
 type control func(network, address string, c syscall.RawConn) error
 
-// errNotAllowed is why a plain http call ends at the dialer.
-var errNotAllowed = errors.New("plain http is accepted only for addresses in allow_private_networks")
-
 // guardPublic lets through public addresses and the allowed ones, on any port:
 // receivers live on many.
-func guardPublic(allow []netip.Prefix) control {
+func (p *Policy) guardPublic() control {
 	var v4, v6 []netip.Prefix
-	for _, p := range allow {
-		if p.Addr().Is4() {
-			v4 = append(v4, p)
+	for _, prefix := range p.allow {
+		if prefix.Addr().Is4() {
+			v4 = append(v4, prefix)
 		} else {
-			v6 = append(v6, p)
+			v6 = append(v6, prefix)
 		}
 	}
 	return ssrf.New(ssrf.WithAnyPort(), ssrf.WithAllowedV4Prefixes(v4...), ssrf.WithAllowedV6Prefixes(v6...)).Safe
 }
 
 // guardAllowed lets through the allowed addresses only.
-func guardAllowed(allow []netip.Prefix) control {
+func (p *Policy) guardAllowed() control {
 	return func(_, address string, _ syscall.RawConn) error {
 		at, err := netip.ParseAddrPort(address)
 		if err != nil {
-			return fmt.Errorf("%w: %w", errNotAllowed, err)
+			return fmt.Errorf("%w: %w", ErrNotAllowed, err)
 		}
-		if !contains(allow, at.Addr()) {
-			return errNotAllowed
+		if !contains(p.allow, at.Addr()) {
+			return ErrNotAllowed
 		}
 		return nil
 	}
@@ -64,7 +170,7 @@ func normalize(allow []netip.Prefix) ([]netip.Prefix, error) {
 	out := make([]netip.Prefix, 0, len(allow))
 	for _, p := range allow {
 		if !p.IsValid() {
-			return nil, fmt.Errorf("webhooks: allow_private_networks: %s is not a network, write it like 10.0.0.0/8", p)
+			return nil, fmt.Errorf("allow_private_networks: %s is not a network, write it like 10.0.0.0/8", p)
 		}
 		if p.Addr().Is4In6() && p.Bits() >= 96 {
 			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
@@ -108,66 +214,6 @@ func newHTTPClient(guard control, roots *x509.CertPool) *http.Client {
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-}
-
-// CheckURL reports what is wrong with an endpoint's URL, as far as can be told
-// without connecting: a name is judged when it has been resolved, at each call.
-func CheckURL(raw string, allow []netip.Prefix) error {
-	allow, err := normalize(allow)
-	if err != nil {
-		return err
-	}
-	u, err := parseURL(raw, allow)
-	if err != nil {
-		return err
-	}
-	literal, err := netip.ParseAddr(u.Hostname())
-	if err != nil {
-		return nil //nolint:nilerr // a name, not an address
-	}
-	at := netip.AddrPortFrom(literal.Unmap(), 443).String()
-	if err := guardPublic(allow)("tcp"+family(literal), at, nil); err != nil {
-		return fmt.Errorf("the webhook's URL is refused, unless allow_private_networks names its address: %w", err)
-	}
-	return nil
-}
-
-var (
-	errURLForm   = errors.New("the webhook's URL cannot be read; write it like https://hooks.example.com/chatbell")
-	errURLScheme = errors.New("the webhook's URL must begin with https://")
-	errURLHost   = errors.New("the webhook's URL names no host")
-	errURLPort   = errors.New("the webhook's URL names a port outside 1 to 65535")
-)
-
-func parseURL(raw string, allow []netip.Prefix) (*url.URL, error) {
-	u, err := url.Parse(raw)
-	if err != nil { // its text would hold the URL, and with it what is secret there
-		return nil, errURLForm
-	}
-	if u.Scheme != "https" && u.Scheme != "http" {
-		return nil, errURLScheme
-	}
-	if u.Hostname() == "" {
-		return nil, errURLHost
-	}
-	if p := u.Port(); p != "" {
-		if n, err := net.LookupPort("tcp", p); err != nil || n == 0 {
-			return nil, errURLPort
-		}
-	}
-	if u.Scheme == "http" && !mayBePlain(u.Hostname(), allow) {
-		return nil, errNotAllowed
-	}
-	return u, nil
-}
-
-// mayBePlain says what can be said before a name is resolved.
-func mayBePlain(host string, allow []netip.Prefix) bool {
-	literal, err := netip.ParseAddr(host)
-	if err != nil {
-		return len(allow) > 0
-	}
-	return contains(allow, literal)
 }
 
 func family(a netip.Addr) string {

@@ -1,14 +1,14 @@
-package webhooks_test
+package safedial_test
 
 import (
 	"net/netip"
 	"strings"
 	"testing"
 
-	"chatbell/pipeline/webhooks"
+	"chatbell/internal/safedial"
 )
 
-func TestCheckURL(t *testing.T) {
+func TestCheck(t *testing.T) {
 	allow := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("::1/128")}
 	tests := []struct {
 		url           string
@@ -42,7 +42,11 @@ func TestCheckURL(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.url, func(t *testing.T) {
-			err := webhooks.CheckURL(tt.url, tt.allow)
+			policy, err := safedial.New(tt.allow)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = policy.Check(tt.url)
 			switch {
 			case tt.wantInMessage == "" && err != nil:
 				t.Errorf("refused: %v", err)

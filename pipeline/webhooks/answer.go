@@ -12,10 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"code.dny.dev/ssrf"
-
 	"chatbell"
 	"chatbell/internal/neterror"
+	"chatbell/internal/safedial"
 )
 
 // judge reads a status as the package comment tells; nil means accepted.
@@ -68,7 +67,7 @@ func (c *Client) failure(parent context.Context, err error, wrote bool) error {
 		name   x509.HostnameError
 	)
 	switch {
-	case isBlocked(err):
+	case safedial.Blocked(err):
 		e.Reason, e.Retry, e.ProviderReason = chatbell.BlockedAddress, false, blockedWord
 		e.Err = quiet{"the address is private or special, and allow_private_networks does not name it", err}
 	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err):
@@ -85,11 +84,6 @@ func (c *Client) failure(parent context.Context, err error, wrote bool) error {
 		e.Err = quiet{"could not talk to the endpoint", err}
 	}
 	return e
-}
-
-func isBlocked(err error) bool {
-	return errors.Is(err, ssrf.ErrProhibitedIP) || errors.Is(err, ssrf.ErrProhibitedNetwork) ||
-		errors.Is(err, ssrf.ErrInvalidHostPort) || errors.Is(err, errNotAllowed)
 }
 
 func isTimeout(err error) bool {

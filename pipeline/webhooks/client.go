@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"chatbell"
+	"chatbell/internal/safedial"
 )
 
 // Config says what a Client may reach, and how long it waits.
@@ -37,10 +38,10 @@ const defaultTimeout = 15 * time.Second
 
 // Client calls webhooks. Make one with [New].
 type Client struct {
-	secure, plain *http.Client
-	timeout       time.Duration
-	allow         []netip.Prefix
-	agent         string
+	policy  *safedial.Policy
+	http    *safedial.Client
+	timeout time.Duration
+	agent   string
 }
 
 // New makes a client. It connects to nothing yet.
@@ -55,23 +56,16 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Version != "" {
 		agent += "/" + cfg.Version
 	}
-	allow, err := normalize(cfg.AllowPrivate)
+	policy, err := safedial.New(cfg.AllowPrivate)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("webhooks: %w", err)
 	}
-	return &Client{
-		secure:  newHTTPClient(guardPublic(allow), cfg.RootCAs),
-		plain:   newHTTPClient(guardAllowed(allow), nil),
-		timeout: cfg.Timeout,
-		allow:   allow,
-		agent:   agent,
-	}, nil
+	return &Client{policy: policy, http: policy.Client(cfg.RootCAs), timeout: cfg.Timeout, agent: agent}, nil
 }
 
 // Close drops the idle connections. Calls under way end by themselves.
 func (c *Client) Close() error {
-	c.secure.CloseIdleConnections()
-	c.plain.CloseIdleConnections()
+	c.http.CloseIdleConnections()
 	return nil
 }
 
@@ -100,7 +94,7 @@ func (c *Client) Deliver(ctx context.Context, ep chatbell.Endpoint, call Call) (
 }
 
 func (c *Client) deliver(parent context.Context, ep *chatbell.Endpoint, call *Call, now time.Time) (int, error) {
-	target, err := parseURL(ep.URL, c.allow)
+	target, err := c.policy.Parse(ep.URL)
 	if err != nil {
 		return 0, refused(err)
 	}
@@ -112,11 +106,7 @@ func (c *Client) deliver(parent context.Context, ep *chatbell.Endpoint, call *Ca
 	if err != nil {
 		return 0, refused(err)
 	}
-	client := c.secure
-	if target.Scheme == "http" {
-		client = c.plain
-	}
-	resp, err := client.Do(req) //nolint:bodyclose // drain closes it
+	resp, err := c.http.Do(req) //nolint:bodyclose // drain closes it
 	if err != nil {
 		return 0, c.failure(parent, err, wrote.Load())
 	}
@@ -135,9 +125,9 @@ const (
 func refused(err error) error {
 	e := &chatbell.SendError{Reason: chatbell.Other, Err: err}
 	switch {
-	case errors.Is(err, errNotAllowed):
+	case errors.Is(err, safedial.ErrNotAllowed):
 		e.Reason, e.ProviderReason = chatbell.BlockedAddress, blockedWord
-	case errors.Is(err, errURLForm), errors.Is(err, errURLScheme), errors.Is(err, errURLHost), errors.Is(err, errURLPort):
+	case errors.Is(err, safedial.ErrForm), errors.Is(err, safedial.ErrScheme), errors.Is(err, safedial.ErrHost), errors.Is(err, safedial.ErrPort):
 		e.ProviderReason = badURLWord
 	case errors.Is(err, errNoSecret), errors.Is(err, errSecretBase64), errors.Is(err, errSignature):
 		e.Reason, e.ProviderReason = chatbell.Auth, badKeyWord
