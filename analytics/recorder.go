@@ -100,6 +100,7 @@ type Recorder struct {
 
 	mu      sync.Mutex
 	done    uint64
+	rows    uint64        // of what was recorded since New
 	oldest  time.Time     // of the results in hand; zero when there are none
 	changed chan struct{} // closed when done or failing changes
 	failing error
@@ -193,7 +194,7 @@ func (r *Recorder) step(ctx context.Context) error {
 	if err := r.cfg.Cursors.PutRecorderCursor(ctx, store.Cursor{Done: through, Through: through}); err != nil {
 		return err
 	}
-	r.advance(through)
+	r.advance(through, records...)
 	r.inHand(time.Time{})
 	if err := r.cfg.Log.Purge(ctx, through+1); err != nil && ctx.Err() == nil {
 		r.log.Warn("recorded results cannot be purged yet", "error", err)
@@ -384,14 +385,28 @@ func (k *Known) addNew(block, doubtful *chatbell.Results) {
 	}
 }
 
-func (r *Recorder) advance(done uint64) {
+// advance notes what is recorded by now, and which records came with it.
+func (r *Recorder) advance(done uint64, records ...Record) {
+	rows := 0
+	for _, rec := range records {
+		rows += countRows(rec.Payload)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if done > r.done {
 		r.done = done
+		r.rows += uint64(rows) //nolint:gosec // a count
 		close(r.changed)
 		r.changed = make(chan struct{})
 	}
+}
+
+// Recorded is the last sequence that is recorded, and how many rows were since New; also
+// those that were known already, because they wait no more.
+func (r *Recorder) Recorded() (done, rows uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.done, r.rows
 }
 
 // inHand notes the age of what is being recorded.

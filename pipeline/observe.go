@@ -59,5 +59,8 @@ func messageEnd(err error) string {
 	return MessageReturned
 }
 
+// Written is how many rows of results were made durable since the start.
+func (p *Pipeline) Written() uint64 { return p.results.Written() }
+
 // Load sums up what the destinations have in memory, by kind of target.
 func (p *Pipeline) Load() []deliver.Load { return p.dispatcher.Load() }

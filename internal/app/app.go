@@ -67,6 +67,8 @@ type App struct {
 	front      *front.Front
 	api        http.Handler // shown by Run
 
+	rowLag rowLag // guarded by the lock of the metrics' part that reads it
+
 	unshown *unshown // secrets that were made and not shown
 
 	closers []func() error // in the order of opening

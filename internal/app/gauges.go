@@ -22,11 +22,11 @@ func (a *App) registerGauges() {
 		Name: "streams", MaxAge: gaugeAge, Read: a.readStreams,
 		Gauges: []metrics.Gauge{
 			metrics.StreamPending, metrics.StreamInFlight, metrics.StreamMessages, metrics.StreamBytes, metrics.StreamLimit,
-			metrics.DeadLetters, metrics.RecorderPending,
+			metrics.DeadLetters, metrics.RecorderPending, metrics.RecorderRows,
 		},
 	})
 	a.metrics.Add(metrics.Part{Name: "store", MaxAge: gaugeAge, Gauges: []metrics.Gauge{metrics.RetryPending, metrics.RetryOldest}, Read: a.readWaiting})
-	a.metrics.Add(metrics.Part{Name: "queues", Gauges: []metrics.Gauge{metrics.QueueTries}, Read: a.readQueues})
+	a.metrics.Add(metrics.Part{Name: "queues", Gauges: []metrics.Gauge{metrics.QueueTries, metrics.Destinations}, Read: a.readQueues})
 	a.metrics.Add(metrics.Part{
 		Name: "connections", Read: a.readConnections,
 		Gauges: []metrics.Gauge{metrics.Connections, metrics.ConnectionLimit, metrics.ConnectionsCut},
@@ -45,6 +45,10 @@ func (a *App) readHealth(ctx context.Context, tell metrics.Tell) error {
 }
 
 func (a *App) readStreams(ctx context.Context, tell metrics.Tell) error {
+	// In this order: when all of the stream that is seen then was recorded before, nothing
+	// was written in between, and the three belong together.
+	done, recorded := a.recorder.Recorded()
+	written := a.pipeline.Written()
 	consumers := append(pipeline.Consumers(), pipeline.Consumer{Stream: work.StreamResults}, pipeline.Consumer{Stream: jetstream.DeadLetters})
 	for _, c := range consumers {
 		stream := c.Stream
@@ -57,8 +61,9 @@ func (a *App) readStreams(ctx context.Context, tell metrics.Tell) error {
 		tell(metrics.StreamLimit, float64(b.MaxBytes), stream)
 		switch stream {
 		case work.StreamResults:
-			done, _ := a.recorder.Progress()
-			tell(metrics.RecorderPending, float64(b.LastSeq)-float64(min(done, b.LastSeq)))
+			messages := float64(b.LastSeq) - float64(min(done, b.LastSeq))
+			tell(metrics.RecorderPending, messages)
+			tell(metrics.RecorderRows, a.rowLag.rows(written, recorded, messages))
 		case jetstream.DeadLetters:
 			tell(metrics.DeadLetters, float64(b.LastSeq))
 		default:
@@ -67,6 +72,21 @@ func (a *App) readStreams(ctx context.Context, tell metrics.Tell) error {
 		}
 	}
 	return nil
+}
+
+// rowLag counts the rows of RESULTS that wait for ClickHouse: those that this process
+// wrote without those that it recorded. It does not know what an earlier process left, nor
+// of a message whose acknowledgement was lost, so that the count begins anew whenever
+// nothing waits, and no message counts as less than a row.
+type rowLag struct{ even float64 } // written less recorded, when nothing waited last
+
+func (l *rowLag) rows(written, recorded uint64, messages float64) float64 {
+	waiting := float64(written) - float64(recorded)
+	if messages == 0 {
+		l.even = waiting
+		return 0
+	}
+	return max(messages, waiting-l.even)
 }
 
 func (a *App) readWaiting(ctx context.Context, tell metrics.Tell) error {
@@ -82,6 +102,9 @@ func (a *App) readQueues(_ context.Context, tell metrics.Tell) error {
 	for _, l := range a.pipeline.Load() {
 		tell(metrics.QueueTries, float64(l.Waiting), string(l.Target), "waiting")
 		tell(metrics.QueueTries, float64(l.Sending), string(l.Target), "sending")
+		tell(metrics.Destinations, float64(l.Closed), string(l.Target), "closed")
+		tell(metrics.Destinations, float64(l.Degraded), string(l.Target), "degraded")
+		tell(metrics.Destinations, float64(l.Open), string(l.Target), "open")
 	}
 	return nil
 }

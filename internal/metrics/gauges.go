@@ -27,6 +27,8 @@ const (
 	QueueTries      Gauge = "chatbell_queue_tries"
 	RecorderLag     Gauge = "chatbell_recorder_lag_seconds"
 	RecorderPending Gauge = "chatbell_recorder_lag_messages"
+	RecorderRows    Gauge = "chatbell_recorder_lag_rows"
+	Destinations    Gauge = "chatbell_destinations"
 	Connections     Gauge = "chatbell_connections"
 	ConnectionLimit Gauge = "chatbell_connections_limit"
 	ConnectionsCut  Gauge = "chatbell_connections_cut_total"
@@ -56,6 +58,8 @@ var descriptions = map[Gauge]description{
 	QueueTries:      {gauge, "Tries in memory: those that wait for their turn at a destination, and those under way.", []string{"target", "state"}},
 	RecorderLag:     {gauge, "Age of the oldest result that the recorder has read and ClickHouse does not have.", nil},
 	RecorderPending: {gauge, "Messages with results, of up to 2,000 rows, that ClickHouse does not have.", nil},
+	RecorderRows:    {gauge, "Rows that ClickHouse does not have; what an earlier process left counts as one a message.", nil},
+	Destinations:    {gauge, "Destinations that were used since the start, by the state of their circuit breakers.", []string{"target", "state"}},
 	Connections:     {gauge, "Connections of callers.", nil},
 	ConnectionLimit: {gauge, "Connections of callers that there may be: a share of the limit of open files.", nil},
 	ConnectionsCut:  {counter, "Connections that were closed for lack of room: to let others in, or at once.", []string{"reason"}},

@@ -38,13 +38,16 @@ func (b *breaker) resume(now time.Time) {
 // open reports whether the destination has had work for a while and said nothing.
 func (b *breaker) open(now time.Time) bool { return now.Sub(b.heard) > stallAfter }
 
+// quiet reports whether the destination has had work for a moment and said nothing.
+func (b *breaker) quiet(now time.Time) bool { return now.Sub(b.heard) > quietAfter }
+
 // limit is how many tries may wait and be in flight together; degraded is the share of a
 // destination that has begun to be quiet.
 func (b *breaker) limit(degraded int, now time.Time) int {
 	switch {
 	case b.open(now):
 		return probes
-	case now.Sub(b.heard) > quietAfter:
+	case b.quiet(now):
 		return max(degraded, probes)
 	}
 	return math.MaxInt // there is the quota besides

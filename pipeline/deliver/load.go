@@ -1,17 +1,25 @@
 package deliver
 
-import "chatbell"
+import (
+	"time"
+
+	"chatbell"
+)
 
 // Load is what the destinations of one kind have in memory.
 type Load struct {
 	Target  chatbell.TargetKind
 	Waiting int // tries that wait for their turn
 	Sending int // tries under way
+
+	// How many destinations there are by the state of their breakers.
+	Closed, Degraded, Open int
 }
 
 // Load sums up the queues of all destinations. It costs some 50 ns for each
 // destination that was used since the start.
 func (d *Dispatcher) Load() []Load {
+	now := time.Now()
 	sums := map[chatbell.TargetKind]*Load{}
 	d.mu.Lock()
 	for to, q := range d.queues {
@@ -20,9 +28,7 @@ func (d *Dispatcher) Load() []Load {
 			l = &Load{Target: to.Kind()}
 			sums[to.Kind()] = l
 		}
-		waiting, sending := q.load()
-		l.Waiting += waiting
-		l.Sending += sending
+		q.load(l, now)
 	}
 	d.mu.Unlock()
 	out := make([]Load, 0, len(sums))
@@ -32,9 +38,22 @@ func (d *Dispatcher) Load() []Load {
 	return out
 }
 
-// load is how many tries wait in the queue, and how many are under way.
-func (q *queue) load() (waiting, sending int) {
+// load adds what the queue has.
+func (q *queue) load(sum *Load, now time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.tasks) - q.head + q.parked, q.breaker.trying
+	waiting := len(q.tasks) - q.head + q.parked
+	sum.Waiting += waiting
+	sum.Sending += q.breaker.trying
+	idle := waiting+q.breaker.trying == 0 // silence without work says nothing
+	switch {
+	case idle && !q.breaker.silent:
+		sum.Closed++
+	case q.breaker.open(now):
+		sum.Open++
+	case q.breaker.quiet(now):
+		sum.Degraded++
+	default:
+		sum.Closed++
+	}
 }

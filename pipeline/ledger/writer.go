@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -24,6 +25,7 @@ type Writer struct {
 	publisher message.Publisher
 	in        chan resultRequest
 	stopped   chan struct{}
+	written   atomic.Uint64
 	// Finished is told of rows that are durable, and must not keep them; nil tells nobody.
 	// Set it before Run.
 	Finished func([]chatbell.Delivery)
@@ -120,12 +122,16 @@ func (w *Writer) publish(rows *chatbell.Results) error {
 		if err := w.publisher.Publish(work.StreamResults, msg); err != nil {
 			return fmt.Errorf("write results to the broker: %w", err)
 		}
+		w.written.Add(uint64(part.Rows())) //nolint:gosec // a length
 		if w.Finished != nil && len(part.Deliveries) > 0 {
 			w.Finished(part.Deliveries)
 		}
 	}
 	return nil
 }
+
+// Written is how many rows were made durable since the start.
+func (w *Writer) Written() uint64 { return w.written.Load() }
 
 // split cuts rows into parts of at most n, so that no message grows beyond what the
 // broker takes.

@@ -17,8 +17,8 @@ import (
 	"chatbell/internal/sandbox"
 )
 
-// scrapeVariable names a file that gets the scrape: scripts/check gives it to promtool,
-// and to the test of the alert rules and the dashboard.
+// scrapeVariable names a folder that gets the scrape and the dashboard's expressions:
+// scripts/check gives them to promtool.
 const scrapeVariable = "TEST_CHATBELL_SCRAPE"
 
 // A scraped scrape, after a bit of everything, and docs/metrics.md tell the same metrics,
@@ -27,11 +27,7 @@ func TestMetricsPage(t *testing.T) {
 	t.Parallel()
 	w := busyWorld(t)
 	_, text := w.Call("GET", "/metrics", nil)
-	if file := os.Getenv(scrapeVariable); file != "" {
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	handOver(t, []byte(text))
 	page := readPage(t)
 	got := parseScrape(t, text)
 	for name, f := range page.families {
@@ -53,6 +49,7 @@ func TestMetricsPage(t *testing.T) {
 			}
 		}
 	}
+	checkExpressions(t, page, got)
 	w.Stop()
 }
 
