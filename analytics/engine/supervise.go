@@ -46,10 +46,14 @@ func (s *Supervisor) tellFirst(err error) (fatal bool) {
 	if !errors.As(err, &mistake) {
 		err = nil
 	}
+	if s.told {
+		return false
+	}
+	s.told = true
 	select {
 	case s.first <- err:
 		return err != nil
-	default: // it has been told
+	default: // Start has not waited for it
 		return false
 	}
 }

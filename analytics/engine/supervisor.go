@@ -128,6 +128,7 @@ type Supervisor struct {
 	password string
 	cancel   context.CancelFunc
 	first    chan error    // what the first child said of its configuration: nil if nothing is wrong
+	told     bool          // it was said; the supervising goroutine's
 	done     chan struct{} // closed when the child is gone for good
 
 	mu      sync.Mutex
@@ -165,6 +166,10 @@ func Start(ctx context.Context, cfg Config) (*Supervisor, error) {
 	select {
 	case err = <-s.first:
 	case <-patience.C: // a slow machine, or a child that hangs: it is seen to
+		select {
+		case s.first <- nil: // what the child says from now on ends nothing
+		case err = <-s.first:
+		}
 	case <-ctx.Done():
 		err = fmt.Errorf("start the ClickHouse engine: %w", ctx.Err())
 	}
