@@ -115,8 +115,8 @@ func ingest(ctx context.Context, o *options) (_ []result, err error) {
 		what, raw                  string
 		requests, batch, producers int
 	}{
-		{"single events, 64 connections", "echo handler that publishes the body", 20_000, 1, 64},
-		{"batches of 100, 8 connections", "echo handler that decodes and publishes", 1_000, 100, 8},
+		{"single events, 64 connections", "echo handler that publishes the body", o.of(20_000, 1), 1, 64},
+		{"batches of 100, 8 connections", "echo handler that decodes and publishes", o.of(1_000, 1), 100, 8},
 	} {
 		res, err := turns(result{Bench: "ingest", What: v.what, Unit: "/s", Raw: v.raw, Target: 0.6}, o.rounds, func() (float64, error) {
 			round++

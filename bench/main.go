@@ -23,6 +23,13 @@ import (
 type options struct {
 	binary, results string
 	rounds, devices int
+	// scale makes the other numbers smaller, to see whether a benchmark runs at all.
+	scale float64
+}
+
+// of is a number of things to do, scaled, in whole steps.
+func (o *options) of(n, step int) int {
+	return max(1, int(float64(n)*o.scale)/step) * step
 }
 
 // benchmark measures one thing and gives a result for each variant of it.
@@ -60,7 +67,9 @@ func main() {
 	flag.StringVar(&o.results, "results", "bench/results", "where the results are written; empty for nowhere")
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each side takes its turn")
 	flag.IntVar(&o.devices, "devices", 100_000, "members of the large channel")
+	flag.Float64Var(&o.scale, "scale", 1, "makes all smaller: 0.01 shows in seconds whether it runs, and measures nothing")
 	flag.Parse()
+	o.devices = o.of(o.devices, 1)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := run(ctx, o, *only)

@@ -119,7 +119,8 @@ func fanout(ctx context.Context, o *options) (_ []result, err error) {
 
 // direct sends messages to one person each.
 func direct(ctx context.Context, o *options) (_ []result, err error) {
-	const messages, channels = 20_000, 2_000
+	messages := o.of(20_000, 100)
+	channels := o.of(2_000, 10)
 	r, err := newRig()
 	if err != nil {
 		return nil, err

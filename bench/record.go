@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -23,7 +24,8 @@ import (
 	"chatbell/pipeline/work"
 )
 
-const recordRows = 300_000
+// recordBlock is how many rows the raw side inserts at once.
+const recordBlock = 20_000
 
 // record empties a full RESULTS stream into ClickHouse.
 func record(ctx context.Context, o *options) (_ []result, err error) {
@@ -43,12 +45,9 @@ func record(ctx context.Context, o *options) (_ []result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	addr, err := freeAddr()
-	if err != nil {
-		return nil, err
-	}
 	e, err := engine.Start(ctx, engine.Config{
-		Library: library, Dir: filepath.Join(dir, "clickhouse"), Listen: addr, AnalystUser: "analyst", Command: []string{exe, "engine"},
+		Library: library, Dir: filepath.Join(dir, "clickhouse"), Listen: "127.0.0.1:0", AnalystUser: "analyst", Command: []string{exe, "engine"},
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
 		return nil, err
@@ -74,15 +73,16 @@ func record(ctx context.Context, o *options) (_ []result, err error) {
 	defer func() { err = errors.Join(err, state.Close()) }()
 
 	round := 0
+	count := o.of(300_000, recordBlock)
 	res, err := turns(result{
-		Bench: "record", What: fmt.Sprintf("%d rows from RESULTS into ClickHouse, exactly once", recordRows), Unit: "/s",
+		Bench: "record", What: fmt.Sprintf("%d rows from RESULTS into ClickHouse, exactly once", count), Unit: "/s",
 		Raw: "clickhouse-go batches of 20,000 rows from memory", Target: 0.7,
 	}, o.rounds, func() (float64, error) {
 		round++
-		return rawInsert(ctx, e.DSN(), round)
+		return rawInsert(ctx, e.DSN(), round, count)
 	}, func() (float64, error) {
 		round++
-		return recordRound(ctx, broker, state, sink, round)
+		return recordRound(ctx, broker, state, sink, round, count)
 	})
 	return []result{res}, err
 }
@@ -105,7 +105,7 @@ func rows(round, from, n int) *chatbell.Results {
 
 // rawInsert is the loop of clickhouse-go's documentation, into a table of the same
 // columns and order.
-func rawInsert(ctx context.Context, dsn string, round int) (float64, error) {
+func rawInsert(ctx context.Context, dsn string, round, count int) (float64, error) {
 	o, err := ch.ParseDSN(dsn)
 	if err != nil {
 		return 0, err
@@ -119,10 +119,9 @@ func rawInsert(ctx context.Context, dsn string, round int) (float64, error) {
 	if err := conn.Exec(ctx, "CREATE TABLE "+table+" AS chatbell.deliveries"); err != nil {
 		return 0, err
 	}
-	const block = 20_000
 	start := time.Now()
-	for from := 0; from < recordRows; from += block {
-		data := rows(round, from, block)
+	for from := 0; from < count; from += recordBlock {
+		data := rows(round, from, recordBlock)
 		b, err := conn.PrepareBatch(ctx, "INSERT INTO "+table)
 		if err != nil {
 			return 0, err
@@ -136,7 +135,7 @@ func rawInsert(ctx context.Context, dsn string, round int) (float64, error) {
 			return 0, err
 		}
 	}
-	return rate(recordRows, time.Since(start)), nil
+	return rate(count, time.Since(start)), nil
 }
 
 func appendRow(b driver.Batch, d *chatbell.Delivery) error {
@@ -147,12 +146,12 @@ func appendRow(b driver.Batch, d *chatbell.Delivery) error {
 }
 
 // recordRound fills RESULTS as the senders do, then lets a recorder empty it.
-func recordRound(ctx context.Context, broker *jetstream.Broker, state *sqlite.Store, sink *clickhouse.Store, round int) (float64, error) {
+func recordRound(ctx context.Context, broker *jetstream.Broker, state *sqlite.Store, sink *clickhouse.Store, round, count int) (float64, error) {
 	wctx, stop := context.WithCancel(ctx)
 	w := ledger.NewWriter(broker.Publisher())
 	done := make(chan struct{})
 	go func() { defer close(done); w.Run(wctx) }()
-	for from := 0; from < recordRows; from += 2_000 {
+	for from := 0; from < count; from += 2_000 {
 		if err := w.Write(ctx, rows(round, from, 2_000)); err != nil {
 			stop()
 			return 0, err
@@ -175,5 +174,5 @@ func recordRound(ctx context.Context, broker *jetstream.Broker, state *sqlite.St
 	err = r.WaitRecorded(ctx, last)
 	took := time.Since(start)
 	stop()
-	return rate(recordRows, took), errors.Join(err, <-ended)
+	return rate(count, took), errors.Join(err, <-ended)
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -111,24 +110,11 @@ func newRig() (*rig, error) {
 
 func (r *rig) data() string { return filepath.Join(r.dir, "data") }
 
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
-}
-
+// serve starts the server. It chooses its own ports and tells them in its log.
 func (r *rig) serve(ctx context.Context, o *options) (err error) {
-	if r.api, err = freeAddr(); err != nil {
-		return err
-	}
-	if r.clickhouse, err = freeAddr(); err != nil {
-		return err
-	}
 	file := filepath.Join(r.dir, "chatbell.yaml")
-	text := fmt.Sprintf("data: %s\nlisten: %s\nclickhouse_listen: %s\nclickhouse_password: %s\n%s",
-		r.data(), r.api, r.clickhouse, password, r.creds.YAML(sandbox.Network{ID: network, Key: apiKey, App: bundle, NoWebhook: true}))
+	text := fmt.Sprintf("data: %s\nlisten: 127.0.0.1:0\nclickhouse_listen: 127.0.0.1:0\nclickhouse_password: %s\n%s",
+		r.data(), password, r.creds.YAML(sandbox.Network{ID: network, Key: apiKey, App: bundle, NoWebhook: true}))
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -145,19 +131,38 @@ func (r *rig) serve(ctx context.Context, o *options) (err error) {
 	r.exited = make(chan error, 1)
 	go func() { r.exited <- r.server.Wait() }()
 	return until(ctx, "the server's start", patience, func() (bool, error) {
+		said, err := os.ReadFile(log.Name())
+		if err != nil {
+			return false, err
+		}
 		select {
 		case err := <-r.exited:
 			r.exited <- err
-			said, _ := os.ReadFile(log.Name()) // without it the error has to do
 			return false, fmt.Errorf("the server ended at once: %w\n%s", err, said)
 		default:
 		}
+		if !r.heard(said) {
+			return false, nil
+		}
 		resp, err := r.client.Get("http://" + r.api + "/readyz")
 		if err != nil {
-			return false, nil //nolint:nilerr // not yet
+			return false, err
 		}
 		return resp.StatusCode == http.StatusOK, resp.Body.Close()
 	})
+}
+
+// heard looks in the server's log for the line that tells where it listens.
+func (r *rig) heard(log []byte) bool {
+	for line := range bytes.Lines(log) {
+		var said struct{ Msg, Listen, ClickHouse string }
+		if json.Unmarshal(line, &said) == nil && said.Msg == "ready" {
+			r.api = said.Listen
+			r.clickhouse = strings.TrimPrefix(said.ClickHouse, "http://")
+			return true
+		}
+	}
+	return false
 }
 
 func (r *rig) close() error {

@@ -47,7 +47,7 @@ func TestRecorderLagInRows(t *testing.T) {
 	lag := regexp.MustCompile(`(?m)^chatbell_recorder_lag_rows (\S+)$`)
 	w.Eventually("all rows wait", func() bool {
 		_, scrape := w.Call("GET", "/metrics", nil)
-		m := lag.FindStringSubmatch(string(scrape))
+		m := lag.FindStringSubmatch(scrape)
 		return m != nil && m[1] == fmt.Sprint(rows)
 	})
 	here.Store(true)
