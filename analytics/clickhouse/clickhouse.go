@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"regexp"
 	"slices"
 	"strings"
@@ -25,7 +26,10 @@ type Config struct {
 	// DSN is clickhouse://user:password@host:9000/database or http://… .
 	DSN string
 	// TLS is used where the DSN asks for TLS; nil means the system's trust.
-	TLS    *tls.Config
+	TLS *tls.Config
+	// Dial connects to the server in the place of a connection to the DSN's address: for a
+	// server whose address is not known yet, or belongs to somebody else at times.
+	Dial   func(context.Context) (net.Conn, error)
 	Logger *slog.Logger
 }
 
@@ -82,6 +86,9 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	o.Compression = &ch.Compression{Method: ch.CompressionNone}
 	if o.TLS != nil && c.TLS != nil {
 		o.TLS = c.TLS
+	}
+	if c.Dial != nil {
+		o.DialContext = func(ctx context.Context, _ string) (net.Conn, error) { return c.Dial(ctx) }
 	}
 	s.options = *o
 	if s.conn, err = ch.Open(o); err != nil {

@@ -24,15 +24,15 @@ const metaAnalystPassword = "clickhouse_password_sha256"
 // openClickHouse starts the embedded engine, or takes the configured server, and
 // makes the recorder. The recorder waits for the database; the server does not.
 func (a *App) openClickHouse(ctx context.Context) error {
-	dsn := a.cfg.ClickHouse.Reveal()
+	c := clickhouse.Config{DSN: a.cfg.ClickHouse.Reveal(), Logger: a.log}
 	if a.cfg.EmbeddedClickHouse() {
 		if err := a.startEngine(ctx); err != nil {
 			return err
 		}
-		dsn = a.engine.DSN()
+		c.DSN, c.Dial = a.engine.DSN(), a.engine.Dial
 	}
 	var err error
-	if a.clickhouse, err = clickhouse.Open(ctx, clickhouse.Config{DSN: dsn, Logger: a.log}); err != nil {
+	if a.clickhouse, err = clickhouse.Open(ctx, c); err != nil {
 		return fmt.Errorf("open ClickHouse (configuration key clickhouse): %w", err)
 	}
 	a.own(a.clickhouse.Close)
