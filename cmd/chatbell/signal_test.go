@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"database/sql"
 	"fmt"
 	"net/http"
 	"os"
@@ -190,6 +191,46 @@ func TestStopping(t *testing.T) {
 	if !strings.Contains(p.said.String(), "ending at once") || strings.Contains(p.said.String(), `"msg":"stopped"`) {
 		t.Errorf("it does not say that it ends at once:\n%s", p.said)
 	}
+}
+
+// A stop that leaves work behind, which is neither done nor handed back, is a failure, and
+// says what it left. Here the store does not take what the work has to write, because
+// another program holds it.
+func TestFailedDrain(t *testing.T) {
+	t.Parallel()
+	_, dir := sandboxed(t, "shutdown_timeout: 1s")
+	var p *process
+	for range 5 { // a stop that comes before the event is in hand is a good one
+		p = begin(t, command(t, dir, "serve", "--config", "chatbell.yaml"))
+		api, release := p.api(), holdStore(t, dir)
+		if status := postAs(t, acmeKey, api+"/v1/events", `{"type": "channel.created", "channel": {"id": "c"}, "members": [{"id": "a"}]}`); status != http.StatusAccepted {
+			t.Fatalf("post: %d", status)
+		}
+		p.signal(syscall.SIGTERM)
+		polltest.Closed(t, "it ends", p.exited)
+		release()
+		if p.cmd.ProcessState.ExitCode() != 0 {
+			break
+		}
+	}
+	p.exit(exitFailed)
+	if said := p.said.String(); !strings.Contains(said, `"well":false`) || !strings.Contains(said, "(messages: 1)\n") {
+		t.Errorf("it says\n%s", said)
+	}
+}
+
+// holdStore keeps a server's store from writing until it is released.
+func holdStore(t *testing.T, dir string) (release func()) {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(dir, "data", "chatbell.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.SetMaxOpenConns(1)
+	if _, err := db.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	return func() { _ = db.Close() } // which undoes what was begun
 }
 
 // A server that is stopped while it starts has nothing in hand: that is no failure.
