@@ -222,7 +222,7 @@ func TestFailedDrain(t *testing.T) {
 // holdStore keeps a server's store from writing until it is released.
 func holdStore(t *testing.T, dir string) (release func()) {
 	t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(dir, "data", "chatbell.db"))
+	db, err := sql.Open("sqlite", filepath.Join(dir, "data", "chatbell.db")+"?_pragma=busy_timeout(60000)")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,6 +38,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	// The recorder outlives the pipeline, so that the last rows land.
 	parts.last("recorder", a.recorder.Run)
 	parts.last("purge", a.purge)
+	parts.last("memory", func(ctx context.Context) error { return newMemory(a.log).run(ctx, memoryEvery) })
 	parts.run("pipeline", a.pipeline.Run)
 	select { // intake opens only when somebody listens to the stream
 	case <-a.pipeline.Running():
