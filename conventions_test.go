@@ -56,6 +56,13 @@ var ours = map[string][]string{
 	"handlers/status":           {"handlers/web", "handlers/web/openapi", "pipeline/intake"},
 	"handlers/web":              {".", "handlers/web/openapi", "internal/listen", "internal/store", "pipeline/intake"}, // no surface
 	"internal/front":            {"internal/listen"},
+	"internal/datadir":          {},
+	"internal/unshown":          {},
+	"internal/memory":           {},
+	"internal/keyring":          {".", "internal/config"},
+	"internal/networks":         {".", "internal/config", "pipeline/push", "pipeline/work", "rules", "templates"},
+	"internal/recording":        {".", "analytics", "internal/store", "pipeline/jetstream", "pipeline/ledger", "pipeline/work"},
+	"internal/condition":        {"analytics", "analytics/engine", "internal/listen", "internal/metrics", "internal/store", "pipeline", "pipeline/intake", "pipeline/jetstream", "pipeline/work"},
 	"internal/listen":           {},
 	"handlers/web/openapi":      {}, // Go types in, a document out
 	"internal/metrics":          {"."},
@@ -98,6 +105,7 @@ var homes = map[string][]string{
 	"github.com/klauspost/compress":          {"analytics/engine"}, // as above
 	"go.yaml.in/yaml/v3":                     {"internal/config"},
 	"github.com/prometheus/client_golang":    {"internal/metrics"},
+	"github.com/oklog/run":                   {"internal/app"},
 	"github.com/spf13/cobra":                 {"cmd/chatbell"},
 	"github.com/spf13/pflag":                 {"cmd/chatbell"}, // cobra's flags
 	"golang.org/x/net":                       {"bench"},

@@ -16,7 +16,7 @@ import (
 	"chatbell/analytics"
 	"chatbell/analytics/clickhouse"
 	"chatbell/analytics/engine"
-	"chatbell/internal/app"
+	"chatbell/internal/recording"
 	"chatbell/internal/store/sqlite"
 	"chatbell/pipeline"
 	"chatbell/pipeline/jetstream"
@@ -163,7 +163,7 @@ func recordRound(ctx context.Context, broker *jetstream.Broker, state *sqlite.St
 	if err != nil {
 		return 0, err
 	}
-	r, err := analytics.New(analytics.Config{Log: app.ResultLog(broker), Cursors: state, Sink: sink})
+	r, err := analytics.New(analytics.Config{Log: recording.Log{Broker: broker}, Cursors: state, Sink: sink})
 	if err != nil {
 		return 0, err
 	}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"chatbell/internal/app"
+	"chatbell/internal/keyring"
 	"chatbell/pipeline/webhooks"
 )
 
@@ -22,7 +22,7 @@ func newSecret() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			secret := webhooks.NewSecret()
 			if key {
-				secret = app.NewKey()
+				secret = keyring.NewKey()
 			}
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), secret)
 			return err

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"chatbell/internal/app"
+	"chatbell/internal/keyring"
 	"chatbell/pipeline/webhooks"
 )
 
@@ -102,7 +102,7 @@ func TestSecret(t *testing.T) {
 		seen[made] = true
 		wantPrefix, wantLength := "whsec_", len("whsec_")+44 // 32 bytes in base64
 		if len(args) > 1 {
-			wantPrefix, wantLength = "cb_", len(app.NewKey())
+			wantPrefix, wantLength = "cb_", len(keyring.NewKey())
 		} else if err := webhooks.CheckSecret(nil, made); err != nil {
 			t.Errorf("%q: %v", made, err)
 		}

@@ -6,30 +6,20 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
-	"os"
-	"path/filepath"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
-
-	"chatbell"
-	"chatbell/analytics"
-	"chatbell/analytics/clickhouse"
-	"chatbell/analytics/engine"
-	"chatbell/handlers/native"
-	"chatbell/handlers/status"
-	"chatbell/handlers/web"
+	"chatbell/internal/condition"
 	"chatbell/internal/config"
-	"chatbell/internal/front"
+	"chatbell/internal/datadir"
+	"chatbell/internal/keyring"
 	"chatbell/internal/listen"
+	"chatbell/internal/memory"
 	"chatbell/internal/metrics"
-	"chatbell/internal/store/sqlite"
+	"chatbell/internal/recording"
+	"chatbell/internal/unshown"
 	"chatbell/pipeline"
 	"chatbell/pipeline/intake"
 	"chatbell/pipeline/jetstream"
-	"chatbell/pipeline/webhooks"
-	"chatbell/pipeline/work"
 )
 
 // Options are what is not configuration.
@@ -48,238 +38,196 @@ type Options struct {
 	// SendTimeout bounds one try of a push or of a webhook; 0 leaves it to the providers
 	// and the caller, 10 and 15 s.
 	SendTimeout time.Duration
+	// Surfaces are served besides chatbell's own: for a build that has some, and for tests.
+	Surfaces []Surface
 }
 
-// App is one chatbell server.
+func (o *Options) setDefaults() {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Notices == nil {
+		o.Notices = io.Discard
+	}
+}
+
+// App is one chatbell server: its open parts.
 type App struct {
-	cfg  *config.Config
-	opts Options
-	log  *slog.Logger
-
-	store      *sqlite.Store
-	broker     *jetstream.Broker
-	engine     *engine.Supervisor // nil with an external ClickHouse
-	clickhouse *clickhouse.Store
-	recorder   *analytics.Recorder
-	pipeline   *pipeline.Pipeline
-	metrics    *metrics.Registry
-	intake     *intake.Intake
-	front      *front.Front
-	api        http.Handler // shown by Run
-
-	rowLag rowLag // guarded by the lock of the metrics' part that reads it
-
-	unshown *unshown // secrets that were made and not shown
-
-	closers []func() error // in the order of opening
+	log      *slog.Logger
+	version  string
+	shutdown time.Duration
+	doors    []*door
+	broker   *jetstream.Broker
+	pipeline *pipeline.Pipeline
+	records  *records
+	recorded *recording.Recorded
+	// showSecrets shows what was made and not shown so far.
+	showSecrets func(context.Context) error
+	open        *closers
 }
 
-// New opens all parts and binds the listener. When it fails, what was opened is
-// closed again, and the error says what to do.
-func New(ctx context.Context, cfg *config.Config, opts Options) (_ *App, err error) {
-	if opts.Log == nil {
-		opts.Log = slog.New(slog.DiscardHandler)
-	}
-	if opts.Notices == nil {
-		opts.Notices = io.Discard
-	}
-	a := &App{cfg: cfg, opts: opts, log: opts.Log, metrics: metrics.New(opts.Version)}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, a.close())
-		}
-	}()
-	for _, step := range []func(context.Context) error{
-		a.openData, a.listen, a.openBroker, a.openStore, a.openClickHouse, a.openPipeline, a.openAPI,
-	} {
-		if err := step(ctx); err != nil {
-			return nil, err
-		}
-	}
-	a.registerGauges()
-	return a, nil
-}
+// closers close what was opened, last first.
+type closers []func() error
 
-// Addr is where the API listens.
-func (a *App) Addr() string { return a.front.Addr() }
+func (c *closers) add(f func() error) { *c = append(*c, f) }
 
-// ClickHouseURL is where analysts ask the embedded engine; empty with an external one.
-func (a *App) ClickHouseURL() string {
-	if a.engine == nil {
-		return ""
-	}
-	return a.engine.URL()
-}
-
-// own registers what close has to close.
-func (a *App) own(closer func() error) { a.closers = append(a.closers, closer) }
-
-// close closes what was opened, last first.
-func (a *App) close() error {
+func (c *closers) close() error {
 	var errs []error
-	for i := len(a.closers) - 1; i >= 0; i-- {
-		errs = append(errs, a.closers[i]())
+	for i := len(*c) - 1; i >= 0; i-- {
+		errs = append(errs, (*c)[i]())
 	}
-	a.closers = nil
+	*c = nil
 	return errors.Join(errs...)
 }
 
-func (a *App) openData(context.Context) (err error) {
-	if err := os.MkdirAll(a.cfg.Data, 0o700); err != nil {
-		return fmt.Errorf("make the data folder (configuration key data): %w", err)
-	}
-	a.privateData()
-	a.unshown, err = loadUnshown(a.cfg.Data)
-	return err
-}
-
-func (a *App) listen(ctx context.Context) (err error) {
-	a.front, err = front.Open(ctx, front.Config{
-		Address:  a.cfg.Listen,
-		Key:      "listen",
-		Flag:     "(--listen)",
-		Starting: status.Starting(a.opts.Version, ""),
-		Log:      a.log,
-	})
+// New opens all parts and binds the listeners. When it fails, what was opened is
+// closed again, and the error says what to do.
+func New(ctx context.Context, cfg *config.Config, opts Options) (*App, error) {
+	opts.setDefaults()
+	open := new(closers)
+	a, err := build(ctx, cfg, &opts, open)
 	if err != nil {
-		return err
+		return nil, errors.Join(err, open.close())
 	}
-	a.own(a.front.Close)
-	a.log.Info("starting", "listen", a.Addr(), "version", a.opts.Version)
-	return nil
+	return a, nil
 }
 
-func (a *App) openBroker(ctx context.Context) (err error) {
-	storage := int64(a.cfg.BrokerStorage)
-	streams := pipeline.Streams(storage)
-	for i := range streams {
-		if streams[i].Name == work.StreamResults && a.opts.ResultBytes > 0 {
-			streams[i].MaxBytes = a.opts.ResultBytes
+// build opens the parts, each with what it needs of those before it.
+func build(ctx context.Context, cfg *config.Config, opts *Options, open *closers) (*App, error) {
+	numbers := metrics.New(opts.Version)
+	if err := datadir.Open(cfg.Data, opts.Log); err != nil {
+		return nil, err
+	}
+	secrets, err := unshown.Load(cfg.Data, howToReplace)
+	if err != nil {
+		return nil, err
+	}
+	limiter := listen.New(listen.Config{Logger: opts.Log})
+	open.add(limiter.Close)
+	doors, err := openDoors(ctx, append(surfaces(cfg), opts.Surfaces...), limiter, opts, open)
+	if err != nil {
+		return nil, err
+	}
+	broker, err := openBroker(ctx, cfg, opts, doors, open)
+	if err != nil {
+		return nil, err
+	}
+	in, err := intake.New(ctx, intake.Config{Broker: broker, Consumer: pipeline.Consumers()[0].Name, Observer: numbers, Limit: opts.Backlog})
+	if err != nil {
+		return nil, err
+	}
+	open.add(in.Close)
+	state, err := openStore(ctx, cfg, in.Sequence, opts.Log, open)
+	if err != nil {
+		return nil, err
+	}
+	rec, err := openRecords(ctx, cfg, opts, recordsOf{broker, state, secrets, numbers}, open)
+	if err != nil {
+		return nil, err
+	}
+	recorded := &recording.Recorded{Broker: broker, Recorder: rec.recorder, Records: rec.clickhouse, Cursors: state, Log: opts.Log}
+	stages, err := openPipeline(ctx, cfg, opts, stagesOf{broker, in, state, recorded, secrets, numbers}, open)
+	if err != nil {
+		return nil, err
+	}
+	health := &condition.Parts{Intake: in, Broker: broker, Store: state, Pipeline: stages, Recorder: rec.recorder, Engine: rec.engine, Limiter: limiter}
+	health.Register(numbers)
+	if err := makeSurfaces(ctx, doors, opts, Kit{Config: cfg, Intake: in, State: state, Health: health, Metrics: numbers}, state); err != nil {
+		return nil, err
+	}
+	return &App{
+		log: opts.Log, version: opts.Version, shutdown: cfg.ShutdownTimeout,
+		doors: doors, broker: broker, pipeline: stages, records: rec, recorded: recorded, open: open,
+		showSecrets: func(ctx context.Context) error {
+			return showSecrets(ctx, cfg, state, secrets, opts.Notices, opts.Log)
+		},
+	}, nil
+}
+
+// Addr is where the API listens.
+func (a *App) Addr() string { return a.doors[0].front.Addr() }
+
+// ListenerAddr is where the listener of a configuration key listens; empty if there is none.
+func (a *App) ListenerAddr(key string) string {
+	for _, d := range a.doors {
+		if d.key == key {
+			return d.front.Addr()
 		}
 	}
-	a.broker, err = jetstream.Open(ctx, jetstream.Config{
-		Dir: filepath.Join(a.cfg.Data, "jetstream"), URLs: a.cfg.BrokerURLs(), DedupWindow: a.cfg.DedupWindow, Streams: streams, DeadLetterBytes: pipeline.DeadLetterBytes(storage),
-		Waiting: func(error) { a.front.Show(status.Starting(a.opts.Version, "the broker")) }, Logger: a.log,
-	})
-	if errors.Is(err, jetstream.ErrHoldsMore) {
-		return fmt.Errorf("open the broker: %w; raise broker_storage (now %s), at least until what waits is handled", err, a.cfg.BrokerStorage)
-	}
-	if err != nil {
-		return fmt.Errorf("open the broker: %w", err)
-	}
-	a.own(a.broker.Close)
-	a.intake, err = intake.New(ctx, intake.Config{
-		Broker:   a.broker,
-		Consumer: pipeline.Consumers()[0].Name,
-		Observer: a.metrics,
-		Limit:    a.opts.Backlog,
-	})
-	return err
+	return ""
 }
 
-func (a *App) openStore(ctx context.Context) (err error) {
-	a.store, err = sqlite.Open(ctx, sqlite.Config{
-		Path: filepath.Join(a.cfg.Data, "chatbell.db"), Logger: a.log, Sequence: a.intake.Sequence,
-	})
-	if err != nil {
-		return fmt.Errorf("open the store: %w", err)
+// ClickHouseURL is where analysts ask the embedded engine; empty with an external one.
+func (a *App) ClickHouseURL() string {
+	if a.records.engine == nil {
+		return ""
 	}
-	a.own(a.store.Close)
+	return a.records.engine.URL()
+}
+
+// Run works until the context ends, then drains: no new work is taken, work in hand
+// is finished or handed back to the queue. It returns within shutdown_timeout of that,
+// with an error that says what was left when some work was neither.
+func (a *App) Run(ctx context.Context) (err error) {
+	defer func() {
+		err = errors.Join(err, a.open.close())
+		a.log.Info("stopped", "well", err == nil)
+	}()
+	var deadline time.Time
+	life := newLifecycle(ctx, func(cause error) {
+		deadline = time.Now().Add(giveUp(a.shutdown))
+		a.log.Info("stopping: no new work is taken, work in hand is finished or handed back", "cause", cause, "at_most", a.shutdown)
+	})
+	life.add("ready", a.welcome)
+	for _, d := range a.doors {
+		life.add("http "+d.key, func(ctx context.Context) error { return d.front.Run(ctx, patience(a.shutdown)) })
+	}
+	life.add("pipeline", a.pipeline.Run)
+	life.barrier(func() {
+		ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+		defer cancel()
+		a.recorded.Drain(ctx)
+	})
+	// The recorder outlives the pipeline, so that the last rows land.
+	life.add("recorder", a.records.recorder.Run)
+	life.add("purge", func(ctx context.Context) error { return pipeline.Upkeep(ctx, a.broker, a.log) })
+	life.add("memory", func(ctx context.Context) error { return memory.Watch(ctx, a.log) })
+	return life.run()
+}
+
+// welcome shows the surfaces when somebody listens to the stream of what they take in.
+func (a *App) welcome(ctx context.Context) error {
+	select {
+	case <-a.pipeline.Running():
+	case <-ctx.Done():
+		return nil
+	}
+	for _, d := range a.doors {
+		d.front.Show(d.handler)
+	}
+	a.log.Info("ready", "listen", a.Addr(), "clickhouse", a.ClickHouseURL(), "version", a.version)
+	if err := a.showSecrets(ctx); err != nil && ctx.Err() == nil {
+		a.log.Error("secrets were made at the first start and could not be shown", "error", err)
+	}
+	<-ctx.Done()
 	return nil
 }
 
-func (a *App) openPipeline(ctx context.Context) error {
-	roots, err := rootCAs(a.cfg.CAFiles)
+// makeSurfaces makes what answers behind the doors.
+func makeSurfaces(ctx context.Context, doors []*door, opts *Options, kit Kit, keys keyring.Store) error {
+	ring, err := keyring.New(ctx, kit.Config, keys)
 	if err != nil {
 		return err
 	}
-	stored, err := a.storedNetworks(ctx)
-	if err != nil {
-		return err
-	}
-	networks, open, err := newRegistry(a.cfg, stored, roots, a.opts.SendTimeout)
-	for _, c := range open {
-		a.own(c.Close)
-	}
-	if err != nil {
-		return err
-	}
-	caller, err := webhooks.New(webhooks.Config{AllowPrivate: a.cfg.AllowPrivateNetworks, RootCAs: roots, Version: a.opts.Version, Timeout: a.opts.SendTimeout})
-	if err != nil {
-		return fmt.Errorf("make the webhook client: %w", err)
-	}
-	a.own(caller.Close)
-	a.pipeline, err = pipeline.New(pipeline.Config{
-		Publisher: a.broker.Publisher(), Subscribe: a.subscribe,
-		Store: a.store, Networks: networks, Recorded: recorded{a}, Room: a.intake, Caller: caller, Observer: a.metrics, Log: a.log,
-		Retry: a.cfg.PipelineRetry(), CloseTimeout: giveUp(a.cfg.ShutdownTimeout),
-	})
-	return err
-}
-
-// storedNetworks are the networks that no file names. On a start without any
-// network the network "default" is made; its key is shown once the start has succeeded.
-func (a *App) storedNetworks(ctx context.Context) ([]chatbell.NetworkID, error) {
-	rows, err := a.store.Networks(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read networks: %w", err)
-	}
-	if len(rows) == 0 && len(a.cfg.Networks) == 0 {
-		if err := a.makeDefaultNetwork(ctx); err != nil {
-			return nil, err
+	kit.Version = opts.Version
+	kit.Common.Keys = ring
+	kit.Common.Log = opts.Log
+	kit.Common.Guesses = listen.NewThrottle(listen.ThrottleConfig{What: "API key", Logger: opts.Log})
+	kit.Common.Observer = kit.Metrics
+	for _, d := range doors {
+		if err := d.make(kit); err != nil {
+			return fmt.Errorf("listener %s: %w", d.key, err)
 		}
-		return []chatbell.NetworkID{defaultNetwork}, nil
 	}
-	ids := make([]chatbell.NetworkID, len(rows))
-	for i, r := range rows {
-		ids[i] = r.ID
-	}
-	return ids, nil
-}
-
-func (a *App) makeDefaultNetwork(ctx context.Context) error {
-	secret, err := a.unshown.make(unshownKey, NewKey)
-	if err != nil {
-		return err
-	}
-	key := chatbell.Key{ID: "default", Network: defaultNetwork, Scope: chatbell.ScopeServer, Hash: hash(secret)}
-	if err := a.store.CreateNetwork(ctx, defaultNetwork, key); err != nil {
-		return fmt.Errorf("make the network default: %w", err)
-	}
-	return nil
-}
-
-// subscribe opens the subscriber of a stage.
-func (a *App) subscribe(c pipeline.Consumer) (message.Subscriber, error) {
-	return a.broker.Subscriber(jetstream.SubscriberConfig{Durable: c.Name, InFlight: c.InFlight, Key: work.Key, CloseTimeout: a.grace()})
-}
-
-func (a *App) openAPI(ctx context.Context) error {
-	keys, err := newKeyring(ctx, a.cfg, a.store)
-	if err != nil {
-		return err
-	}
-	common := web.Common{
-		Keys:     keys,
-		Log:      a.log,
-		Guesses:  listen.NewThrottle(listen.ThrottleConfig{What: "API key", Logger: a.log}),
-		Observer: a.metrics,
-	}
-	api, err := native.New(native.Config{
-		Common:   common,
-		Intake:   a.intake,
-		State:    a.store,
-		Version:  a.opts.Version,
-		Rejected: func(events int) { a.metrics.Event(metrics.EventRejected, events) },
-		Beside:   []web.Part{status.Part()},
-	})
-	if err != nil {
-		return fmt.Errorf("make the API: %w", err)
-	}
-	asked, err := status.New(status.Config{Common: common, Health: health{a}, Metrics: a.metrics.Handler(), Version: a.opts.Version})
-	if err != nil {
-		return fmt.Errorf("make the status surface: %w", err)
-	}
-	a.api = front.Mux(front.Mount{Handler: api}, front.Mount{Paths: status.Paths, Handler: asked})
 	return nil
 }

@@ -28,6 +28,8 @@ type Config struct {
 	// Configure may change the server before it serves: other bounds, or HTTP/2 without TLS
 	// by its Protocols.
 	Configure func(*http.Server)
+	// Limiter bounds the connections of all fronts of the process together.
+	Limiter *listen.Limiter
 	// Starting answers until something else is shown.
 	Starting http.Handler
 	Log      *slog.Logger
@@ -37,7 +39,6 @@ type Config struct {
 // nobody's probe hangs in a long start.
 type Front struct {
 	listener net.Listener
-	limiter  *listen.Limiter
 	server   *http.Server
 	handler  atomic.Pointer[http.Handler]
 	log      *slog.Logger
@@ -55,17 +56,17 @@ func Open(ctx context.Context, c Config) (*Front, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s (configuration key %s): %w", c.Address, c.Key, err)
 	}
-	f := &Front{listener: l, limiter: listen.New(listen.Config{Logger: c.Log}), log: c.Log, ended: make(chan struct{})}
+	f := &Front{listener: l, log: c.Log, ended: make(chan struct{})}
 	f.Show(c.Starting)
 	f.server = NewServer(f)
 	if c.Configure != nil {
 		c.Configure(f.server)
 	}
-	f.limiter.Attach(f.server)
+	c.Limiter.Attach(f.server)
 	f.server.TLSConfig = c.TLS
 	go func() {
 		defer close(f.ended)
-		f.err = f.serve(f.limiter.Listen(l))
+		f.err = f.serve(c.Limiter.Listen(l))
 	}()
 	return f, nil
 }
@@ -84,9 +85,6 @@ func (f *Front) serve(from net.Listener) error {
 
 // Addr is where it listens.
 func (f *Front) Addr() string { return f.listener.Addr().String() }
-
-// Stats tells of its connections.
-func (f *Front) Stats() listen.Stats { return f.limiter.Stats() }
 
 // Show replaces what answers.
 func (f *Front) Show(h http.Handler) { f.handler.Store(&h) }
@@ -121,5 +119,5 @@ func (f *Front) Close() error {
 	if errors.Is(err, net.ErrClosed) {
 		err = nil
 	}
-	return errors.Join(err, f.limiter.Close())
+	return err
 }

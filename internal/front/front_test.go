@@ -16,6 +16,7 @@ import (
 
 	"chatbell/handlers/status"
 	"chatbell/internal/front"
+	"chatbell/internal/listen"
 )
 
 // ask sends a request and returns the status, Retry-After and the body.
@@ -61,11 +62,19 @@ func smuggle(t *testing.T, addr string) (status int, body string) {
 }
 
 // config is that of a front at an address.
-func config(address string, log io.Writer) front.Config {
+func config(t *testing.T, address string, log io.Writer) front.Config {
+	t.Helper()
+	limiter := listen.New(listen.Config{})
+	t.Cleanup(func() {
+		if err := limiter.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	return front.Config{
 		Address:  address,
 		Key:      "listen",
 		Flag:     "(--listen)",
+		Limiter:  limiter,
 		Starting: status.Starting("v1", ""),
 		Log:      slog.New(slog.NewTextHandler(log, nil)),
 	}
@@ -75,7 +84,7 @@ func config(address string, log io.Writer) front.Config {
 // taken before the API is there; at a stop what is under way is answered.
 func TestFront(t *testing.T) {
 	var log bytes.Buffer
-	f, err := front.Open(t.Context(), config("127.0.0.1:0", &log))
+	f, err := front.Open(t.Context(), config(t, "127.0.0.1:0", &log))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +97,7 @@ func TestFront(t *testing.T) {
 			t.Errorf("%s: %d, Retry-After %q, %s", path, status, retry, body)
 		}
 	}
-	if _, err := front.Open(t.Context(), config(f.Addr(), io.Discard)); err == nil || !strings.Contains(err.Error(), "another program uses that port: stop it, or set listen (--listen) to") {
+	if _, err := front.Open(t.Context(), config(t, f.Addr(), io.Discard)); err == nil || !strings.Contains(err.Error(), "another program uses that port: stop it, or set listen (--listen) to") {
 		t.Errorf("a second one on the same port: %v", err)
 	}
 	if status, body := smuggle(t, f.Addr()); status != 400 || !strings.Contains(body, "Transfer-Encoding") {
@@ -132,7 +141,7 @@ func TestFront(t *testing.T) {
 // A request that does not end is cut off when the grace is over.
 func TestFrontCutsOff(t *testing.T) {
 	var log bytes.Buffer
-	f, err := front.Open(t.Context(), config("127.0.0.1:0", &log))
+	f, err := front.Open(t.Context(), config(t, "127.0.0.1:0", &log))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +202,7 @@ func TestMux(t *testing.T) {
 
 // A surface may have a server of its own making, for example HTTP/2 without TLS.
 func TestOwnServer(t *testing.T) {
-	c := config("127.0.0.1:0", io.Discard)
+	c := config(t, "127.0.0.1:0", io.Discard)
 	var h2c http.Protocols
 	h2c.SetUnencryptedHTTP2(true)
 	c.Configure = func(s *http.Server) { s.Protocols = &h2c }

@@ -213,6 +213,17 @@ func (w *World) API() string {
 	return api
 }
 
+// Listener is the address of the listener of a configuration key. Only a server in the
+// test's process tells.
+func (w *World) Listener(key string) string {
+	w.T.Helper()
+	h, ok := w.run.(*here)
+	if !ok {
+		w.T.Fatal("only a server in this process tells its listeners")
+	}
+	return h.app.ListenerAddr(key)
+}
+
 // Eventually waits until something has come to be.
 func (w *World) Eventually(what string, ok func() bool) {
 	w.T.Helper()

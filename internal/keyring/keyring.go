@@ -1,4 +1,6 @@
-package app
+// Package keyring knows who may call: the keys of the configuration and those of the store,
+// server keys as hashes only. It also makes the secrets that are keys.
+package keyring
 
 import (
 	"context"
@@ -11,9 +13,10 @@ import (
 	"chatbell/internal/config"
 )
 
-// keyring knows all credentials: those of the configuration and those of the store.
-// It keeps server keys as hashes. Immutable once made.
-type keyring struct {
+// Keyring knows all credentials: those of the configuration and those of the store.
+// It keeps server keys as hashes. Immutable
+// once made, and so safe for concurrent use.
+type Keyring struct {
 	server map[[sha256.Size]byte]chatbell.Key
 	client map[string]clientKey
 	admin  []byte // hash; nil when there is none
@@ -25,18 +28,21 @@ type clientKey struct {
 	secret []byte
 }
 
-func newKeyring(ctx context.Context, cfg *config.Config, store interface {
+// Store has the keys that were made at run time.
+type Store interface {
 	Keys(ctx context.Context) ([]chatbell.Key, error)
-},
-) (*keyring, error) {
-	k := &keyring{server: map[[sha256.Size]byte]chatbell.Key{}, client: map[string]clientKey{}}
+}
+
+// New reads all keys.
+func New(ctx context.Context, cfg *config.Config, store Store) (*Keyring, error) {
+	k := &Keyring{server: map[[sha256.Size]byte]chatbell.Key{}, client: map[string]clientKey{}}
 	if !cfg.AdminKey.IsZero() {
-		k.admin = hash(cfg.AdminKey.Reveal())
+		k.admin = Hash(cfg.AdminKey.Reveal())
 	}
 	for _, n := range cfg.Networks {
 		k.all = append(k.all, n.ID)
 		for _, c := range n.Keys {
-			key := chatbell.Key{ID: c.ID, Network: n.ID, Scope: c.Scope, Hash: hash(c.Secret.Reveal())}
+			key := chatbell.Key{ID: c.ID, Network: n.ID, Scope: c.Scope, Hash: Hash(c.Secret.Reveal())}
 			if c.Scope == chatbell.ScopeClient {
 				k.client[c.ID] = clientKey{key, []byte(c.Secret.Reveal())}
 			}
@@ -50,7 +56,7 @@ func newKeyring(ctx context.Context, cfg *config.Config, store interface {
 	for _, key := range stored {
 		// Keys in the file replace the one that was made at a first start: otherwise nobody
 		// could take back one that others have seen.
-		if !hasServerKey(cfg, key.Network) {
+		if !HasServerKey(cfg, key.Network) {
 			k.add(key)
 		}
 		if !slices.Contains(k.all, key.Network) {
@@ -60,8 +66,8 @@ func newKeyring(ctx context.Context, cfg *config.Config, store interface {
 	return k, nil
 }
 
-// hasServerKey reports whether the configuration gives a network a key of scope server.
-func hasServerKey(cfg *config.Config, id chatbell.NetworkID) bool {
+// HasServerKey reports whether the configuration gives a network a key of scope server.
+func HasServerKey(cfg *config.Config, id chatbell.NetworkID) bool {
 	for i := range cfg.Networks {
 		isServer := func(k config.Key) bool { return k.Scope == chatbell.ScopeServer }
 		if cfg.Networks[i].ID == id && slices.ContainsFunc(cfg.Networks[i].Keys, isServer) {
@@ -71,7 +77,7 @@ func hasServerKey(cfg *config.Config, id chatbell.NetworkID) bool {
 	return false
 }
 
-func (k *keyring) add(key chatbell.Key) {
+func (k *Keyring) add(key chatbell.Key) {
 	var h [sha256.Size]byte
 	copy(h[:], key.Hash)
 	k.server[h] = key
@@ -79,21 +85,21 @@ func (k *keyring) add(key chatbell.Key) {
 
 // Lookup finds a key by the SHA-256 of its secret. The hash of a long random secret
 // tells nothing by how long a map look-up takes.
-func (k *keyring) Lookup(sum [sha256.Size]byte) (chatbell.Key, bool) {
+func (k *Keyring) Lookup(sum [sha256.Size]byte) (chatbell.Key, bool) {
 	key, ok := k.server[sum]
 	return key, ok
 }
 
 // ClientSecret is what signs the users' tokens of a client key.
-func (k *keyring) ClientSecret(id string) (chatbell.Key, []byte, bool) {
+func (k *Keyring) ClientSecret(id string) (chatbell.Key, []byte, bool) {
 	c, ok := k.client[id]
 	return c.key, c.secret, ok
 }
 
 // IsAdmin reports whether the secret with this SHA-256 is the admin key.
-func (k *keyring) IsAdmin(sum [sha256.Size]byte) bool {
+func (k *Keyring) IsAdmin(sum [sha256.Size]byte) bool {
 	return k.admin != nil && subtle.ConstantTimeCompare(sum[:], k.admin) == 1
 }
 
 // Networks lists every network that has a key.
-func (k *keyring) Networks() []chatbell.NetworkID { return k.all }
+func (k *Keyring) Networks() []chatbell.NetworkID { return k.all }

@@ -1,9 +1,12 @@
-package app
+// Package datadir opens the data folder, which holds push tokens, hashes of keys and texts
+// that wait: nobody but its owner may read them.
+package datadir
 
 import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 )
 
@@ -61,14 +64,18 @@ func makePrivate(dir string) (changed int, err error) {
 	return changed, errors.Join(append(errs, err)...)
 }
 
-// privateData makes the data folder's files private, and says so: somebody may have
-// relied on reading them.
-func (a *App) privateData() {
-	changed, err := makePrivate(a.cfg.Data)
+// Open makes the folder if there is none, and makes the files in it private. It says so
+// where that changed something: somebody may have relied on reading them.
+func Open(dir string, log *slog.Logger) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the data folder (configuration key data): %w", err)
+	}
+	changed, err := makePrivate(dir)
 	if changed > 0 {
-		a.log.Warn("files of the data folder could be read by other users; that is mended", "data", a.cfg.Data, "files", changed)
+		log.Warn("files of the data folder could be read by other users; that is mended", "data", dir, "files", changed)
 	}
 	if err != nil {
-		a.log.Warn("files of the data folder may be readable by other users; run: chmod -R go-rwx "+fmt.Sprintf("%q", a.cfg.Data), "error", err)
+		log.Warn("files of the data folder may be readable by other users; run: chmod -R go-rwx "+fmt.Sprintf("%q", dir), "error", err)
 	}
+	return nil
 }

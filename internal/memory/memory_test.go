@@ -1,4 +1,4 @@
-package app
+package memory
 
 import (
 	"context"
@@ -23,7 +23,7 @@ func TestMemoryOfABurstIsGivenBack(t *testing.T) {
 		t.Fatalf("the burst holds %d MiB only", (held-before)>>20)
 	}
 	clear(ballast)
-	go func() { done <- newMemory(slog.New(slog.DiscardHandler)).run(ctx, 50*time.Millisecond) }()
+	go func() { done <- newWatcher(slog.New(slog.DiscardHandler)).run(ctx, 50*time.Millisecond) }()
 	// The runtime would do it after two minutes.
 	deadline := time.After(time.Minute)
 	for readMemory().held > before+memoryWorth {
@@ -46,7 +46,7 @@ func TestMemoryIsLookedAtSeldom(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
 	var use memoryUse
 	freed := 0
-	m := &memory{log: slog.New(slog.DiscardHandler), read: func() memoryUse { use.at = now; return use }, free: func() {
+	m := &watcher{log: slog.New(slog.DiscardHandler), read: func() memoryUse { use.at = now; return use }, free: func() {
 		freed++
 		use.held = use.live + 20*mib
 	}}

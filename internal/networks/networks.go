@@ -1,9 +1,13 @@
-package app
+// Package networks makes the networks of an installation as the pipeline knows them: their
+// texts, rules, endpoints and opened credentials. It can also say what is wrong with what a
+// configuration names for them, without keeping anything open.
+package networks
 
 import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -15,23 +19,22 @@ import (
 	"chatbell/templates"
 )
 
-// registry is all networks, by id. It is immutable once made.
-type registry map[chatbell.NetworkID]*work.Network
+// Registry is all networks, by id. It is immutable once made.
+type Registry map[chatbell.NetworkID]*work.Network
 
 // Network finds a network.
-func (r registry) Network(id chatbell.NetworkID) (*work.Network, bool) {
+func (r Registry) Network(id chatbell.NetworkID) (*work.Network, bool) {
 	n, ok := r[id]
 	return n, ok
 }
 
-// closer closes what a network opened.
-type closer interface{ Close() error }
-
-// newRegistry builds the networks of the configuration, and those of the store
-// (which have no credentials yet: they are made by the zero-configuration start).
-func newRegistry(cfg *config.Config, stored []chatbell.NetworkID, roots *x509.CertPool, timeout time.Duration) (registry, []closer, error) {
-	r := registry{}
-	var open []closer
+// New builds the networks of the configuration, and those of the store
+// (which have no credentials yet: they are made by the zero-configuration start). Sends take at most the timeout; 0
+// leaves it to the providers. What is returned to be closed was opened also when there is an
+// error.
+func New(cfg *config.Config, stored []chatbell.NetworkID, roots *x509.CertPool, timeout time.Duration) (Registry, []io.Closer, error) {
+	r := Registry{}
+	var open []io.Closer
 	builtin, err := templates.LoadBuiltin() // parsed once for all networks
 	if err != nil {
 		return nil, nil, fmt.Errorf("built-in texts: %w", err)
@@ -57,7 +60,7 @@ func newRegistry(cfg *config.Config, stored []chatbell.NetworkID, roots *x509.Ce
 	return r, open, nil
 }
 
-func newNetwork(c *config.Network, builtin *templates.Builtin, roots *x509.CertPool, timeout time.Duration) (*work.Network, []closer, error) {
+func newNetwork(c *config.Network, builtin *templates.Builtin, roots *x509.CertPool, timeout time.Duration) (*work.Network, []io.Closer, error) {
 	n := &work.Network{
 		ID: c.ID, DefaultLocale: c.DefaultLocale, Delivery: c.Delivery, Endpoints: c.Endpoints(),
 		Pushers: map[work.Credential]push.Notifier{},
@@ -74,7 +77,7 @@ func newNetwork(c *config.Network, builtin *templates.Builtin, roots *x509.CertP
 }
 
 // addPushers opens the network's credentials.
-func addPushers(n *work.Network, c *config.Network, roots *x509.CertPool, timeout time.Duration) (open []closer, err error) {
+func addPushers(n *work.Network, c *config.Network, roots *x509.CertPool, timeout time.Duration) (open []io.Closer, err error) {
 	for _, credential := range c.Credentials() {
 		notifier, err := openCredential(credential, roots, timeout)
 		if err != nil {
@@ -115,8 +118,8 @@ func contents(c config.Credential) (map[string]string, error) {
 	return options, nil
 }
 
-// rootCAs is the system's roots with the configured files.
-func rootCAs(files []string) (*x509.CertPool, error) {
+// RootCAs is the system's roots with the configured files.
+func RootCAs(files []string) (*x509.CertPool, error) {
 	pool, err := x509.SystemCertPool()
 	if err != nil {
 		return nil, fmt.Errorf("read the system's certificate authorities: %w", err)

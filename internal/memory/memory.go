@@ -1,4 +1,8 @@
-package app
+// Package memory gives the memory of a burst back to the system. The runtime collects what
+// a burst has left when as much again was allocated, which an idle server does not do, or
+// after two minutes, and returns it bit by bit: for minutes a gigabyte that nobody uses
+// would be missing to ClickHouse beside it.
+package memory
 
 import (
 	"context"
@@ -8,11 +12,8 @@ import (
 	"time"
 )
 
-// memory gives the memory of a burst back to the system. The runtime collects what a
-// burst has left when as much again was allocated, which an idle server does not do, or
-// after two minutes, and returns it bit by bit: for minutes a gigabyte that nobody uses
-// would be missing to ClickHouse beside it.
-type memory struct {
+// watcher looks at the memory and gives back what is worth it.
+type watcher struct {
 	read func() memoryUse
 	free func() // collects, and returns all that is unused
 	log  *slog.Logger
@@ -46,12 +47,15 @@ const (
 	memoryRest = 20 * time.Second
 )
 
-func newMemory(log *slog.Logger) *memory {
-	return &memory{read: readMemory, free: debug.FreeOSMemory, log: log}
+// Watch gives back what is not needed, until the context ends.
+func Watch(ctx context.Context, log *slog.Logger) error { return newWatcher(log).run(ctx, memoryEvery) }
+
+func newWatcher(log *slog.Logger) *watcher {
+	return &watcher{read: readMemory, free: debug.FreeOSMemory, log: log}
 }
 
 // run looks until the context ends.
-func (m *memory) run(ctx context.Context, every time.Duration) error {
+func (m *watcher) run(ctx context.Context, every time.Duration) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	m.last = m.read()
@@ -66,7 +70,7 @@ func (m *memory) run(ctx context.Context, every time.Duration) error {
 }
 
 // look gives back what is worth it, when the server is not busy.
-func (m *memory) look() {
+func (m *watcher) look() {
 	use, last := m.read(), m.last
 	m.last = use
 	busy := float64(use.allocated-last.allocated) > memoryQuiet*use.at.Sub(last.at).Seconds()

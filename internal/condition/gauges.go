@@ -1,4 +1,4 @@
-package app
+package condition
 
 import (
 	"context"
@@ -15,44 +15,44 @@ import (
 // costs the broker and the store no more than that.
 const gaugeAge = 5 * time.Second
 
-// registerGauges says what is read when somebody scrapes /metrics.
-func (a *App) registerGauges() {
-	a.metrics.Add(metrics.Part{Name: "health", Gauges: []metrics.Gauge{metrics.Ready, metrics.SendingPaused}, Read: a.readHealth})
-	a.metrics.Add(metrics.Part{
+// Register says what is read when somebody scrapes /metrics.
+func (a *Parts) Register(in *metrics.Registry) {
+	in.Add(metrics.Part{Name: "health", Gauges: []metrics.Gauge{metrics.Ready, metrics.SendingPaused}, Read: a.readHealth})
+	in.Add(metrics.Part{
 		Name: "streams", MaxAge: gaugeAge, Read: a.readStreams,
 		Gauges: []metrics.Gauge{
 			metrics.StreamPending, metrics.StreamInFlight, metrics.StreamMessages, metrics.StreamBytes, metrics.StreamLimit,
 			metrics.DeadLetters, metrics.RecorderPending, metrics.RecorderRows,
 		},
 	})
-	a.metrics.Add(metrics.Part{Name: "store", MaxAge: gaugeAge, Gauges: []metrics.Gauge{metrics.RetryPending, metrics.RetryOldest}, Read: a.readWaiting})
-	a.metrics.Add(metrics.Part{Name: "queues", Gauges: []metrics.Gauge{metrics.QueueTries, metrics.Destinations}, Read: a.readQueues})
-	a.metrics.Add(metrics.Part{
+	in.Add(metrics.Part{Name: "store", MaxAge: gaugeAge, Gauges: []metrics.Gauge{metrics.RetryPending, metrics.RetryOldest}, Read: a.readWaiting})
+	in.Add(metrics.Part{Name: "queues", Gauges: []metrics.Gauge{metrics.QueueTries, metrics.Destinations}, Read: a.readQueues})
+	in.Add(metrics.Part{
 		Name: "connections", Read: a.readConnections,
 		Gauges: []metrics.Gauge{metrics.Connections, metrics.ConnectionLimit, metrics.ConnectionsCut},
 	})
-	a.metrics.Add(metrics.Part{Name: "recorder", Gauges: []metrics.Gauge{metrics.RecorderLag}, Read: a.readRecorder})
-	if a.engine != nil {
-		a.metrics.Add(metrics.Part{Name: "engine", Gauges: []metrics.Gauge{metrics.EngineUp, metrics.EngineRestarts}, Read: a.readEngine})
-		a.metrics.AddProcess("chatbell_engine", a.engine.PID)
+	in.Add(metrics.Part{Name: "recorder", Gauges: []metrics.Gauge{metrics.RecorderLag}, Read: a.readRecorder})
+	if a.Engine != nil {
+		in.Add(metrics.Part{Name: "engine", Gauges: []metrics.Gauge{metrics.EngineUp, metrics.EngineRestarts}, Read: a.readEngine})
+		in.AddProcess("chatbell_engine", a.Engine.PID)
 	}
 }
 
-func (a *App) readHealth(ctx context.Context, tell metrics.Tell) error {
-	tell(metrics.Ready, truth(health{a}.Ready(ctx) == nil))
-	tell(metrics.SendingPaused, truth(a.pipeline.Paused()))
+func (a *Parts) readHealth(ctx context.Context, tell metrics.Tell) error {
+	tell(metrics.Ready, truth(a.Ready(ctx) == nil))
+	tell(metrics.SendingPaused, truth(a.Pipeline.Paused()))
 	return nil
 }
 
-func (a *App) readStreams(ctx context.Context, tell metrics.Tell) error {
+func (a *Parts) readStreams(ctx context.Context, tell metrics.Tell) error {
 	// In this order: when all of the stream that is seen then was recorded before, nothing
 	// was written in between, and the three belong together.
-	done, recorded := a.recorder.Recorded()
-	written := a.pipeline.Written()
+	done, recorded := a.Recorder.Recorded()
+	written := a.Pipeline.Written()
 	consumers := append(pipeline.Consumers(), pipeline.Consumer{Stream: work.StreamResults}, pipeline.Consumer{Stream: jetstream.DeadLetters})
 	for _, c := range consumers {
 		stream := c.Stream
-		b, err := a.broker.Backlog(ctx, stream, c.Name)
+		b, err := a.Broker.Backlog(ctx, stream, c.Name)
 		if err != nil {
 			return err
 		}
@@ -89,8 +89,8 @@ func (l *rowLag) rows(written, recorded uint64, messages float64) float64 {
 	return max(messages, waiting-l.even)
 }
 
-func (a *App) readWaiting(ctx context.Context, tell metrics.Tell) error {
-	waiting, err := a.store.Waiting(ctx)
+func (a *Parts) readWaiting(ctx context.Context, tell metrics.Tell) error {
+	waiting, err := a.Store.Waiting(ctx)
 	for _, w := range waiting {
 		tell(metrics.RetryPending, float64(w.Rows), string(w.Kind))
 		tell(metrics.RetryOldest, max(0, time.Since(w.Oldest).Seconds()), string(w.Kind))
@@ -98,8 +98,8 @@ func (a *App) readWaiting(ctx context.Context, tell metrics.Tell) error {
 	return err
 }
 
-func (a *App) readQueues(_ context.Context, tell metrics.Tell) error {
-	for _, l := range a.pipeline.Load() {
+func (a *Parts) readQueues(_ context.Context, tell metrics.Tell) error {
+	for _, l := range a.Pipeline.Load() {
 		tell(metrics.QueueTries, float64(l.Waiting), string(l.Target), "waiting")
 		tell(metrics.QueueTries, float64(l.Sending), string(l.Target), "sending")
 		tell(metrics.Destinations, float64(l.Closed), string(l.Target), "closed")
@@ -109,8 +109,8 @@ func (a *App) readQueues(_ context.Context, tell metrics.Tell) error {
 	return nil
 }
 
-func (a *App) readConnections(_ context.Context, tell metrics.Tell) error {
-	stats := a.front.Stats()
+func (a *Parts) readConnections(_ context.Context, tell metrics.Tell) error {
+	stats := a.Limiter.Stats()
 	tell(metrics.Connections, float64(stats.Open))
 	tell(metrics.ConnectionLimit, float64(stats.Max))
 	tell(metrics.ConnectionsCut, float64(stats.Closed), "for_others")
@@ -118,18 +118,18 @@ func (a *App) readConnections(_ context.Context, tell metrics.Tell) error {
 	return nil
 }
 
-func (a *App) readRecorder(_ context.Context, tell metrics.Tell) error {
+func (a *Parts) readRecorder(_ context.Context, tell metrics.Tell) error {
 	lag := 0.0
-	if _, oldest := a.recorder.Progress(); !oldest.IsZero() {
+	if _, oldest := a.Recorder.Progress(); !oldest.IsZero() {
 		lag = max(0, time.Since(oldest).Seconds())
 	}
 	tell(metrics.RecorderLag, lag)
 	return nil
 }
 
-func (a *App) readEngine(_ context.Context, tell metrics.Tell) error {
-	tell(metrics.EngineUp, truth(a.engine.Err() == nil))
-	tell(metrics.EngineRestarts, float64(a.engine.Restarts()))
+func (a *Parts) readEngine(_ context.Context, tell metrics.Tell) error {
+	tell(metrics.EngineUp, truth(a.Engine.Err() == nil))
+	tell(metrics.EngineRestarts, float64(a.Engine.Restarts()))
 	return nil
 }
 

@@ -1,0 +1,161 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"chatbell"
+	"chatbell/analytics"
+	"chatbell/handlers/native"
+	"chatbell/handlers/status"
+	"chatbell/internal/condition"
+	"chatbell/internal/config"
+	"chatbell/internal/front"
+	"chatbell/internal/keyring"
+	"chatbell/internal/listen"
+	"chatbell/internal/metrics"
+	"chatbell/internal/networks"
+	"chatbell/internal/recording"
+	"chatbell/internal/store"
+	"chatbell/internal/store/sqlite"
+	"chatbell/internal/unshown"
+	"chatbell/pipeline"
+	"chatbell/pipeline/intake"
+	"chatbell/pipeline/jetstream"
+	"chatbell/pipeline/webhooks"
+	"chatbell/pipeline/work"
+)
+
+// Store is what is kept: all that its users need, in one.
+type Store interface {
+	native.State
+	pipeline.Store
+	analytics.Cursors
+	keyring.Store
+	condition.Waiting
+	Networks(ctx context.Context) ([]store.NetworkRow, error)
+	CreateNetwork(ctx context.Context, id chatbell.NetworkID, first chatbell.Key) error
+	Meta(ctx context.Context, name string) (string, error)
+	PutMeta(ctx context.Context, name, value string) error
+	Close() error
+}
+
+// openDoors binds the listeners of the surfaces, in their order, and answers that the
+// server is starting.
+func openDoors(ctx context.Context, all []Surface, limiter *listen.Limiter, opts *Options, open *closers) ([]*door, error) {
+	var doors []*door
+	for _, s := range all {
+		i := slices.IndexFunc(doors, func(d *door) bool { return d.key == s.Listener.Key })
+		if i >= 0 {
+			doors[i].surfaces = append(doors[i].surfaces, s)
+			continue
+		}
+		f, err := front.Open(ctx, front.Config{
+			Address:   s.Listener.Address,
+			Key:       s.Listener.Key,
+			Flag:      s.Listener.Flag,
+			TLS:       s.Listener.TLS,
+			Configure: s.Listener.Configure,
+			Limiter:   limiter,
+			Starting:  status.Starting(opts.Version, ""),
+			Log:       opts.Log,
+		})
+		if err != nil {
+			return nil, err
+		}
+		open.add(f.Close)
+		doors = append(doors, &door{key: s.Listener.Key, front: f, surfaces: []Surface{s}})
+		opts.Log.Info("starting", s.Listener.Key, f.Addr(), "version", opts.Version)
+	}
+	return doors, nil
+}
+
+func openBroker(ctx context.Context, cfg *config.Config, opts *Options, doors []*door, open *closers) (*jetstream.Broker, error) {
+	storage := int64(cfg.BrokerStorage)
+	streams := pipeline.Streams(storage)
+	for i := range streams {
+		if streams[i].Name == work.StreamResults && opts.ResultBytes > 0 {
+			streams[i].MaxBytes = opts.ResultBytes
+		}
+	}
+	waiting := func(error) {
+		for _, d := range doors {
+			d.front.Show(status.Starting(opts.Version, "the broker"))
+		}
+	}
+	broker, err := jetstream.Open(ctx, jetstream.Config{
+		Dir:             filepath.Join(cfg.Data, "jetstream"),
+		URLs:            cfg.BrokerURLs(),
+		DedupWindow:     cfg.DedupWindow,
+		Streams:         streams,
+		DeadLetterBytes: pipeline.DeadLetterBytes(storage),
+		Waiting:         waiting,
+		Logger:          opts.Log,
+	})
+	if errors.Is(err, jetstream.ErrHoldsMore) {
+		return nil, fmt.Errorf("open the broker: %w; raise broker_storage (now %s), at least until what waits is handled", err, cfg.BrokerStorage)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the broker: %w", err)
+	}
+	open.add(broker.Close)
+	return broker, nil
+}
+
+func openStore(ctx context.Context, cfg *config.Config, sequence func() uint64, log *slog.Logger, open *closers) (Store, error) {
+	s, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(cfg.Data, "chatbell.db"), Logger: log, Sequence: sequence})
+	if err != nil {
+		return nil, fmt.Errorf("open the store: %w", err)
+	}
+	open.add(s.Close)
+	return s, nil
+}
+
+// stagesOf is what the pipeline is made of.
+type stagesOf struct {
+	broker   *jetstream.Broker
+	intake   *intake.Intake
+	store    Store
+	recorded *recording.Recorded
+	secrets  *unshown.Secrets
+	metrics  *metrics.Registry
+}
+
+func openPipeline(ctx context.Context, cfg *config.Config, opts *Options, of stagesOf, open *closers) (*pipeline.Pipeline, error) {
+	roots, err := networks.RootCAs(cfg.CAFiles)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := storedNetworks(ctx, cfg, of.store, of.secrets)
+	if err != nil {
+		return nil, err
+	}
+	all, opened, err := networks.New(cfg, stored, roots, opts.SendTimeout)
+	for _, c := range opened {
+		open.add(c.Close)
+	}
+	if err != nil {
+		return nil, err
+	}
+	caller, err := webhooks.New(webhooks.Config{AllowPrivate: cfg.AllowPrivateNetworks, RootCAs: roots, Version: opts.Version, Timeout: opts.SendTimeout})
+	if err != nil {
+		return nil, fmt.Errorf("make the webhook client: %w", err)
+	}
+	open.add(caller.Close)
+	subscribe := func(c pipeline.Consumer) (message.Subscriber, error) {
+		return of.broker.Subscriber(jetstream.SubscriberConfig{
+			Durable: c.Name, InFlight: c.InFlight, Key: work.Key, CloseTimeout: patience(cfg.ShutdownTimeout),
+		})
+	}
+	return pipeline.New(pipeline.Config{
+		Publisher: of.broker.Publisher(), Subscribe: subscribe,
+		Store: of.store, Networks: all, Recorded: of.recorded, Room: of.intake, Caller: caller, Observer: of.metrics, Log: opts.Log,
+		Retry: cfg.PipelineRetry(), CloseTimeout: giveUp(cfg.ShutdownTimeout),
+	})
+}

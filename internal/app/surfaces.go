@@ -1,0 +1,106 @@
+package app
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net/http"
+
+	"chatbell/handlers/native"
+	"chatbell/handlers/status"
+	"chatbell/handlers/web"
+	"chatbell/internal/config"
+	"chatbell/internal/front"
+	"chatbell/internal/metrics"
+	"chatbell/pipeline/intake"
+)
+
+// Surface is one way in: what answers, at which paths of which listener.
+type Surface struct {
+	// Name is its name in errors.
+	Name string
+	// Listener is where it is served. Surfaces whose listeners have the same key share
+	// one; what it is made of is what the first of them says.
+	Listener Listener
+	// Paths are where it answers, with all that is below them. One surface of a listener
+	// may have none: it answers everything else.
+	Paths []string
+	// New makes the handler, when all parts are open.
+	New func(Kit) (http.Handler, error)
+}
+
+// Listener is an address at which surfaces are served.
+type Listener struct {
+	// Key is the configuration key of the address, and Flag the command's flag for it, if
+	// there is one.
+	Key, Flag string
+	// Address is host:port.
+	Address string
+	// TLS has the certificates; nil means none.
+	TLS *tls.Config
+	// Configure may change the server before it serves, for another protocol; nil changes
+	// nothing.
+	Configure func(*http.Server)
+}
+
+// Kit is what surfaces are made of.
+type Kit struct {
+	// Common is for [web.New].
+	Common  web.Common
+	Config  *config.Config
+	Version string
+	Intake  *intake.Intake
+	State   native.State
+	Health  status.Health
+	Metrics *metrics.Registry
+}
+
+// surfaces is the list: a new surface gets an entry here.
+func surfaces(cfg *config.Config) []Surface {
+	main := Listener{Key: "listen", Flag: "(--listen)", Address: cfg.Listen}
+	return []Surface{
+		{Name: "native", Listener: main, New: newNative},
+		{Name: "status", Listener: main, Paths: status.Paths, New: newStatus},
+	}
+}
+
+func newNative(k Kit) (http.Handler, error) {
+	return native.New(native.Config{
+		Common:   k.Common,
+		Intake:   k.Intake,
+		State:    k.State,
+		Version:  k.Version,
+		Rejected: func(events int) { k.Metrics.Event(metrics.EventRejected, events) },
+		Beside:   []web.Part{status.Part()},
+	})
+}
+
+func newStatus(k Kit) (http.Handler, error) {
+	return status.New(status.Config{
+		Common:  k.Common,
+		Health:  k.Health,
+		Metrics: k.Metrics.Handler(),
+		Version: k.Version,
+	})
+}
+
+// door is a listener that is open, with the surfaces behind it.
+type door struct {
+	key      string
+	front    *front.Front
+	surfaces []Surface
+	handler  http.Handler // of all of them; nil until they are made
+}
+
+// make makes the surfaces of a door.
+func (d *door) make(k Kit) error {
+	var mounts []front.Mount
+	for _, s := range d.surfaces {
+		handler, err := s.New(k)
+		if err != nil {
+			return fmt.Errorf("make the surface %s: %w", s.Name, err)
+		}
+		mounts = append(mounts, front.Mount{Paths: s.Paths, Handler: handler})
+	}
+	d.handler = front.Mux(mounts...)
+	return nil
+}

@@ -1,0 +1,35 @@
+package pipeline
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// Purger removes what a consumer has acknowledged from its stream.
+type Purger interface {
+	PurgeAcknowledged(ctx context.Context, stream, durable string) error
+}
+
+// purgeInterval is how often consumed messages are removed: often enough that a
+// stream is never much larger than what it has to remember.
+const purgeInterval = 30 * time.Second
+
+// Upkeep is the janitor: it removes consumed messages, behind the floor of their
+// consumer, until the context ends. RESULTS is purged by the recorder.
+func Upkeep(ctx context.Context, from Purger, log *slog.Logger) error {
+	t := time.NewTicker(purgeInterval)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+		for _, c := range Consumers() {
+			if err := from.PurgeAcknowledged(ctx, c.Stream, c.Name); err != nil && ctx.Err() == nil {
+				log.Warn("cannot purge consumed messages; trying again", "stream", c.Stream, "error", err)
+			}
+		}
+	}
+}
