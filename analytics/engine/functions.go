@@ -47,16 +47,33 @@ func words(list string) map[string]bool {
 	return set
 }
 
+// What the engine is asked for its functions. A join of the table with itself would make
+// the engine write it, with the whole documentation, twice at each start.
+const (
+	functionsQuery      = "SELECT name, alias_to, categories FROM system.functions WHERE NOT is_aggregate"
+	tableFunctionsQuery = "SELECT name FROM system.table_functions"
+)
+
 // forbidden asks the engine for all functions that it has, and gives those that analysts
 // may not call, in lower case. A function that it does not have fails by itself.
 func forbidden(c *conn) (map[string]bool, error) {
-	closed := words("")
-	// A join of the table with itself would make the engine write it, with the whole
-	// documentation, twice at each start.
-	functions, err := c.text("SELECT name, alias_to, categories FROM system.functions WHERE NOT is_aggregate")
+	functions, err := c.text(functionsQuery)
 	if err != nil {
 		return nil, fmt.Errorf("ask ClickHouse for its functions: %w", err)
 	}
+	tables, err := c.text(tableFunctionsQuery)
+	if err != nil {
+		return nil, fmt.Errorf("ask ClickHouse for its table functions: %w", err)
+	}
+	closed := map[string]bool{}
+	for _, name := range slices.Concat(closedFunctions(functions), closedTables(tables)) {
+		closed[strings.ToLower(name)] = true
+	}
+	return closed, nil
+}
+
+// closedFunctions are those of the engine's functions that analysts may not call.
+func closedFunctions(functions string) (closed []string) {
 	categories := map[string]string{}
 	for line := range strings.Lines(functions) {
 		name, _, category := function(line)
@@ -70,19 +87,20 @@ func forbidden(c *conn) (map[string]bool, error) {
 			category = categories[original]
 		}
 		if slices.Contains(closedCategories, category) && !openFunctions[strings.ToLower(name)] && !openFunctions[strings.ToLower(original)] {
-			closed[strings.ToLower(name)] = true
+			closed = append(closed, name)
 		}
 	}
-	tables, err := c.text("SELECT lower(name) FROM system.table_functions")
-	if err != nil {
-		return nil, fmt.Errorf("ask ClickHouse for its table functions: %w", err)
-	}
-	for name := range strings.FieldsSeq(tables) {
-		if !openTables[name] {
-			closed[name] = true
+	return closed
+}
+
+// closedTables are those of the engine's table functions that analysts may not call.
+func closedTables(functions string) (closed []string) {
+	for name := range strings.FieldsSeq(functions) {
+		if !openTables[strings.ToLower(name)] {
+			closed = append(closed, name)
 		}
 	}
-	return closed, nil
+	return closed
 }
 
 // function cuts a line of the engine's list: a name, the one that it is an alias of, and
