@@ -76,14 +76,30 @@ func TestFirstStartKilled(t *testing.T) {
 	p.exit(0)
 }
 
-// A port that is taken is told with what to do.
+// A port that is taken is told with what to do, once.
 func TestPortTaken(t *testing.T) {
 	t.Parallel()
 	l := listenSomewhere(t)
-	p := begin(t, command(t, t.TempDir(), "serve", "--listen", l))
-	p.exit(exitFailed)
-	if want := "chatbell: listen on " + l + ": another program uses that port: stop it, or set listen (--listen) to a free one\n"; p.said.String() != want {
-		t.Errorf("it says %q, want %q", p.said, want)
+	for _, c := range []struct{ command, clickhouse, want string }{
+		{"serve --listen " + l, "127.0.0.1:0", "listen on " + l + ": another program uses that port: stop it, or set listen (--listen) to a free one"},
+		{"serve --listen 127.0.0.1:0", l, "listen for ClickHouse on " + l + ": another program uses that port: stop it, or set clickhouse_listen to a free one"},
+		{"sandbox --listen " + l, "", "sandbox: another program listens on " + l + ": stop it, or start the sandbox at another address (--listen), where three ports in a row are free"},
+	} {
+		cmd := command(t, t.TempDir(), strings.Fields(c.command)...)
+		if c.clickhouse != "" {
+			cmd.Env = append(cmd.Env, "CHATBELL_CLICKHOUSE_LISTEN="+c.clickhouse)
+		}
+		p := begin(t, cmd)
+		p.exit(exitFailed)
+		var said []string // but the log
+		for line := range strings.Lines(p.said.String()) {
+			if !strings.HasPrefix(line, "{") {
+				said = append(said, line)
+			}
+		}
+		if want := "chatbell: " + c.want + "\n"; strings.Join(said, "") != want {
+			t.Errorf("%s says %q, want %q", c.command, said, want)
+		}
 	}
 }
 
