@@ -105,6 +105,7 @@ func serve(ctx context.Context, cancel context.CancelCauseFunc, set *settings, o
 	case <-ctx.Done():
 		return nil // the lock is held as long as the engine is at work: until the process ends
 	case h := <-opened:
+		h.ending = ctx
 		s.handler.Store(h)
 		out.report(report{State: stateAnswers, Version: h.version})
 	}

@@ -51,8 +51,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, "ClickHouse is opening its data; try again in a moment.", http.StatusServiceUnavailable)
 }
 
-// stop lets the requests under way finish. Inserts take milliseconds. An analyst's query
-// may take a minute: it is not waited for.
+// stop lets the requests under way finish. Inserts take milliseconds. An analyst's query,
+// which may take a minute, is stopped at the same moment.
 func stop(ctx context.Context, srv *http.Server) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

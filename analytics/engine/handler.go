@@ -32,8 +32,9 @@ const (
 // handler answers ClickHouse's HTTP interface.
 type handler struct {
 	lib               *library
-	path              string // the argument that names the data folder
-	keeper            *conn  // keeps the engine open; used while starting only
+	path              string          // the argument that names the data folder
+	keeper            *conn           // keeps the engine open; used while starting only
+	ending            context.Context //nolint:containedctx // the child's lifetime
 	auth              auth
 	play              *page
 	guesses           *listen.Throttle
@@ -137,12 +138,16 @@ func (h *handler) serve(a *answer, r *http.Request) (err error) {
 	if strings.HasPrefix(req.text, helloQuery) {
 		return a.hello(h.version)
 	}
-	release, err := h.slot(r.Context(), who)
+	ctx, leave := context.WithCancel(r.Context())
+	defer leave()
+	if who == analyst { // the writer's statements are waited for
+		defer context.AfterFunc(h.ending, leave)()
+	}
+	release, err := h.slot(ctx, who)
 	if err != nil {
 		return err
 	}
 	defer release()
-	ctx := r.Context()
 	if who == analyst {
 		var cancel context.CancelFunc
 		a.until = time.Now().Add(h.answerTime)

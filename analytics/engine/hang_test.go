@@ -136,7 +136,7 @@ const uncancellable = "SELECT sum(editDistance(repeat('a', 30000), concat(repeat
 func TestWhatCannotBeCancelledIsEnded(t *testing.T) {
 	t.Parallel()
 	cfg, log := listenTo(config(t))
-	cfg.Overdue = 2 * time.Second
+	cfg.Overdue = time.Second
 	s := startOn(t, cfg)
 	asWriter(t, s).must("CREATE TABLE t (a UInt32) ENGINE = MergeTree ORDER BY a")
 	asWriter(t, s).must("INSERT INTO t VALUES (7)")

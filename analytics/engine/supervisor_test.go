@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"chatbell/analytics/engine"
 )
@@ -82,7 +83,7 @@ func TestKilledParentLeavesNoChild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for round := range 3 {
+	for round := range 2 {
 		cmd := exec.CommandContext(t.Context(), cfg.Command[0], "parent", string(arg))
 		out, err := cmd.StdoutPipe()
 		if err != nil {
@@ -218,8 +219,12 @@ func TestCloseDoesNotWaitForAnalysts(t *testing.T) {
 	answered := make(chan bool, 1)
 	go func() { answered <- askAndLeave(t.Context(), s, endless) }()
 	waitFor(t, "the query", func() bool { return running(w) == 1 })
+	begun := time.Now()
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
+	}
+	if took := time.Since(begun); took > 4*time.Second { // inserts have five
+		t.Errorf("Close took %v", took)
 	}
 	if <-answered {
 		t.Error("the query was answered: Close waited for it")
