@@ -37,6 +37,7 @@ const checkedConfig = `networks:
 
 // What check-config prints is a configuration again: its verdict is not in it.
 func TestCheckConfigCanBeReadBack(t *testing.T) {
+	t.Parallel()
 	printed, verdict, err := checkConfig(t, checkedConfig, "--config", "chatbell.yaml")
 	if err != nil || verdict != "The configuration is good.\n" {
 		t.Fatalf("%v: %s", err, verdict)
@@ -52,6 +53,7 @@ func TestCheckConfigCanBeReadBack(t *testing.T) {
 
 // Programs get the verdict, the problems and the configuration as JSON.
 func TestCheckConfigForPrograms(t *testing.T) {
+	t.Parallel()
 	var answer struct {
 		Good     bool
 		Problems []struct {

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"sync"
 	"testing"
 )
 
@@ -30,10 +31,13 @@ func apnsKey(t *testing.T) string {
 	return pkcs8(t, key)
 }
 
+// accountKey is made once: with the race detector it takes a second.
+var accountKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
 // serviceAccount is a file as Google gives one.
 func serviceAccount(t *testing.T) string {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	key, err := accountKey()
 	if err != nil {
 		t.Fatal(err)
 	}

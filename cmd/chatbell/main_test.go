@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -46,6 +45,7 @@ func command(t *testing.T, dir string, args ...string) *exec.Cmd {
 // Exit codes are 0 for done, 1 for failed and 2 for wrong use, and every failure says
 // what to do.
 func TestExitCodes(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "bad.yaml"), []byte("lisen: x"), 0o600); err != nil {
 		t.Fatal(err)
@@ -59,9 +59,9 @@ func TestExitCodes(t *testing.T) {
 		{"--help", 0, "serve"},
 		{"serve --help", 0, "SIGTERM and SIGINT drain"},
 		{"check-config", 0, "The configuration is good."},
-		{"check-config --config bad.yaml", 1, `did you mean "listen"?`},
-		{"check-config --config nowhere.yaml", 1, "nowhere.yaml"},
-		{"serve --config bad.yaml", 1, "unknown key"},
+		{"check-config --config DIR/bad.yaml", 1, `did you mean "listen"?`},
+		{"check-config --config DIR/nowhere.yaml", 1, "nowhere.yaml"},
+		{"serve --config DIR/bad.yaml", 1, "unknown key"},
 		{"serve --listen nonsense", 1, "must be host:port"},
 		{"--version", 0, "chatbell dev"},
 		{"help serve", 0, "SIGTERM and SIGINT drain"},
@@ -84,22 +84,13 @@ func TestExitCodes(t *testing.T) {
 		{"sandbox --app=", 2, "--app must not be empty"},
 	} {
 		var out bytes.Buffer
-		cmd := command(t, dir, strings.Fields(c.args)...)
-		cmd.Stdout, cmd.Stderr = &out, &out
-		err := cmd.Run()
-		var exit *exec.ExitError
-		code := 0
-		if errors.As(err, &exit) {
-			code = exit.ExitCode()
-		} else if err != nil {
-			t.Fatal(err)
-		}
+		code := run(t.Context(), strings.Fields(strings.ReplaceAll(c.args, "DIR", dir)), &out, &out)
 		if code != c.code || !strings.Contains(out.String(), c.says) {
 			t.Errorf("chatbell %s: code %d, want %d and %q:\n%s", c.args, code, c.code, c.says, &out)
 		}
-		if strings.Contains(out.String(), "goroutine ") {
-			t.Errorf("chatbell %s panics", c.args)
-		}
+	}
+	for args, want := range map[string]int{"version": 0, "check-config --config bad.yaml": exitFailed, "surf": exitWrongUse} {
+		begin(t, command(t, dir, strings.Fields(args)...)).exit(want)
 	}
 }
 
@@ -263,6 +254,7 @@ func notStored(t *testing.T, dir string, secrets ...string) {
 
 // The README's configuration is a good one.
 func TestReadmeConfiguration(t *testing.T) {
+	t.Parallel()
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)

@@ -52,13 +52,13 @@ func newServe() *cobra.Command {
 			"  chatbell serve --config chatbell.yaml --data /var/lib/chatbell\n" +
 			"  CHATBELL_CLICKHOUSE_LISTEN=127.0.0.1:9123 chatbell serve --listen 127.0.0.1:9080",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			syscall.Umask(0o077) // what is written is nobody else's business, whatever the folder
 			sig := watchSignals(cmd.Context())
 			defer sig.release()
 			cfg, err := flags.load()
 			if err != nil {
 				return err
 			}
+			syscall.Umask(0o077) // what is written is nobody else's business, whatever the folder
 			level := slog.LevelInfo
 			if debug {
 				level = slog.LevelDebug

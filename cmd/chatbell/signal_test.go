@@ -278,6 +278,7 @@ func nothingLeft(t *testing.T, temp string) {
 // shell expects of what was interrupted, and leaves nothing behind. A second one does
 // not wait for the server's drain.
 func TestDemoInterrupted(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		until string
 		times int
@@ -287,6 +288,7 @@ func TestDemoInterrupted(t *testing.T) {
 		"before the day": {"Starting simulated", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			cmd, temp := demoCommand(t)
 			p := begin(t, cmd)
 			p.says(tt.until)
@@ -305,6 +307,7 @@ func TestDemoInterrupted(t *testing.T) {
 // When all was shown, Ctrl-C is how the demo ends. Meanwhile the call that it shows can
 // be made as it is written, and the keys that it prints are the networks'.
 func TestDemoKept(t *testing.T) {
+	t.Parallel()
 	cmd, temp := demoCommand(t, "--keep")
 	p := begin(t, cmd)
 	p.says("  sandbox  ")
