@@ -7,6 +7,7 @@ package memory
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -44,14 +45,20 @@ const (
 	memoryQuiet = 16 << 20
 	// memoryRest lies between two times; caches that end by their age (the broker's do)
 	// are caught by the second.
-	memoryRest = 20 * time.Second
+	memoryRest = 15 * time.Second
 )
 
 // Watch gives back what is not needed, until the context ends.
 func Watch(ctx context.Context, log *slog.Logger) error { return newWatcher(log).run(ctx, memoryEvery) }
 
 func newWatcher(log *slog.Logger) *watcher {
-	return &watcher{read: readMemory, free: debug.FreeOSMemory, log: log}
+	return &watcher{read: readMemory, free: giveBack, log: log}
+}
+
+// giveBack collects twice: what lies in a pool (the broker's buffers) survives once.
+func giveBack() {
+	runtime.GC()
+	debug.FreeOSMemory()
 }
 
 // run looks until the context ends.

@@ -65,7 +65,7 @@ func TestMemoryIsLookedAtSeldom(t *testing.T) {
 	look("in the burst", 0)
 	look("after the burst", 1)
 	use.live, use.held = 400*mib, 420*mib // the broker's caches, say
-	for range 3 {
+	for range 2 {
 		look("too soon", 1)
 	}
 	use.live = 60 * mib // they have ended; this the runtime knows when it has looked
