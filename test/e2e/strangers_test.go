@@ -36,8 +36,8 @@ func metric(w *apptest.World, name string) float64 {
 // they have left, all is as before without a restart.
 func TestStrangersHoldConnections(t *testing.T) {
 	const files = 256
-	t.Setenv(apptest.FilesVariable, strconv.Itoa(files))
-	w := apptest.Start(t, apptest.Config{Process: true, Networks: acme()})
+	t.Parallel()
+	w := apptest.Start(t, apptest.Config{Process: true, Networks: acme(), Env: []string{apptest.FilesVariable + "=" + strconv.Itoa(files)}})
 	w.Device("bob", "apns", apptest.Token(1), "en")
 	w.Post(event{"id": "created", "type": "channel.created", "actor": event{"id": "alice"}, "channel": event{"id": "c", "name": "C"}, "members": []event{{"id": "alice"}, {"id": "bob"}}})
 	sent := 0
@@ -83,8 +83,8 @@ func TestStrangersHoldConnections(t *testing.T) {
 // While nothing can be written events are refused, /readyz says so, and a state call
 // is told to come again.
 func TestFullDiskIsSaid(t *testing.T) {
-	t.Setenv(apptest.BytesVariable, strconv.Itoa(4<<20))
-	w := apptest.New(t, apptest.Config{Process: true, Networks: acme()})
+	t.Parallel()
+	w := apptest.New(t, apptest.Config{Process: true, Networks: acme(), Env: []string{apptest.BytesVariable + "=" + strconv.Itoa(4<<20)}})
 	// The engine would have the same bounds; it is not what this is about.
 	config := regexp.MustCompile(`(?m)^clickhouse_.*\n`).ReplaceAllString(w.Configuration(), "")
 	w.Configure("clickhouse: http://" + polltest.NobodyListens(t) + "/chatbell\n" + config)

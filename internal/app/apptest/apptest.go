@@ -37,6 +37,8 @@ type Config struct {
 	// Process gives the server a process and a ClickHouse engine of its own. The
 	// package's TestMain calls [Main].
 	Process bool
+	// Env are further variables of that process, such as [FilesVariable].
+	Env []string
 }
 
 // World is a sandbox and a server that starts and stops.
@@ -133,7 +135,7 @@ func (w *World) Start() {
 	}
 	var err error
 	if w.cfg.Process {
-		w.run, err = startProcess(w.T, w.File())
+		w.run, err = startProcess(w.T, w.File(), w.cfg.Env)
 	} else {
 		w.run, err = startHere(w.T, w.File(), w.cfg.Options)
 	}

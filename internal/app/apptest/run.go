@@ -81,7 +81,7 @@ type process struct {
 	end  chan error
 }
 
-func startProcess(t testing.TB, file string) (running, error) {
+func startProcess(t testing.TB, file string, env []string) (running, error) {
 	t.Helper()
 	hears, tells, err := os.Pipe()
 	if err != nil {
@@ -89,6 +89,7 @@ func startProcess(t testing.TB, file string) (running, error) {
 	}
 	defer hears.Close()
 	p := &process{cmd: exec.Command(os.Args[0], serveCommand, file), end: make(chan error, 1)} //nolint:gosec // the test's own binary
+	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stderr = t.Output()
 	p.cmd.ExtraFiles = []*os.File{tells}
 	err = p.cmd.Start()
