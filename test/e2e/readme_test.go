@@ -116,7 +116,7 @@ func runAlone(t *testing.T, dir, script string) string {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	cmd := exec.Command(args[0], append(args[1:], script)...) //nolint:gosec // the README's
+	cmd := exec.Command(args[0], append(args[1:], script)...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, env, out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
