@@ -268,7 +268,7 @@ func (h *handler) learn() error {
 	for _, n := range names {
 		h.known[n] = true
 	}
-	if h.forbidden, err = forbidden(h.keeper); err != nil {
+	if err := h.forbid(h.keeper); err != nil {
 		return err
 	}
 	version, err := lines("SELECT version()")

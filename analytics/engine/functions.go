@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -54,22 +55,24 @@ const (
 	tableFunctionsQuery = "SELECT name FROM system.table_functions"
 )
 
-// forbidden asks the engine for all functions that it has, and gives those that analysts
-// may not call, in lower case. A function that it does not have fails by itself.
-func forbidden(c *conn) (map[string]bool, error) {
+// forbid asks the engine for all functions that it has, and notes those that analysts may
+// not call. A function that it does not have fails by itself.
+func (h *handler) forbid(c *conn) error {
 	functions, err := c.text(functionsQuery)
 	if err != nil {
-		return nil, fmt.Errorf("ask ClickHouse for its functions: %w", err)
+		return fmt.Errorf("ask ClickHouse for its functions: %w", err)
 	}
 	tables, err := c.text(tableFunctionsQuery)
 	if err != nil {
-		return nil, fmt.Errorf("ask ClickHouse for its table functions: %w", err)
+		return fmt.Errorf("ask ClickHouse for its table functions: %w", err)
 	}
-	closed := map[string]bool{}
-	for _, name := range slices.Concat(closedFunctions(functions), closedTables(tables)) {
-		closed[strings.ToLower(name)] = true
+	h.byName = words(strings.Join(closedFunctions(functions), " "))
+	h.forbidden = words(strings.Join(closedTables(tables), " "))
+	maps.Copy(h.forbidden, h.byName)
+	for name := range argumentless {
+		delete(h.byName, name)
 	}
-	return closed, nil
+	return nil
 }
 
 // closedFunctions are those of the engine's functions that analysts may not call.

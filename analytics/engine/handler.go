@@ -42,6 +42,7 @@ type handler struct {
 	answerTime        time.Duration   // bounds an analyst's query together with the reading of its answer
 	known             map[string]bool // ClickHouse's settings
 	forbidden         map[string]bool // functions that analysts may not call, in lower case
+	byName            map[string]bool // those of them that must not be named either
 	hidden            []string        // tables of the database system that are closed
 	version           string
 	writers, analysts chan struct{} // one element for each statement under way
@@ -271,19 +272,15 @@ func (h *handler) statement(ctx context.Context, a *answer, req *request) error 
 	}
 	defer func() { c.close() }()
 	kind := c.analyse(req.text)
-	if req.who == analyst && kind.class == classUnknown {
-		return whatIsWrong(c, req.text)
-	}
 	var s statement
-	if kind.class == classReadOnly && kind.statements == 1 {
-		if s, err = parse(c, req.text, req.params); err != nil {
-			return err
-		}
+	switch {
+	case req.who == analyst:
+		s, err = h.look(req, kind)
+	case kind.class == classReadOnly && kind.statements == 1:
+		s, err = parse(c, req.text, req.params)
 	}
-	if req.who == analyst {
-		if err := h.allow(kind, s); err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return err

@@ -63,23 +63,39 @@ func whatIsWrong(c *conn, text string) error {
 	return refuse(codeSyntax, "SYNTAX_ERROR", "Syntax error: what follows the first statement cannot be read, and one request may hold one statement")
 }
 
-// allow decides whether an analyst may run a text. It must have passed the engine's
-// parser as one statement that leaves no trace.
-func (h *handler) allow(a analysis, s statement) error {
+// readsOnly refuses what is more than one statement that leaves no trace.
+func readsOnly(a analysis) error {
 	switch {
 	case a.statements > 1:
 		return refuse(codeSyntax, "SYNTAX_ERROR", "Multi-statements are not allowed")
 	case a.class != classReadOnly:
 		return refuse(codeReadonly, "READONLY", "Cannot execute query in readonly mode: this user may only SELECT, SHOW, DESCRIBE, EXPLAIN and the like")
 	}
-	if s.settings {
+	return nil
+}
+
+// allow decides whether an analyst may run a statement that only reads. It is known by its
+// tree and its spelling, and both are looked at: each would be enough for most.
+func (h *handler) allow(s statement, list []token, names []string) error {
+	if s.settings || sets(list) {
 		// The engine takes those of a subquery or a part of a UNION without a look at
-		// readonly mode, and the tree does not tell what is in them.
+		// readonly mode.
 		return refuse(codeReadonly, "READONLY", "Cannot modify settings within a query in readonly mode: write one SETTINGS clause, at the end of the whole query, or give the settings in the address")
+	}
+	denied := func(function string) error {
+		return refuse(codeAccessDenied, "ACCESS_DENIED", "Not enough privileges: function %s reaches outside the database (a column of that name is written with its table)", function)
 	}
 	for _, f := range s.functions {
 		if h.forbidden[strings.ToLower(f)] {
-			return refuse(codeAccessDenied, "ACCESS_DENIED", "Not enough privileges: function %s reaches outside the database", f)
+			return denied(f)
+		}
+	}
+	if f, found := h.reaches(list); found {
+		return denied(f)
+	}
+	for _, name := range names {
+		if h.forbidden[strings.ToLower(name)] || strings.ContainsAny(name, "\\`\"'") {
+			return denied(name)
 		}
 	}
 	return nil

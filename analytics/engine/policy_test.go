@@ -2,6 +2,8 @@ package engine_test
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -24,7 +26,9 @@ func TestSettingsWithinAQuery(t *testing.T) {
 		"SELECT sum(a) FROM t HAVING 1 IN (SELECT 1" + set + ")", "SELECT a FROM t ORDER BY (SELECT 1" + set + ")", "SELECT arrayMap(x -> (SELECT 1" + set + "), [1])", "SELECT 1 LIMIT (SELECT 1" + set + ")",
 		"EXPLAIN SELECT * FROM (SELECT 1" + set + ")", "EXPLAIN header = 1 SELECT 1" + set + " UNION ALL SELECT 2", "EXPLAIN SELECT 1" + set + " FORMAT CSV SETTINGS limit = 1", "EXPLAIN PIPELINE SELECT 1" + set + " UNION ALL SELECT 2",
 		"DESCRIBE (SELECT 1" + set + ")", "DESCRIBE (SELECT 1" + set + ") SETTINGS describe_compact_output = 1", "SELECT 1 FORMAT JSON" + set + " SETTINGS limit = 1", "SELECT 1" + set + " FORMAT JSON SETTINGS limit = 1",
-		"SELECT * FROM (SELECT 1 /* */ settings\nmax_threads\n=64)", "SELECT * FROM (SELECT 1 SETTINGS `max_threads` = 64)", "SELECT 1 SETTINGS `max_threads` = 64", "SELECT * FROM (SELECT 1 SETTINGS additional_result_filter = 'x')",
+		"SELECT * FROM (SELECT 1 /* */ settings\nmax_threads\n=64)", "SELECT * FROM (SELECT 1 SETTINGS `max_threads` = 64)", "SELECT 1 SETTINGS `max_threads` = 64", "SHOW TABLES WHERE name IN (SELECT 't'" + set + ")", "SHOW TABLES LIMIT (SELECT 1" + set + ")", "SHOW COLUMNS FROM t WHERE 1 IN (SELECT 1" + set + ")", "SHOW INDEXES FROM t WHERE 1 IN (SELECT 1" + set + ")",
+		"SELECT * APPLY(x -> (SELECT getSetting('max_threads')" + set + ")) FROM t", "SELECT COLUMNS('a') APPLY(x -> (SELECT 1" + set + ")) FROM t", "SELECT sum(a) OVER (ORDER BY (SELECT 1" + set + ")) FROM t", "SELECT a FROM t ORDER BY a WITH FILL TO (SELECT 5" + set + ")",
+		"SELECT * FROM (SELECT 1 SETTINGS additional_result_filter = 'x')",
 		"SELECT * FROM (SELECT 1 SETTINGS additional_table_filters = {'t': 'a = 1'})", "SELECT 1 SETTINGS additional_table_filters = {'t': 'a = 1'}", "SHOW TABLES SETTINGS `max_threads` = 64", "EXPLAIN SELECT 1 SETTINGS `max_threads` = 64", "EXPLAIN SELECT 1 FORMAT CSV SETTINGS `max_threads` = 64",
 	} {
 		if got := a.ask(q); got.status == http.StatusOK {
@@ -46,5 +50,50 @@ func TestSettingsWithinAQuery(t *testing.T) {
 	}
 	if got := a.must("EXPLAIN header = 1 SELECT 1 SETTINGS max_threads = 1"); !strings.Contains(got, "Header") {
 		t.Errorf("EXPLAIN with an option: %q", got)
+	}
+}
+
+// What the syntax tree does not show is found all the same: a function that is named where
+// one is wanted, and what stands in the parts that the tree leaves out.
+func TestFunctionsByName(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
+	a := asAnalyst(t, s)
+	secret := filepath.Join(t.TempDir(), "secret.txt")
+	if err := os.WriteFile(secret, []byte("hidden_value"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path := "'" + secret + "'"
+	row := " FROM (SELECT " + path + " AS q)"
+	for _, q := range []string{
+		"SELECT * APPLY(file)" + row, "SELECT * APPLY file" + row, "SELECT * apply /**/ (`file`)" + row, "SELECT * APPLY(`f\\x69le`)" + row, "SELECT * APPLY(x -> file(x))" + row, "SELECT * APPLY(x -> `file`(x))" + row,
+		"SELECT q.* APPLY(file) FROM (SELECT " + path + " AS a) AS q", "SELECT COLUMNS('q') APPLY(file)" + row, "SELECT COLUMNS(q) APPLY(file)" + row, "SELECT * EXCEPT(z) APPLY(file) FROM (SELECT 1 AS z, " + path + " AS q)", "SELECT * REPLACE(file(q) AS q)" + row,
+		"SELECT * APPLY(toString) APPLY(file)" + row, "SELECT (SELECT * APPLY(file)" + row + ")", "DESCRIBE (SELECT * APPLY(file)" + row + ")", "EXPLAIN SELECT * APPLY(file)" + row, "SELECT * FROM view(SELECT * APPLY(file)" + row + ")", "SELECT hex(encrypt('aes-128-ecb', (SELECT * APPLY(file)" + row + "), '0123456789abcdef'))",
+		"SELECT arrayMap(file, [" + path + "])", "SELECT arrayMap(`file`, [" + path + "])", `SELECT arrayMap("file", [` + path + `])`, "SELECT arrayFilter(file, [" + path + "])", "SELECT arrayMap(x -> arrayMap(file, [x]), [" + path + "])", "WITH file AS f SELECT arrayMap(f, [" + path + "])",
+		"SHOW TABLES WHERE throwIf(file(" + path + ") = 'hidden_value', 'hidden_value')", "SHOW COLUMNS FROM t WHERE file(" + path + ") != ''", "SHOW INDEXES FROM t WHERE file(" + path + ") != ''", "SHOW DICTIONARIES WHERE file(" + path + ") != ''", "SHOW TABLES LIMIT length(file(" + path + "))",
+		"SELECT a FROM t ORDER BY a WITH FILL INTERPOLATE (b AS file(" + path + "))", "SELECT a FROM t QUALIFY file(" + path + ") != ''", "SELECT sum(a) OVER w FROM t WINDOW w AS (ORDER BY file(" + path + "))",
+	} {
+		for _, with := range [][]string{nil, {"offset", "1"}, {"limit", "0"}, {"max_result_rows", "1", "result_overflow_mode", "break"}} {
+			if got := a.ask(q, with...); got.status == http.StatusOK || strings.Contains(got.body, "hidden_") {
+				t.Errorf("%s %v\n\tgot %d %.200q", q, with, got.status, got.body)
+			}
+		}
+	}
+	for _, name := range []string{"file", "FILE", "`file`", `"file"`, `f\x69le`} {
+		if got := a.ask("SELECT arrayMap({f:Identifier}, ["+path+"])", "param_f", name); got.status == http.StatusOK {
+			t.Errorf("{f:Identifier} of %q: got %.200q", name, got.body)
+		}
+	}
+	for query, want := range map[string]string{
+		"SELECT arrayMap(upper, ['a'])": "['A']\n", "SELECT * APPLY(upper) FROM (SELECT 'a' AS x)": "A\n", "SELECT 'file(1)', 1 AS file": "file(1)\t1\n", "SELECT 1 AS user, user + 1": "1\t2\n",
+		"SELECT t.file FROM (SELECT 1 AS file) AS t": "1\n", "SELECT url FROM (SELECT 1 AS url) ORDER BY url": "1\n", "SELECT 1 /* file('x') */ -- url('y')": "1\n", "SHOW TABLES WHERE name = 't'": "t\n",
+		"SELECT settings FROM (SELECT 1 AS settings) AS x WHERE settings = 1": "1\n", "SELECT 'it''s \\\\ \\t SETTINGS a = 1'": "it\\'s \\\\ \\t SETTINGS a = 1\n",
+	} {
+		if got := a.ask(query); got.body != want {
+			t.Errorf("%s\n\tgot %d %.300q, want %q", query, got.status, got.body, want)
+		}
+	}
+	if got := a.ask("SELECT {c:Identifier} FROM t WHERE a = 7", "param_c", "b"); got.body != "row 7\n" {
+		t.Errorf("a column by parameter: %d %q", got.status, got.body)
 	}
 }
