@@ -14,7 +14,7 @@ func spelled(c *conn, text string) ([]token, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := tokens(plain)
+	list := plainTokens(plain)
 	if len(list) == 0 { // never; what cannot be looked at does not run
 		return nil, whatIsWrong(c, text)
 	}
@@ -50,7 +50,7 @@ func follows(list []token, i int, sign string) bool { return i+1 < len(list) && 
 // sets says whether a spelled statement has a SETTINGS clause.
 func sets(list []token) bool {
 	for i, t := range list {
-		if t.is("SETTINGS") && i+2 < len(list) && (list[i+1].kind == wordToken || list[i+1].kind == nameToken) && list[i+2].is("=") && !(i > 0 && list[i-1].is(".")) {
+		if t.is("SETTINGS") && i+2 < len(list) && (list[i+1].kind == wordToken || list[i+1].kind == nameToken) && list[i+2].is("=") && (i == 0 || !list[i-1].is(".")) {
 			return true
 		}
 	}

@@ -3,8 +3,8 @@ package engine
 import "strings"
 
 // What follows reads ClickHouse's SQL as far as its lexer goes. It serves what makes life
-// easier for clients; nothing is allowed because of what it says. A text that it reads
-// wrongly is refused by the engine, or run as it stands.
+// easier for clients, where a text that it reads wrongly is refused by the engine, or run
+// as it stands; and it finds what is refused in a text that the engine has spelled.
 
 // tokenKind is what a token is.
 type tokenKind int
@@ -30,7 +30,28 @@ func (t token) is(word string) bool {
 }
 
 // tokens cuts a text into its tokens, without white space and comments.
-func tokens(text string) []token {
+func tokens(text string) []token { return cut(text, blank, next) }
+
+// plainTokens cuts a text that the engine spelled. It has neither comments nor strings
+// between tags: what looks like one hides nothing.
+func plainTokens(text string) []token {
+	space := func(s string) int {
+		if white(s[0]) {
+			return 1
+		}
+		return 0
+	}
+	plain := func(s string) (tokenKind, int) {
+		if s[0] == '$' {
+			return signToken, 1
+		}
+		return next(s)
+	}
+	return cut(text, space, plain)
+}
+
+// cut cuts a text, with what tells the length of white space and of a token.
+func cut(text string, blank func(string) int, next func(string) (tokenKind, int)) []token {
 	var list []token
 	for at := 0; at < len(text); {
 		if n := blank(text[at:]); n > 0 {
@@ -44,10 +65,13 @@ func tokens(text string) []token {
 	return list
 }
 
+// white is the white space of SQL.
+func white(c byte) bool { return strings.IndexByte(" \t\n\r\v\f", c) >= 0 }
+
 // blank is the length of the white space or comment that a text begins with.
 func blank(s string) int {
 	switch {
-	case strings.IndexByte(" \t\n\r\v\f", s[0]) >= 0:
+	case white(s[0]):
 		return 1
 	case strings.HasPrefix(s, "--"), strings.HasPrefix(s, "#!"), strings.HasPrefix(s, "# "):
 		return until(s, "\n", 0)
