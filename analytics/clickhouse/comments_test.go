@@ -1,8 +1,15 @@
 package clickhouse
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,4 +83,41 @@ func TestCommentsFollow(t *testing.T) {
 	same(t, e, "SELECT comment FROM system.columns WHERE database = '{db}' AND table = 'deliveries' AND name = 'reason'", "Why it was not sent, or why it failed, one of a closed list (docs/reasons.md); empty when accepted.")
 	same(t, e, "SELECT comment LIKE 'One row%' FROM system.tables WHERE database = '{db}' AND name = 'deliveries'", "1")
 	same(t, e, changed, before)
+}
+
+// A server that lets us insert and not alter is used without the comments.
+func TestCommentsRefused(t *testing.T) {
+	e := clickhousetest.Shared(t)
+	target, err := url.Parse(e.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		if bytes.HasPrefix(body, []byte("ALTER")) {
+			w.Header().Set("X-ClickHouse-Exception-Code", "497")
+			http.Error(w, "Code: 497. DB::Exception: Not enough privileges. (ACCESS_DENIED)", http.StatusForbidden)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		proxy.ServeHTTP(w, r)
+	}))
+	defer front.Close()
+	var log bytes.Buffer
+	s, err := Open(t.Context(), Config{DSN: strings.Replace(e.DSN(), target.Host, strings.TrimPrefix(front.URL, "http://"), 1), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if !strings.Contains(log.String(), "without their comments") || !strings.Contains(log.String(), "ACCESS_DENIED") {
+		t.Errorf("nobody is told: %s", log.String())
+	}
+	if err := s.Insert(t.Context(), "token", rows(0, 1)); err != nil {
+		t.Error(err)
+	}
+	same(t, e, "SELECT count() FROM {db}.deliveries", "1")
 }
