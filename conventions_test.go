@@ -110,6 +110,7 @@ var homes = map[string][]string{
 	"github.com/spf13/pflag":                 {"cmd/chatbell"}, // cobra's flags
 	"golang.org/x/net":                       {"bench"},
 	"golang.org/x/sync":                      {"bench"},
+	"golang.org/x/tools":                     {"internal/app"}, // txtar, for its scenarios
 	"golang.org/x/term":                      {"cmd/chatbell"},
 	"pgregory.net/rapid":                     {"internal/store/storetest"},
 	"github.com/google/go-cmp":               {"pipeline/push/pushtest"},

@@ -41,6 +41,8 @@ require (
 
 require github.com/oklog/run v1.2.0
 
+require golang.org/x/tools v0.52.0
+
 require (
 	cel.dev/expr v0.25.2 // indirect
 	cloud.google.com/go v0.123.0 // indirect

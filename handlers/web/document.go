@@ -86,7 +86,8 @@ func (r *Route) operation() openapi.Operation {
 	if !unready && !r.Always {
 		answers = append(answers, answerAway)
 	}
-	op.Answers = append(answers, answerElse)
+	answers = append(answers, answerElse)
+	op.Answers = answers
 	return op
 }
 

@@ -33,40 +33,6 @@ func TestTraceReachesProvider(t *testing.T) {
 	w.Stop()
 }
 
-// The language is the device's, else the user's, else the network's; a language that
-// nobody speaks falls back step by step.
-func TestLanguages(t *testing.T) {
-	t.Parallel()
-	w := start(t, func(c *apptest.Config) { c.Networks[0].DefaultLocale = "es" })
-	for i, x := range []struct{ user, userLocale, deviceLocale, want string }{
-		{"device", "de", "fr", "Dave a rejoint C"},
-		{"user", "de", "", "Dave ist C beigetreten"},
-		{"network", "", "", "Dave se ha unido a C"},
-		{"region", "", "de-AT", "Dave ist C beigetreten"},
-		{"unknown", "", "tlh", "Dave se ha unido a C"},
-		{"arabic", "", "ar", "Dave"},
-	} {
-		if status, answer := w.Call("PUT", "/v1/users/"+x.user, event{"locale": x.userLocale}); status >= 300 {
-			t.Fatalf("%d %s", status, answer)
-		}
-		w.Device(x.user, "apns", apptest.Token(i), x.deviceLocale)
-		if status, answer := w.Call("PUT", "/v1/channels/c/members/"+x.user, event{}); status >= 300 {
-			t.Fatalf("%d %s", status, answer)
-		}
-		w.Post(event{"id": fmt.Sprint(i), "type": "channel.joined", "channel": event{"id": "c", "name": "C"}, "actor": event{"id": "dave", "name": "Dave"}, "members": []event{{"id": "dave", "name": "Dave"}}})
-		w.Eventually(x.user+" is told", func() bool { return len(w.Box.Notifications(sandbox.Query{Target: apptest.Token(i)})) > 0 })
-		got := w.Box.Notifications(sandbox.Query{Target: apptest.Token(i)})[0]
-		if x.user == "arabic" {
-			if got.Body == "Dave has joined C" || !strings.Contains(got.Body, "\u2068Dave\u2069") || got.Title != "Dave" {
-				t.Errorf("Arabic: %q, %q", got.Title, got.Body)
-			}
-		} else if got.Body != x.want {
-			t.Errorf("%s: %q, want %q", x.user, got.Body, x.want)
-		}
-	}
-	w.Stop()
-}
-
 // When the backlog is full nothing of a request is stored, and the answer says when to
 // come again; when there is room again events are taken.
 func TestBacklogFull(t *testing.T) {

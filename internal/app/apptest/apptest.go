@@ -215,6 +215,15 @@ func (w *World) API() string {
 	return api
 }
 
+// Backend is the running world as the chat backend of another network sees it, for a part
+// of a test. It may be used beside others; who starts and stops is the world itself.
+func (w *World) Backend(t testing.TB, key string) *World {
+	b := *w
+	b.T = t
+	b.Key = key
+	return &b
+}
+
 // Listener is the address of the listener of a configuration key. Only a server in the
 // test's process tells.
 func (w *World) Listener(key string) string {
