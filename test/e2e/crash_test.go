@@ -16,11 +16,11 @@ import (
 	"chatbell/internal/sandbox"
 )
 
-// TestKilledInTheMiddle posts 1,000 events to a channel of 50 while the server is
+// TestKilledInTheMiddle posts 400 events to a channel of 50 while the server is
 // killed and started again: no accepted event is lost, and every person has exactly
 // one row for each.
 func TestKilledInTheMiddle(t *testing.T) {
-	const events, members, kills = 1000, 50, 3
+	const events, members, kills = 400, 50, 3
 	t.Parallel()
 	w := apptest.Start(t, apptest.Config{Process: true, Networks: acme(), Sandbox: sandbox.Config{CountOnly: true, CountIDs: true}})
 	var list []event

@@ -55,7 +55,7 @@ func TestHangingNetworkHarmsNobody(t *testing.T) {
 			if _, err := w.Box.Fail(x.hang); err != nil {
 				t.Fatal(err)
 			}
-			const n, batch = 3000, 1000 // more than there are places
+			const n, batch = 2400, 800 // more than there are places
 			for from := 0; from < n; from += batch {
 				events := make([]event, batch)
 				for i := range events {

@@ -21,14 +21,14 @@ var clickHouseKey = regexp.MustCompile(`(?m)^clickhouse: .*$`)
 // recorded.
 func TestClickHouseAwayTooLong(t *testing.T) {
 	t.Parallel()
-	const messages, crowd, batch = 600, 250, 10
+	const messages, crowd, batch = 200, 250, 10
 	w := apptest.New(t, apptest.Config{
 		Networks: []sandbox.Network{{ID: "acme", Key: apptest.Key, NoWebhook: true}},
 		YAML:     "retry: {push: {initial: 100ms, max: 1s}}\n",
 		// A fifth is kept for the work in hand, which is less than that: the messages' rows
 		// have some 300 bytes each.
 		// A try that hangs ends, so that a next one comes, and can be held.
-		Options: app.Options{ResultBytes: 2_000_000, SendTimeout: 2 * time.Second},
+		Options: app.Options{ResultBytes: 2_000_000, SendTimeout: 500 * time.Millisecond},
 	})
 	config := w.Configuration()
 	w.Configure(clickHouseKey.ReplaceAllString(config, "clickhouse: http://"+polltest.NobodyListens(t)+"/chatbell"))
