@@ -167,7 +167,7 @@ func (s *scenario) post(t *testing.T, w *apptest.World, data []byte) {
 
 // recorded waits until all events so far are recorded.
 func (s *scenario) recorded(w *apptest.World) {
-	w.Answers(fmt.Sprintf("SELECT count() FROM events WHERE network = '%s'", s.network.ID), fmt.Sprint(len(s.events)))
+	w.Answers(fmt.Sprintf("SELECT uniqExact(event_id) FROM events WHERE network = '%s'", s.network.ID), fmt.Sprint(len(s.events)))
 }
 
 // settled is how long nothing more has to come after all events are recorded, before a
