@@ -22,6 +22,9 @@ const (
 	// maxQueryText is four times ClickHouse's own max_query_size, so that the engine
 	// is the one to refuse.
 	maxQueryText = 1 << 20
+	// maxParsed is ClickHouse's max_query_size: the engine refuses what is longer, so that
+	// nothing has to be done for it.
+	maxParsed = 256 << 10
 	// textWait is how long the text of a query may take to arrive: that of a slow line,
 	// for a megabyte.
 	textWait = 30 * time.Second
@@ -65,7 +68,7 @@ func (h *handler) newRequest(who role, w http.ResponseWriter, r *http.Request) (
 	req.text = q.Get("query")
 	if m := insertForm.FindStringSubmatch(req.text); m != nil && who == writer {
 		req.text, req.format, req.data = m[1], m[2], io.LimitReader(body, maxInsert)
-	} else if err = req.readText(r, body); err == nil && who == analyst && !strings.HasPrefix(req.text, helloQuery) {
+	} else if err = req.readText(r, body); err == nil && who == analyst && !strings.HasPrefix(req.text, helloQuery) && len(req.text) <= maxParsed {
 		var more map[string]string
 		req.text, more = lifted(h.rewritten(req.text))
 		maps.Copy(set, more)

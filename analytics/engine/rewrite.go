@@ -16,9 +16,13 @@ func (h *handler) rewritten(text string) string {
 	}
 	var b strings.Builder
 	done := 0
+	names := h.names()
 	for i, t := range list {
-		name, known := h.names()[strings.ToLower(t.text)]
-		if !known || t.kind != wordToken || i+2 >= len(list) || !list[i+1].is("(") || !list[i+2].is(")") || i > 0 && list[i-1].is(".") {
+		if t.kind != wordToken {
+			continue
+		}
+		name, known := names[strings.ToLower(t.text)]
+		if !known || i+2 >= len(list) || !list[i+1].is("(") || !list[i+2].is(")") || i > 0 && list[i-1].is(".") {
 			continue
 		}
 		b.WriteString(text[done:t.start])

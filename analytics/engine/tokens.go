@@ -29,8 +29,23 @@ func (t token) is(word string) bool {
 	return (t.kind == wordToken || t.kind == signToken) && strings.EqualFold(t.text, word)
 }
 
+// maxTags is how many strings between tags are looked for in a text: each search may go
+// through the whole of it.
+const maxTags = 100
+
 // tokens cuts a text into its tokens, without white space and comments.
-func tokens(text string) []token { return cut(text, blank, next) }
+func tokens(text string) []token {
+	tags := 0
+	next := func(s string) (tokenKind, int) {
+		if s[0] == '$' {
+			if tags++; tags > maxTags {
+				return signToken, 1
+			}
+		}
+		return next(s)
+	}
+	return cut(text, blank, next)
+}
 
 // plainTokens cuts a text that the engine spelled. It has neither comments nor strings
 // between tags: what looks like one hides nothing.
