@@ -52,7 +52,7 @@ var ours = map[string][]string{
 	"analytics":                 {".", "internal/backoff", "pipeline/ledger/rowcodec", "internal/store"},
 	"analytics/clickhouse":      {".", "analytics", "internal/row"},
 	"analytics/engine":          {"internal/listen"}, // a part that other programs could use
-	"handlers/native":           {".", "handlers/web", "handlers/web/openapi", "internal/store", "pipeline/intake", "pipeline/push", "pipeline/push/providers"},
+	"handlers/native":           {".", "handlers/web", "handlers/web/openapi", "internal/store", "pipeline/intake", "pipeline/push/providers"},
 	"handlers/status":           {"handlers/web", "handlers/web/openapi", "pipeline/intake"},
 	"handlers/web":              {".", "handlers/web/openapi", "internal/listen", "internal/store", "pipeline/intake"}, // no surface
 	"internal/front":            {"internal/listen"},

@@ -12,7 +12,6 @@ import (
 	"chatbell"
 	"chatbell/handlers/web"
 	"chatbell/pipeline/intake"
-	"chatbell/pipeline/push"
 )
 
 // Intake makes requests durable. Accept answers for each in order; its errors are
@@ -31,7 +30,7 @@ func (a *api) postEvents(c echo.Context) error {
 		return err
 	}
 	now := a.now().UTC()
-	trace := push.TraceParent(push.WithTraceParent(c.Request().Context(), c.Request().Header.Get("traceparent")))
+	trace := web.TraceParent(c)
 	results := make([]eventResult, len(raw))
 	requests := make([]intake.Request, 0, len(raw))
 	place := make([]int, 0, len(raw))

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
+
+	"chatbell"
 )
 
 // PathID reads an identifier from the path. The router matches the path as it was
@@ -22,6 +24,15 @@ func PathID(c echo.Context, name string) (id string, err error) {
 		return "", Invalid(Field("/"+name, "%s", detail))
 	}
 	return id, nil
+}
+
+// TraceParent is the W3C trace that the request belongs to; empty when there is none, or
+// when the header cannot be read.
+func TraceParent(c echo.Context) string {
+	if s := c.Request().Header.Get("traceparent"); chatbell.IsTraceParent(s) {
+		return s
+	}
+	return ""
 }
 
 // The bounds of a list's page.

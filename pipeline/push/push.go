@@ -13,6 +13,8 @@ package push
 
 import (
 	"context"
+
+	"chatbell"
 )
 
 // Payload is prepared content in the provider's own form, shared by all
@@ -63,7 +65,7 @@ type traceKey struct{}
 // traceparent header s. Anything that is not a well-formed traceparent is ignored,
 // so that a stranger's header cannot become one of ours.
 func WithTraceParent(ctx context.Context, s string) context.Context {
-	if !wellFormed(s) {
+	if !chatbell.IsTraceParent(s) {
 		return ctx
 	}
 	return context.WithValue(ctx, traceKey{}, s)
@@ -73,23 +75,4 @@ func WithTraceParent(ctx context.Context, s string) context.Context {
 func TraceParent(ctx context.Context) string {
 	s, _ := ctx.Value(traceKey{}).(string)
 	return s
-}
-
-// wellFormed checks the shape 00-<32 hex>-<16 hex>-<2 hex> in lower case.
-func wellFormed(s string) bool {
-	if len(s) != 55 || s[:2] == "ff" {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case i == 2 || i == 35 || i == 52:
-			if c != '-' {
-				return false
-			}
-		case (c < '0' || c > '9') && (c < 'a' || c > 'f'):
-			return false
-		}
-	}
-	return true
 }

@@ -157,27 +157,13 @@ func (c *Client) newRequest(ctx context.Context, target *url.URL, ep *chatbell.E
 		"User-Agent":       {c.agent},
 		"Chatbell-Attempt": {strconv.Itoa(max(call.Attempt, 1))},
 	}
-	if validTraceParent(call.TraceParent) {
+	if chatbell.IsTraceParent(call.TraceParent) {
 		req.Header["Traceparent"] = []string{call.TraceParent}
 	}
 	if err := signer.Sign(req.Header, call.ID, now, call.Body); err != nil {
 		return nil, err
 	}
 	return req, nil
-}
-
-// validTraceParent keeps anything but the W3C form out of a header.
-func validTraceParent(s string) bool {
-	if len(s) != 55 { // version 00: 2, 32, 16 and 2 hexadecimal digits with dashes between
-		return false
-	}
-	for i := range len(s) {
-		dash := i == 2 || i == 35 || i == 52
-		if dash != (s[i] == '-') || !dash && !strings.ContainsRune("0123456789abcdef", rune(s[i])) {
-			return false
-		}
-	}
-	return true
 }
 
 const (
