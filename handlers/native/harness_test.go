@@ -138,7 +138,7 @@ func surfaces(c native.Config, health status.Health) (http.Handler, error) {
 		return nil, err
 	}
 	beside, err := status.New(status.Config{
-		Common: c.Common, Health: health, Version: c.Version,
+		Common: c.Common, Health: health, Version: c.Version, Document: "/openapi.json",
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 			_, _ = io.WriteString(w, "# metrics\n")

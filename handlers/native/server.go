@@ -59,10 +59,11 @@ func New(c Config) (http.Handler, error) {
 		beside = append(beside, p.Routes...)
 	}
 	return web.New(web.Config{
-		Common: c.Common,
-		Name:   "native",
-		Routes: a.routes(),
-		Beside: beside,
+		Common:   c.Common,
+		Name:     "native",
+		Routes:   a.routes(),
+		Beside:   beside,
+		Document: "/openapi.json",
 		Pages: []web.Route{
 			{Method: http.MethodGet, Path: "/", Handle: a.getIndex},
 			{Method: http.MethodGet, Path: "/docs", Handle: a.getIndex},

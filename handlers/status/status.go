@@ -30,6 +30,8 @@ type Config struct {
 	Health  Health
 	Metrics http.Handler
 	Version string
+	// Document is the path of the description of all that is served at the address, if any.
+	Document string
 }
 
 // Paths are where the surface answers.
@@ -47,7 +49,7 @@ func New(c Config) (http.Handler, error) {
 		return nil, errors.New("status: Health and Metrics are required")
 	}
 	s := &status{health: c.Health, metrics: echo.WrapHandler(c.Metrics), version: c.Version}
-	return web.New(web.Config{Common: c.Common, Name: "status", Routes: s.routes()})
+	return web.New(web.Config{Common: c.Common, Name: "status", Routes: s.routes(), Document: c.Document})
 }
 
 // Part is what the document of a whole server tells of the surface.

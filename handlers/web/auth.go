@@ -67,7 +67,7 @@ var ErrUserToken = denied(RefusedScope, "a user's token reaches that user's own 
 
 // The other refusals.
 var (
-	errNoCredentials = denied(RefusedNone, "send a key as \"Authorization: Bearer <key>\" or \"X-API-Key: <key>\"")
+	errNoCredentials = denied(RefusedNone, Bearer.How)
 	errBadKey        = denied(RefusedUnknown, "the key is not known")
 	errBadToken      = denied(RefusedUnknown, "the token is not valid: it must be signed with HS256 and a client key's secret, with kid, sub and exp")
 	errNoUser        = denied(RefusedUnknown, "the token's sub must be a user id")
@@ -100,14 +100,25 @@ type Guard struct {
 	keys       Keys
 	guesses    *listen.Throttle
 	refused    func(why string)
-	credential func(*http.Request) string
+	credential Credential
 }
 
-// NewGuard makes a guard for callers who show their credential as the function reads it;
-// nil means a bearer token or the header X-API-Key.
-func NewGuard(c Common, credential func(*http.Request) string) *Guard {
-	if credential == nil {
-		credential = bearer
+// Credential is how the callers of a surface show their key or token.
+type Credential struct {
+	// Read finds it in a request; empty when there is none.
+	Read func(*http.Request) string
+	// How tells a caller who sent none: "send a key as …".
+	How string
+}
+
+// Bearer is how most callers do it.
+var Bearer = Credential{Read: bearer, How: "send a key as \"Authorization: Bearer <key>\" or \"X-API-Key: <key>\""}
+
+// NewGuard makes a guard for callers who show their credential in a way; the zero value
+// means [Bearer].
+func NewGuard(c Common, credential Credential) *Guard {
+	if credential.Read == nil {
+		credential = Bearer
 	}
 	guesses := c.Guesses
 	if guesses == nil {
@@ -170,9 +181,9 @@ func (g *Guard) refuse(ctx context.Context, from string, err error) {
 }
 
 func (g *Guard) identify(r *http.Request) (Caller, error) {
-	secret := g.credential(r)
+	secret := g.credential.Read(r)
 	if secret == "" {
-		return Caller{}, errNoCredentials
+		return Caller{}, denied(RefusedNone, g.credential.How)
 	}
 	want := chatbell.NetworkID(r.URL.Query().Get("network"))
 	sum := sha256.Sum256([]byte(secret))

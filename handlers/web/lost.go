@@ -10,11 +10,13 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-const seeDocument = "All routes are in /openapi.json"
-
 // guide turns "not found" and "method not allowed" into what would have been right.
 // Routes beside are answered elsewhere at the same address.
-func guide(list, beside []Route) echo.MiddlewareFunc {
+func guide(list, beside []Route, document string) echo.MiddlewareFunc {
+	seeDocument := ""
+	if document != "" {
+		seeDocument = ". All routes are in " + document
+	}
 	all := slices.Concat(list, beside)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -26,13 +28,13 @@ func guide(list, beside []Route) echo.MiddlewareFunc {
 					methods = []string{http.MethodGet, http.MethodHead} // a page for people
 				}
 				c.Response().Header().Set("Allow", strings.Join(methods, ", "))
-				return NewProblem(http.StatusMethodNotAllowed, "possible here: %s. %s", strings.Join(methods, ", "), seeDocument)
+				return NewProblem(http.StatusMethodNotAllowed, "possible here: %s%s", strings.Join(methods, ", "), seeDocument)
 			case errors.Is(err, echo.ErrNotFound):
 				near := nearest(all, c.Request().URL.EscapedPath())
 				if near == "" {
-					return NewProblem(http.StatusNotFound, "there is no such route. %s", seeDocument)
+					return NewProblem(http.StatusNotFound, "there is no such route%s", seeDocument)
 				}
-				return NewProblem(http.StatusNotFound, "there is no such route; the nearest is %s. %s", near, seeDocument)
+				return NewProblem(http.StatusNotFound, "there is no such route; the nearest is %s%s", near, seeDocument)
 			}
 			return err
 		}

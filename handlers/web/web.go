@@ -58,7 +58,8 @@ type Part struct {
 	Tags   []openapi.Tag
 }
 
-// Config is what a surface is made of. Only Pages, Beside and Credential may be left out.
+// Config is what a surface is made of. Only Pages, Beside, Document and Credential may be left
+// out.
 type Config struct {
 	Common
 	// Name is the surface's, for errors.
@@ -69,8 +70,10 @@ type Config struct {
 	// Beside are routes of other surfaces at the same address. They are not served here,
 	// but who mistypes one arrives here and is led to it.
 	Beside []Route
-	// Credential reads a caller's key or token; nil means a bearer token or X-API-Key.
-	Credential func(*http.Request) string
+	// Document is the path of the API's description, to which who is lost is sent.
+	Document string
+	// Credential is how callers show their key; the zero value means [Bearer].
+	Credential Credential
 }
 
 // New makes the handler of a surface. It is safe for concurrent use.
@@ -91,7 +94,7 @@ func New(c Config) (http.Handler, error) {
 	if c.Observer != nil {
 		e.Use(observe(c.Observer))
 	}
-	e.Use(passing.watch, recoverer(c.Log), guide(c.Routes, c.Beside), wellFormed)
+	e.Use(passing.watch, recoverer(c.Log), guide(c.Routes, c.Beside, c.Document), wellFormed)
 	for _, r := range c.Routes {
 		var before []echo.MiddlewareFunc
 		if r.Access != Open {

@@ -76,7 +76,8 @@ func surface(t *testing.T) (ask func(method, path, key, body string) *httptest.R
 			{Method: "GET", Path: "/panic", Handle: func(echo.Context) error { panic("a secret") }},
 		},
 		Beside:     []web.Route{{Method: "GET", Path: "/healthz"}},
-		Credential: func(r *http.Request) string { return r.Header.Get("Api-Token") },
+		Document:   "/notes.json",
+		Credential: web.Credential{Read: func(r *http.Request) string { return r.Header.Get("Api-Token") }, How: "send the token as Api-Token"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -100,13 +101,13 @@ func TestSurface(t *testing.T) {
 	}{
 		{"GET", "/notes/a%20b", key, "", 200, "acme a b"},
 		{"HEAD", "/notes/a", key, "", 200, ""},
-		{"GET", "/notes/a", "", "", 401, "send a key"},
+		{"GET", "/notes/a", "", "", 401, "send the token as Api-Token"},
 		{"GET", "/notes/a", "guess", "", 401, "not known"},
 		{"GET", "/notes/a?network=globex", key, "", 403, "acts for the network acme"},
 		{"GET", "/notes/%01", key, "", 400, `"/id"`},
 		{"GET", "/notes/a?x=1&x=2", key, "", 400, "given twice"},
 		{"DELETE", "/note", key, "", 405, "GET, HEAD, PATCH, PUT"},
-		{"GET", "/notes", key, "", 404, "/note. "},
+		{"GET", "/notes", key, "", 404, "/note. All routes are in /notes.json\""},
 		{"GET", "/healtz", key, "", 404, "/healthz"},
 		{"GET", "/panic", "", "", 500, "internal error"},
 		{"PUT", "/note", "", `{"text":"new","pin":true}`, 200, `"pin":true`},
@@ -171,6 +172,19 @@ func TestProblems(t *testing.T) {
 		if (w.Header().Get("Retry-After") != "") != x.retry || strings.Contains(w.Body.String(), "10.0.0.1") {
 			t.Errorf("%v: %v %s", x.err, w.Header(), w.Body)
 		}
+	}
+}
+
+// Where nothing describes the API nobody is sent there.
+func TestLostWithoutDocument(t *testing.T) {
+	h, err := web.New(web.Config{Common: web.Common{Log: slog.New(slog.DiscardHandler)}, Routes: []web.Route{{Method: "GET", Path: "/note"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/notes", http.NoBody))
+	if !strings.Contains(w.Body.String(), `the nearest is /note"`) {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
 

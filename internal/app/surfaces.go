@@ -76,10 +76,11 @@ func newNative(k Kit) (http.Handler, error) {
 
 func newStatus(k Kit) (http.Handler, error) {
 	return status.New(status.Config{
-		Common:  k.Common,
-		Health:  k.Health,
-		Metrics: k.Metrics.Handler(),
-		Version: k.Version,
+		Common:   k.Common,
+		Health:   k.Health,
+		Metrics:  k.Metrics.Handler(),
+		Version:  k.Version,
+		Document: "/openapi.json",
 	})
 }
 
