@@ -58,6 +58,12 @@ func (h *hold) before(next message.HandlerFunc) message.HandlerFunc {
 	}
 }
 
+// full reports whether nothing may be sent now, for work that needs no message.
+func (h *hold) full() bool {
+	full, err := h.room.Full(context.Background())
+	return err == nil && full
+}
+
 // wait returns when there is room for results.
 func (h *hold) wait(ctx context.Context) error {
 	for {

@@ -22,11 +22,11 @@ type onceFull struct {
 	failed atomic.Bool
 }
 
-func (o *onceFull) PutLater(ctx context.Context, rows []store.Later) error {
+func (o *onceFull) PutWaiting(ctx context.Context, rows []store.Waiting) ([]int64, error) {
 	if o.failed.CompareAndSwap(false, true) {
-		return errors.New("the disk is full")
+		return nil, errors.New("the disk is full")
 	}
-	return o.Store.PutLater(ctx, rows)
+	return o.Store.PutWaiting(ctx, rows)
 }
 
 // The customer is told of a dead token also if that could not be written down at once

@@ -67,9 +67,9 @@ func (c *Config) setDefaults() {
 type Pipeline struct {
 	router     *message.Router
 	results    *ledger.Writer
-	backlog    *deliver.Backlog
 	dispatcher *deliver.Dispatcher
 	hold       *hold
+	grace      time.Duration // for what is under way when the process stops
 	hands      inHand
 }
 
@@ -97,21 +97,33 @@ func New(c Config) (*Pipeline, error) {
 		report.Unreachable(rows)
 	}
 	done := ledger.New(c.Recorded)
-	backlog := deliver.NewBacklog(c.Store, c.Publisher, instance, c.Log)
+	holds := &hold{room: c.Room, log: c.Log, stopping: make(chan struct{})}
+	eligibility := deliver.NewEligibility(c.Store, c.Now)
 	dispatcher := deliver.NewDispatcher(deliver.Config{
-		Devices: c.Store, Caller: c.Caller, Backlog: backlog, Results: results, Retry: c.Retry,
-		Observer: c.Observer, Report: report, Log: c.Log, Now: c.Now,
+		Networks:    c.Networks,
+		Devices:     c.Store,
+		Eligibility: eligibility,
+		Caller:      c.Caller,
+		Waiting:     c.Store,
+		Ledger:      done,
+		Results:     results,
+		Retry:       c.Retry,
+		Observer:    c.Observer,
+		Report:      report,
+		Paused:      holds.full,
+		Instance:    instance,
+		Log:         c.Log,
+		Now:         c.Now,
 	})
 	planning := plan.NewStage(plan.StageConfig{
 		Planners: c.planners(), Publisher: c.Publisher, Checkpoints: c.Store, Results: results, Ledger: done,
 		Dispatcher: dispatcher, Observer: c.Observer, Degraded: stagePlan.InFlight / 2,
 	})
 	delivery := deliver.NewStage(deliver.StageConfig{
-		Networks: c.Networks, Rechecks: c.Store, Dispatcher: dispatcher, Ledger: done, Instance: instance, Now: c.Now,
+		Networks: c.Networks, Eligibility: eligibility, Dispatcher: dispatcher, Ledger: done, Instance: instance,
 	})
 	p := &Pipeline{
-		router: router, results: results, backlog: backlog, dispatcher: dispatcher,
-		hold: &hold{room: c.Room, log: c.Log, stopping: make(chan struct{})},
+		router: router, results: results, dispatcher: dispatcher, hold: holds, grace: c.CloseTimeout,
 	}
 	for _, stage := range []struct {
 		Consumer
@@ -171,19 +183,21 @@ var ErrLeft = errors.New("some work was neither finished nor handed back in time
 // Run works until the context ends and the work in hand is finished or handed back. An
 // [ErrLeft] says that some of it was not.
 func (p *Pipeline) Run(ctx context.Context) error {
-	// The writer and the backlog outlive the router: its handlers need them to finish.
-	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var wg sync.WaitGroup
-	wg.Go(func() { p.results.Run(inner) })
-	backlogCtx, stopBacklog := context.WithCancel(ctx)
-	wg.Go(func() { p.backlog.Run(backlogCtx) })
+	// The writer outlives the rest: what is under way needs it to finish.
+	inner, stopWriter := context.WithCancel(context.WithoutCancel(ctx))
+	var writer sync.WaitGroup
+	writer.Go(func() { p.results.Run(inner) })
+	draining, stopDraining := context.WithCancel(ctx)
+	var backlogs sync.WaitGroup
+	backlogs.Go(func() { p.dispatcher.Run(draining) })
 
 	defer context.AfterFunc(ctx, func() { close(p.hold.stopping) })()
 	err := p.router.Run(ctx)
-	stopBacklog()
-	p.dispatcher.Wait()
-	stop()
-	wg.Wait()
+	stopDraining()
+	backlogs.Wait()
+	p.finish()
+	stopWriter()
+	writer.Wait()
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("run the pipeline: %w", err)
 	}
@@ -191,6 +205,13 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		return fmt.Errorf("%w (messages: %d)", ErrLeft, n)
 	}
 	return nil
+}
+
+// finish lets the tries end that no handler waits for.
+func (p *Pipeline) finish() {
+	ctx, cancel := context.WithTimeout(context.Background(), p.grace)
+	defer cancel()
+	p.dispatcher.Finish(ctx)
 }
 
 // Paused reports that sending waits for room for results.

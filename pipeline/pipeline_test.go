@@ -275,8 +275,8 @@ func (s *stage) read(ctx context.Context, what string, wait time.Duration) {
 }
 
 // idle reports whether nothing is in hand, waits, or is to be tried again: what has not
-// happened by then never will. Work goes from the streams to the table of what waits,
-// and back: it is in one of them at any time.
+// happened by then never will. Work goes from the streams to the backlogs in the store:
+// it is in one of them at any time.
 func (s *stage) idle() bool {
 	s.t.Helper()
 	began := time.Now()
@@ -295,9 +295,9 @@ func (s *stage) idle() bool {
 
 func (s *stage) waits() bool {
 	s.t.Helper()
-	_, waits, err := s.store.NextLater(s.t.Context())
+	backlogs, err := s.store.Backlogs(s.t.Context())
 	check(s.t, err)
-	return waits
+	return len(backlogs) > 0
 }
 
 // outcomes are the rows in short: user, target, outcome, level, reason.

@@ -37,10 +37,10 @@ func TestRetriesWaitForThemselves(t *testing.T) {
 	if got := s.outcomes(); got["user-tb apns accepted /"] != 1 || got["user-tc apns accepted /"] != 1 {
 		t.Errorf("outcomes %v", got)
 	}
-	s.until("only a waits, for long", func() bool { // b's row is deleted after it was given back
-		next, waiting, err := s.store.NextLater(t.Context())
+	s.until("only a waits, for long", func() bool { // b's row is deleted after its results were written
+		backlogs, err := s.store.Backlogs(t.Context())
 		check(t, err)
-		return waiting && time.Until(next) > 40*time.Minute
+		return len(backlogs) == 1 && backlogs[0].Rows == 1 && time.Until(backlogs[0].Next) > 40*time.Minute
 	})
 }
 
@@ -50,11 +50,11 @@ type watched struct {
 	before atomic.Pointer[func()]
 }
 
-func (w *watched) PutLater(ctx context.Context, rows []store.Later) error {
+func (w *watched) PutWaiting(ctx context.Context, rows []store.Waiting) ([]int64, error) {
 	if f := w.before.Load(); f != nil {
 		(*f)()
 	}
-	return w.Store.PutLater(ctx, rows)
+	return w.Store.PutWaiting(ctx, rows)
 }
 
 // A retry is known only after the row of the try before it: whatever is killed, a

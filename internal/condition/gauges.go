@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"chatbell"
 	"chatbell/internal/metrics"
 	"chatbell/pipeline"
 	"chatbell/pipeline/jetstream"
@@ -90,10 +91,18 @@ func (l *rowLag) rows(written, recorded uint64, messages float64) float64 {
 }
 
 func (a *Parts) readWaiting(ctx context.Context, tell metrics.Tell) error {
-	waiting, err := a.Store.Waiting(ctx)
-	for _, w := range waiting {
-		tell(metrics.RetryPending, float64(w.Rows), string(w.Kind))
-		tell(metrics.RetryOldest, max(0, time.Since(w.Oldest).Seconds()), string(w.Kind))
+	backlogs, err := a.Store.Backlogs(ctx)
+	rows := map[chatbell.TargetKind]int64{}
+	oldest := map[chatbell.TargetKind]time.Time{}
+	for _, b := range backlogs {
+		rows[b.Kind] += b.Rows
+		if first := oldest[b.Kind]; first.IsZero() || b.Oldest.Before(first) {
+			oldest[b.Kind] = b.Oldest
+		}
+	}
+	for kind, n := range rows {
+		tell(metrics.RetryPending, float64(n), string(kind))
+		tell(metrics.RetryOldest, max(0, time.Since(oldest[kind]).Seconds()), string(kind))
 	}
 	return err
 }

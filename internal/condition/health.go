@@ -31,7 +31,7 @@ type Parts struct {
 
 // Waiting tells what waits in the store to be tried again.
 type Waiting interface {
-	Waiting(ctx context.Context) ([]store.Waiting, error)
+	Backlogs(ctx context.Context) ([]store.Backlog, error)
 }
 
 // Ready is nil while events can be accepted: there is room for them, the broker can

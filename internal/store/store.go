@@ -18,29 +18,53 @@ var (
 	ErrUnavailable = errors.New("the store is unavailable")
 )
 
-// Later is work that waits until it is due.
-type Later struct {
-	// ID makes putting the same work twice harmless.
+// Waiting is a batch in the backlog of its destination.
+type Waiting struct {
+	// Seq is its place in the order in which batches came, given by the store.
+	Seq int64
+	// ID makes putting the same batch twice harmless.
 	ID string
-	// DueAt is when the work is given back.
-	DueAt time.Time
-	// Kind is what the work goes to.
-	Kind chatbell.TargetKind
-	// Since is when the event behind the work was accepted.
-	Since time.Time
-	// Destination names where the work goes, for people.
+	// Destination names where it goes: its backlog.
 	Destination string
-	// Topic is where the work is published when it is due.
-	Topic string
-	// Payload is the work.
+	// Kind is what it goes to.
+	Kind chatbell.TargetKind
+	// DueAt is when it is to be tried.
+	DueAt time.Time
+	// Since is when the request behind it was accepted.
+	Since time.Time
+	// Payload is the batch.
 	Payload []byte
 }
 
-// Waiting sums up the work of one kind that waits.
-type Waiting struct {
-	Kind chatbell.TargetKind
-	Rows int64
-	// Oldest is when the oldest event behind the work was accepted.
+// WaitingQuery asks for a page of a backlog.
+type WaitingQuery struct {
+	Destination string
+	// Due asks for what is due by then, in the order of the times; the zero value for
+	// whatever waits, in the order in which it came.
+	Due time.Time
+	// Limit bounds the page.
+	Limit int
+}
+
+// Settled is what became of batches that waited: all of it is stored, or nothing.
+type Settled struct {
+	// Done are the places of those that are finished.
+	Done []int64
+	// Again are those that wait once more: DueAt and Payload are replaced, the place stays.
+	Again []Waiting
+	// New are further batches, as for PutWaiting.
+	New []Waiting
+}
+
+// Backlog sums up what waits for one destination.
+type Backlog struct {
+	Destination string
+	Kind        chatbell.TargetKind
+	Rows        int64
+	Bytes       int64
+	// Next is when the first is due.
+	Next time.Time
+	// Oldest is when the oldest request behind it was accepted.
 	Oldest time.Time
 }
 

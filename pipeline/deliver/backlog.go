@@ -3,171 +3,222 @@ package deliver
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
-
-	"chatbell/internal/backoff"
 	"chatbell/internal/store"
 	"chatbell/pipeline/work"
 )
 
-// Waiting keeps work until it is due, across restarts. PutLater is idempotent by id.
+// Waiting keeps batches until they are due, across restarts: a backlog for each
+// destination. Putting is idempotent by id. See [store.Waiting].
 type Waiting interface {
-	PutLater(ctx context.Context, rows []store.Later) error
-	DueLater(ctx context.Context, now time.Time, limit int) ([]store.Later, error)
-	DeleteLater(ctx context.Context, ids []string) error
-	NextLater(ctx context.Context) (time.Time, bool, error)
+	PutWaiting(ctx context.Context, rows []store.Waiting) ([]int64, error)
+	SettleWaiting(ctx context.Context, settled store.Settled) error
+	Waiting(ctx context.Context, q store.WaitingQuery) ([]store.Waiting, error)
+	Backlogs(ctx context.Context) ([]store.Backlog, error)
 }
 
-// Backlog is the delayed queue: all that waits in the store, retries and what found no
-// place in memory. It gives due work back to the stream that it came from.
-type Backlog struct {
-	waiting   Waiting
-	publisher message.Publisher
-	instance  string
-	wake      chan struct{} // something was put; capacity 1
-	log       *slog.Logger
+// backlog is what is known of one destination's backlog, the delayed queue in the store.
+// The queue's lock guards it.
+type backlog struct {
+	rows int64 // in the store, with those that are in memory
+	// loaded are the rows, by id, that are in memory: they wait there, or are being tried.
+	loaded map[string]struct{}
+	// reading says that a page is being read, again that another was asked for
+	// meanwhile; gone are the rows that were settled since it began, and that may be on it.
+	reading bool
+	again   bool
+	gone    map[string]struct{}
+	// next is when the first of the others is due; zero if none is known.
+	next time.Time
+	// draining says that all of it is tried, in its order, whatever its time: the
+	// destination is back.
+	draining bool
+	// behind says that there is more due than has found a place in memory.
+	behind bool
+	timer  *time.Timer
 }
 
-// NewBacklog makes a backlog; Run must be called for work to be given back. The instance
-// names this process: another one cannot know whether work was handed out already.
-func NewBacklog(w Waiting, p message.Publisher, instance string, log *slog.Logger) *Backlog {
-	return &Backlog{waiting: w, publisher: p, instance: instance, wake: make(chan struct{}, 1), log: log}
+// deferral is a batch that is tried again when it is due.
+type deferral struct {
+	batch *work.Batch
+	due   time.Time
+	// underWay says that its try has not ended.
+	underWay bool
 }
 
-const (
-	// backlogPage bounds what is given back in one go: 64 batches of 30 KiB.
-	backlogPage = 64
-	// backlogIdle is how long the poller sleeps when nothing waits; putting wakes it.
-	backlogIdle = time.Minute
-	// backlogPause is the wait after the store or the broker failed.
-	backlogPause = time.Second
-)
-
-// put stores work until it is due, all of it or none, and returns the ids of the rows.
-// It is durable when put returns.
-func (l *Backlog) put(ctx context.Context, deferrals []deferral) ([]string, error) {
-	if len(deferrals) == 0 {
-		return nil, nil
-	}
-	rows := make([]store.Later, len(deferrals))
-	ids := make([]string, len(deferrals))
-	for i, w := range deferrals {
-		row, err := l.row(*w.batch, w.due)
-		if err != nil {
-			return nil, err
-		}
-		rows[i] = row
-		ids[i] = row.ID
-	}
-	if err := l.waiting.PutLater(ctx, rows); err != nil {
-		return nil, fmt.Errorf("store work for %s: %w", deferrals[0].batch.Destination, err)
-	}
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
-	return ids, nil
-}
-
-// delete takes back what put stored.
-func (l *Backlog) delete(ctx context.Context, ids []string) error {
-	return l.waiting.DeleteLater(ctx, ids)
-}
-
-func (l *Backlog) row(b work.Batch, due time.Time) (store.Later, error) {
-	b.Instance = l.instance
+// row makes the row of a deferral.
+func (d *Dispatcher) row(w deferral) (store.Waiting, error) {
+	b := *w.batch
+	b.Instance = d.cfg.Instance
 	b.Waits++
 	if b.Call == nil { // a call keeps its id, which is the webhook-id of every retry
 		if err := b.Seal(); err != nil {
-			return store.Later{}, err
+			return store.Waiting{}, err
 		}
 	}
 	data, err := b.Encode()
 	if err != nil {
-		return store.Later{}, err
+		return store.Waiting{}, err
 	}
-	return store.Later{
-		ID: fmt.Sprintf("%s.%d", b.ID, b.Waits), DueAt: due, Kind: b.Destination.Kind(), Since: b.Notification.AcceptedAt,
-		Destination: b.Destination.String(), Topic: b.Subject(b.ID), Payload: data,
+	return store.Waiting{
+		ID:          fmt.Sprintf("%s.%d", b.ID, b.Waits),
+		Destination: b.Destination.String(),
+		Kind:        b.Destination.Kind(),
+		DueAt:       w.due,
+		Since:       b.Notification.AcceptedAt,
+		Payload:     data,
 	}, nil
 }
 
-// overflowMax bounds the wait of what finds no place at its destination: that is how long
-// it may take to notice that the destination is back.
-const overflowMax = time.Minute
-
-// overflowWait is the backoff of a batch that found no place at its destination: longer
-// each time, because all that waits comes back together.
-func overflowWait(b *work.Batch) time.Duration {
-	return backoff.Above(backoff.Exponential(longWait, overflowMax, int(b.Waits)+1), 0.25)
-}
-
-// Run gives back what is due until the context ends.
-func (l *Backlog) Run(ctx context.Context) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		case <-l.wake:
-		}
-		wait, err := l.redeliver(ctx)
-		if err != nil && ctx.Err() == nil {
-			l.log.Warn("cannot give due work back to the broker; trying again", "error", err)
-			wait = backlogPause
-		}
-		timer.Reset(wait)
-	}
-}
-
-// redeliver publishes everything that is due and says how long to sleep.
-func (l *Backlog) redeliver(ctx context.Context) (time.Duration, error) {
-	for {
-		rows, err := l.waiting.DueLater(ctx, time.Now(), backlogPage)
+func (d *Dispatcher) rows(deferrals []deferral) ([]store.Waiting, error) {
+	rows := make([]store.Waiting, len(deferrals))
+	for i, w := range deferrals {
+		row, err := d.row(w)
 		if err != nil {
-			return 0, fmt.Errorf("read due work: %w", err)
+			return nil, err
 		}
-		if len(rows) == 0 {
-			break
-		}
-		if err := l.publish(ctx, rows); err != nil {
-			return 0, err
-		}
+		rows[i] = row
 	}
-	next, waiting, err := l.waiting.NextLater(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("read when work is due: %w", err)
-	}
-	if !waiting {
-		return backlogIdle, nil
-	}
-	return min(max(time.Until(next), time.Millisecond), backlogIdle), nil
+	return rows, nil
 }
 
-// publish moves rows from the store to the stream. A crash between the two leaves
-// both; the row's id makes the broker drop the second, and its instance tells the
-// dispatcher to look twice.
-func (l *Backlog) publish(ctx context.Context, rows []store.Later) error {
-	ids := make([]string, len(rows))
-	bySubject := map[string][]*message.Message{}
-	for i, r := range rows {
-		ids[i] = r.ID
-		msg := message.NewMessage(r.ID, r.Payload)
-		work.SetKey(msg, r.ID) // a retry holds up nothing, and nothing holds it up
-		bySubject[r.Topic] = append(bySubject[r.Topic], msg)
+// placed is where a batch waits.
+type placed struct {
+	to    work.Destination
+	id    string
+	place int64
+}
+
+// put stores batches until they are due, all or none, and returns their places. They are
+// durable when put returns.
+func (d *Dispatcher) put(ctx context.Context, deferrals []deferral) ([]placed, error) {
+	if len(deferrals) == 0 {
+		return nil, nil
 	}
-	for subject, msgs := range bySubject {
-		if err := l.publisher.Publish(subject, msgs...); err != nil {
-			return fmt.Errorf("publish due work: %w", err)
+	rows, err := d.rows(deferrals)
+	if err != nil {
+		return nil, err
+	}
+	for i, w := range deferrals {
+		if w.underWay {
+			d.queue(w.batch.Destination).hold(rows[i].ID)
 		}
 	}
-	if err := l.waiting.DeleteLater(ctx, ids); err != nil {
-		return fmt.Errorf("delete work that was given back: %w", err)
+	places, err := d.cfg.Waiting.PutWaiting(ctx, rows)
+	if err != nil {
+		for i, w := range deferrals {
+			if w.underWay {
+				d.queue(w.batch.Destination).letGo(rows[i].ID)
+			}
+		}
+		return nil, fmt.Errorf("store work for %s: %w", deferrals[0].batch.Destination, err)
+	}
+	out := make([]placed, len(deferrals))
+	for i, w := range deferrals {
+		out[i] = placed{w.batch.Destination, rows[i].ID, places[i]}
+		d.queue(w.batch.Destination).deferred(w.due)
+	}
+	return out, nil
+}
+
+// takeBack removes what put has stored.
+func (d *Dispatcher) takeBack(ctx context.Context, all []placed) error {
+	if len(all) == 0 {
+		return nil
+	}
+	places := make([]int64, len(all))
+	for i, p := range all {
+		places[i] = p.place
+	}
+	if err := d.cfg.Waiting.SettleWaiting(ctx, store.Settled{Done: places}); err != nil {
+		return fmt.Errorf("take back what waits: %w", err)
+	}
+	for _, p := range all {
+		d.queue(p.to).settled(p.id, true, time.Time{})
 	}
 	return nil
+}
+
+// deferred notes that a batch was put into the backlog.
+func (q *queue) deferred(due time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.backlog.rows++
+	if !due.After(time.Now()) {
+		q.backlog.behind = true
+	}
+	q.expect(due)
+}
+
+// expect makes sure that the dispatcher looks at the backlog when something is due. The
+// lock is held.
+func (q *queue) expect(due time.Time) {
+	b := &q.backlog
+	if !b.next.IsZero() && !due.Before(b.next) {
+		return
+	}
+	b.next = due
+	q.arm(due)
+}
+
+// arm asks for a look at the backlog at a time. The lock is held.
+func (q *queue) arm(at time.Time) {
+	wait := max(time.Until(at), 0)
+	if q.backlog.timer == nil {
+		q.backlog.timer = time.AfterFunc(wait, q.ring)
+		return
+	}
+	q.backlog.timer.Reset(wait)
+}
+
+// holds takes rows of the backlog into memory that are not there yet, up to most.
+func (q *queue) holds(rows []store.Waiting, most int) []store.Waiting {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	b := &q.backlog
+	var fresh []store.Waiting
+	for _, r := range rows {
+		_, here := b.loaded[r.ID]
+		_, gone := b.gone[r.ID]
+		if here || gone || len(fresh) == most {
+			continue
+		}
+		b.loaded[r.ID] = struct{}{}
+		fresh = append(fresh, r)
+	}
+	return fresh
+}
+
+// hold notes that a row, which is about to be put, is being tried already.
+func (q *queue) hold(id string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.backlog.loaded[id] = struct{}{}
+}
+
+// letGo takes that back.
+func (q *queue) letGo(id string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.backlog.loaded, id)
+}
+
+// settled lets go of a row that was in memory: it is finished, or due again.
+func (q *queue) settled(id string, finished bool, due time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	b := &q.backlog
+	delete(b.loaded, id)
+	if b.reading {
+		b.gone[id] = struct{}{}
+	}
+	if finished {
+		b.rows--
+	} else {
+		q.expect(due)
+	}
+	if n := len(b.loaded); n == 0 || n == drainPage/2 || (b.draining || b.behind) && n%8 == 0 {
+		q.ring()
+	}
 }

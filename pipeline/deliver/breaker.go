@@ -1,8 +1,9 @@
 package deliver
 
 import (
-	"math"
 	"time"
+
+	"chatbell/internal/backoff"
 )
 
 const (
@@ -12,20 +13,29 @@ const (
 	// stallAfter is how long it may say nothing before its breaker opens: making a
 	// connection takes less.
 	stallAfter = time.Second
-	// probes is how many tries a destination gets at once while its breaker is open:
-	// enough to see soon that it is back.
-	probes = 64
+	// openAfter is how many tries in a row have to fail without any success in between
+	// before the breaker opens: one call that an endpoint cannot digest is not an outage.
+	openAfter = 10
+	// probes is how many tries a destination gets at once while its breaker is open. Two,
+	// so that one that hangs for the length of a timeout does not hide that it is back.
+	probes = 2
+	// probeFirst and probeMax bound the wait between probes: an outage of seconds is over
+	// soon after its end, and one of days costs a try a minute.
+	probeFirst = time.Second
+	probeMax   = time.Minute
 )
 
-// breaker is the circuit breaker of one destination. It goes by silence, not by errors:
-// a destination that refuses is alive, and its refusals cost nothing; one that says
-// nothing holds a place for the length of a timeout. Closed, everything may be in flight;
-// degraded, after quietAfter, a share; open, after stallAfter, a few probes. The first
-// answer closes it. The queue's lock guards it.
+// breaker is the circuit breaker of one destination. Closed, everything may be in flight;
+// degraded, when it has been quiet for a moment, a share; open, when it says nothing or
+// refuses everything, two probes now and then (half-open), and what comes waits in the
+// backlog. The first success closes it. The queue's lock guards it.
 type breaker struct {
-	trying int       // tries in flight
-	heard  time.Time // when it last answered, or else was first given work
-	silent bool      // the last try that ended had no answer
+	trying  int       // tries in flight
+	heard   time.Time // when it last answered, or else was first given work
+	silent  bool      // the last try that ended had no answer
+	failed  int       // tries in a row that failed for want of the destination
+	probed  int       // probes in a row that failed
+	probeAt time.Time // when the next probe may begin
 }
 
 // resume says that work comes after a time without any: silence counts from now on.
@@ -35,39 +45,79 @@ func (b *breaker) resume(now time.Time) {
 	}
 }
 
-// open reports whether the destination has had work for a while and said nothing.
-func (b *breaker) open(now time.Time) bool { return now.Sub(b.heard) > stallAfter }
-
-// quiet reports whether the destination has had work for a moment and said nothing.
-func (b *breaker) quiet(now time.Time) bool { return now.Sub(b.heard) > quietAfter }
-
-// limit is how many tries may wait and be in flight together; degraded is the share of a
-// destination that has begun to be quiet.
-func (b *breaker) limit(degraded int, now time.Time) int {
-	switch {
-	case b.open(now):
-		return probes
-	case b.quiet(now):
-		return max(degraded, probes)
-	}
-	return math.MaxInt // there is the quota besides
+// open reports whether the destination is taken to be away. Busy says that it has work:
+// silence without any says nothing.
+func (b *breaker) open(busy bool, now time.Time) bool {
+	return b.failed >= openAfter || (busy || b.silent) && now.Sub(b.heard) > stallAfter
 }
 
-// begin takes a try, or reports that it is to be skipped: a destination whose breaker is
-// open, and which has not answered the try before, gets a few at once.
+// quiet reports whether the destination has work and has said nothing for a moment.
+func (b *breaker) quiet(busy bool, now time.Time) bool { return busy && now.Sub(b.heard) > quietAfter }
+
+// begin takes a try, or reports that it is to be skipped because the breaker is open and
+// no probe is due.
 func (b *breaker) begin(now time.Time) (skip bool) {
-	if b.silent && b.trying >= probes && b.open(now) {
-		return true
+	if b.open(b.trying > 0, now) {
+		if b.trying >= probes || now.Before(b.probeAt) {
+			return true
+		}
+		b.await(now)
 	}
 	b.trying++
 	return false
 }
 
-// end takes the end of a try that begin let through.
-func (b *breaker) end(answered bool, now time.Time) {
+// probe reports how many probes may begin, and when the next may.
+func (b *breaker) probe(now time.Time) (int, time.Time) {
+	if now.Before(b.probeAt) {
+		return 0, b.probeAt
+	}
+	return max(probes-b.trying, 0), now.Add(probeFirst)
+}
+
+// await sets when the next probe may begin.
+func (b *breaker) await(now time.Time) {
+	b.probed++
+	b.probeAt = now.Add(backoff.Exponential(probeFirst, probeMax, b.probed))
+}
+
+// end takes the end of a try that begin let through, and reports whether it has closed
+// the breaker.
+func (b *breaker) end(how answerKind, now time.Time) (closed bool) {
+	wasOpen := b.open(true, now)
 	b.trying--
-	b.silent = !answered
-	if answered {
+	b.silent = how == noAnswer
+	if how != noAnswer {
 		b.heard = now
 	}
+	if how == noAnswer || how == unable {
+		b.failed++
+		return false
+	}
+	b.failed = 0
+	b.probed = 0
+	b.probeAt = time.Time{}
+	return wasOpen
 }
+
+// answer is what a try tells of its destination.
+type answer struct {
+	kind answerKind
+	// after is what a destination that was asked too fast said in its Retry-After.
+	after time.Duration
+}
+
+type answerKind int
+
+const (
+	// nothingKnown: the try was not made, or was broken off by us.
+	nothingKnown answerKind = iota
+	// able: it accepted, or refused this one for a reason of its own.
+	able
+	// limited: it asked to be called less often.
+	limited
+	// unable: it answered that it cannot now, as it would anybody.
+	unable
+	// noAnswer: it said nothing, or could not be reached.
+	noAnswer
+)

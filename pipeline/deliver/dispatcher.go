@@ -34,60 +34,131 @@ type Observer interface {
 
 // Config is what a dispatcher is made of. All fields are required.
 type Config struct {
-	Devices  Devices
-	Caller   Caller
-	Backlog  *Backlog
-	Results  *ledger.Writer
-	Retry    Retry
-	Observer Observer
-	Report   *Report
+	Networks    work.Networks
+	Devices     Devices
+	Eligibility *Eligibility
+	Caller      Caller
+	Waiting     Waiting
+	Ledger      *ledger.Ledger
+	Results     *ledger.Writer
+	Retry       Retry
+	Observer    Observer
+	Report      *Report
+	// Paused reports that nothing may be sent, because what came of it could not be
+	// written down.
+	Paused func() bool
+	// Instance names this process: another one cannot know whether work that waits was
+	// tried already.
+	Instance string
 	Log      *slog.Logger
 	Now      func() time.Time
 }
 
-// Dispatcher hands work to the queues of its destinations and settles what came of it.
-// Safe for concurrent use.
+// Dispatcher hands work to the queues of its destinations and settles what came of it;
+// what cannot be tried soon waits in the destinations' backlogs. Safe for concurrent use.
 type Dispatcher struct {
-	cfg Config
+	cfg     Config
+	bells   *bells
+	quiet   *quietShare
+	settler *settler
 
 	mu      sync.Mutex
 	queues  map[work.Destination]*queue
-	workers sync.WaitGroup // of the queues
+	own     map[*Flight]struct{} // that no handler waits for
+	workers sync.WaitGroup       // of the queues
 }
 
-// NewDispatcher makes a dispatcher. It starts nothing: workers run while there is work.
+// NewDispatcher makes a dispatcher. Run gives back what waits; workers run while there is
+// work.
 func NewDispatcher(c Config) *Dispatcher {
-	return &Dispatcher{cfg: c, queues: map[work.Destination]*queue{}}
+	d := &Dispatcher{cfg: c, bells: newBells(), queues: map[work.Destination]*queue{}, own: map[*Flight]struct{}{}}
+	d.quiet = &quietShare{sum: d.quietTries}
+	d.settler = newSettler(d)
+	return d
 }
 
-// Wait returns when no queue has work any more.
-func (d *Dispatcher) Wait() { d.workers.Wait() }
+// Finish ends what is under way, when the handlers have gone and Run has returned: tries
+// have until the context ends, then they are broken off. What was not decided stays in the
+// backlogs.
+func (d *Dispatcher) Finish(ctx context.Context) {
+	stop := context.AfterFunc(ctx, d.breakOff)
+	d.workers.Wait()
+	stop()
+	d.settler.finish()
+}
 
-// Submit queues a batch. When it returns, the order of its first tries is fixed. The
-// share is how many tries a destination may have in flight while it says nothing.
-func (d *Dispatcher) Submit(ctx context.Context, net *work.Network, b *work.Batch, share int) *Flight {
-	f := &Flight{dispatcher: d, batch: b, net: net, done: make(chan struct{}), prepared: make([]prepared, len(b.Texts))}
+// breakOff cancels the tries that no handler waits for.
+func (d *Dispatcher) breakOff() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for f := range d.own {
+		f.cancel()
+	}
+}
+
+// remember keeps a flight that no handler waits for until it is settled.
+func (d *Dispatcher) remember(f *Flight) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.own[f] = struct{}{}
+}
+
+func (d *Dispatcher) forget(f *Flight) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.own, f)
+}
+
+// Submit queues a batch. When it returns, the order of its first tries is fixed. Degraded
+// is how many tries a destination may have in flight while it says nothing.
+func (d *Dispatcher) Submit(ctx context.Context, net *work.Network, b *work.Batch, degraded int) *Flight {
+	f := d.newFlight(b)
+	f.net = net
 	tasks, limit := f.tasks(ctx)
 	if len(tasks) == 0 {
 		close(f.done)
 		return f
 	}
-	f.tries = make([]try, len(tasks))
 	f.left.Store(int32(len(tasks))) //nolint:gosec // a batch is small
-	if !d.queue(b.Destination, limit).put(ctx, tasks, share) {
+	if !d.queue(b.Destination).put(ctx, tasks, limit, degraded) {
 		f.spilled = true
 		close(f.done)
 	}
 	return f
 }
 
-func (d *Dispatcher) queue(to work.Destination, limit int) *queue {
+// queue finds a destination's queue.
+func (d *Dispatcher) queue(to work.Destination) *queue {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	q := d.queues[to]
 	if q == nil {
-		q = newQueue(limit, &d.workers)
+		q = newQueue(to, &d.workers, d.quiet, func() { d.bells.ring(to) })
 		d.queues[to] = q
 	}
 	return q
+}
+
+// quietTries is what the quiet destinations have in memory.
+func (d *Dispatcher) quietTries(now time.Time) int {
+	sum := 0
+	for _, q := range d.all() {
+		q.mu.Lock()
+		if held := q.inMemory(); q.breaker.quiet(held > 0, now) {
+			sum += held
+		}
+		q.mu.Unlock()
+	}
+	return sum
+}
+
+// all are the queues.
+func (d *Dispatcher) all() []*queue {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	queues := make([]*queue, 0, len(d.queues))
+	for _, q := range d.queues {
+		queues = append(queues, q)
+	}
+	return queues
 }

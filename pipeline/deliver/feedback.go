@@ -56,8 +56,8 @@ func (f *Flight) invalidateToken(ctx context.Context, t *work.Target, why *chatb
 	case acted:
 		cfg.Log.Info("push token is dead", "network", network, "user", t.User, "device", t.Device,
 			"reason", why.Reason, "provider_reason", why.ProviderReason)
-	case len(news) > 0:
-		return cfg.Backlog.delete(ctx, news)
+	default:
+		return f.dispatcher.takeBack(ctx, news)
 	}
 	return nil
 }
@@ -70,8 +70,8 @@ const DeviceRemoved chatbell.EventType = "device.removed"
 const newsDelay = time.Second
 
 // announceInvalidation queues the news of a dead token for the customer's endpoints, and
-// returns what to delete from the backlog to take it back.
-func (f *Flight) announceInvalidation(ctx context.Context, t *work.Target, why *chatbell.SendError, now time.Time) ([]string, error) {
+// returns what to take back where it is none.
+func (f *Flight) announceInvalidation(ctx context.Context, t *work.Target, why *chatbell.SendError, now time.Time) ([]placed, error) {
 	note := f.batch.Notification
 	to := f.batch.Destination
 	data, err := json.Marshal(map[string]string{
@@ -89,7 +89,7 @@ func (f *Flight) announceInvalidation(ctx context.Context, t *work.Target, why *
 	}
 	news := make([]deferral, len(batches))
 	for i, b := range batches {
-		news[i] = deferral{b, now.Add(newsDelay)}
+		news[i] = deferral{batch: b, due: now.Add(newsDelay)}
 	}
-	return f.dispatcher.cfg.Backlog.put(ctx, news)
+	return f.dispatcher.put(ctx, news)
 }

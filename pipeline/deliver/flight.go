@@ -14,19 +14,43 @@ import (
 )
 
 // Flight is a batch in flight: one try for each target, or one for the whole call.
-// [Dispatcher.Settle] waits for it.
+// [Dispatcher.Settle] waits for it, for a while; then it is the dispatcher's own.
 type Flight struct {
 	dispatcher *Dispatcher
 	batch      *work.Batch
-	net        *work.Network
-	spilled    bool // no place in memory: it waits in the store
-	expired    bool // it has waited for longer than it is worth a push
-	tries      []try
-	told       bool // that the call failed: once for all whom it names
-	left       atomic.Int32
-	done       chan struct{}
+	net        *work.Network // nil where it is not configured any more
+	spilled    bool          // no place in memory: it waits in the backlog
+	expired    bool          // it has waited for longer than it is worth a push
+	told       bool          // that the call failed: once for all whom it names
+
+	// Of a batch that waited: its place in the backlog, whether it is tried before its
+	// time, whether another process may have tried it, and the rows of those who must not
+	// be told any more.
+	place       int64
+	row         string // its id there
+	early       bool
+	redelivered bool
+	stopped     []chatbell.Delivery
+
+	mu      sync.Mutex
+	tries   []try
+	ended   []bool // of the tries
+	settled []bool // of the tries: somebody has settled it already
+	adopted bool   // the dispatcher settles it
+
+	left   atomic.Int32
+	done   chan struct{}
+	detach func() bool // from the message's context
+	cancel context.CancelFunc
 
 	prepared []prepared // the payloads, one for each language
+}
+
+func (d *Dispatcher) newFlight(b *work.Batch) *Flight {
+	return &Flight{
+		dispatcher: d, batch: b, done: make(chan struct{}), prepared: make([]prepared, len(b.Texts)),
+		detach: func() bool { return true }, cancel: func() {},
+	}
 }
 
 type prepared struct {
@@ -43,7 +67,10 @@ const hookStreams = 32
 // A batch whose destination is not configured any more has none; settle gives its targets
 // their rows.
 func (f *Flight) tasks(ctx context.Context) ([]task, int) {
-	if len(f.batch.Targets) == 0 {
+	if len(f.batch.Targets) == 0 || f.net == nil {
+		return nil, 0
+	}
+	if f.expired = f.tooLate(f.dispatcher.cfg.Now()); f.expired {
 		return nil, 0
 	}
 	if f.batch.Call != nil {
@@ -54,13 +81,11 @@ func (f *Flight) tasks(ctx context.Context) ([]task, int) {
 	if !ok {
 		return nil, 0
 	}
-	if f.expired = f.dispatcher.cfg.Now().After(f.batch.Notification.ExpiresAt); f.expired {
-		return nil, 0
-	}
-	ctx = push.WithTraceParent(ctx, f.batch.Notification.TraceParent)
+	ctx = push.WithTraceParent(f.attach(ctx), f.batch.Notification.TraceParent)
 	tasks := make([]task, len(f.batch.Targets))
+	f.expect(len(tasks))
 	for i := range tasks {
-		run := func(skip bool) bool {
+		run := func(skip bool) answer {
 			return f.run(ctx, i, skip, func() (push.Receipt, error) { return f.push(ctx, n, i) })
 		}
 		tasks[i] = task{f.batch.Targets[i].Token, run}
@@ -73,7 +98,9 @@ func (f *Flight) callTasks(ctx context.Context) ([]task, int) {
 	if !ok {
 		return nil, 0
 	}
-	run := func(skip bool) bool {
+	ctx = f.attach(ctx)
+	f.expect(1)
+	run := func(skip bool) answer {
 		return f.run(ctx, 0, skip, func() (push.Receipt, error) { return f.call(ctx, ep) })
 	}
 	return []task{{run: run}}, hookStreams
@@ -87,9 +114,34 @@ func streams(n push.Notifier) int {
 	return 100 // what Google's front ends announce, the smallest number of the field
 }
 
-// run makes one try, or skips it, and notes what came of it. It reports whether the
-// destination said anything.
-func (f *Flight) run(ctx context.Context, i int, skip bool, send func() (push.Receipt, error)) bool {
+// tooLate reports whether the batch has waited for longer than it is worth a try.
+func (f *Flight) tooLate(now time.Time) bool {
+	n := &f.batch.Notification
+	if f.batch.Call == nil {
+		return now.After(n.ExpiresAt)
+	}
+	return f.place != 0 && now.Sub(n.AcceptedAt) > f.dispatcher.cfg.Retry.hookAge()
+}
+
+// attach makes the context of the tries: it ends with the message's as long as a handler
+// waits for them.
+func (f *Flight) attach(parent context.Context) context.Context {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
+	f.cancel = cancel
+	f.detach = context.AfterFunc(parent, cancel)
+	return ctx
+}
+
+// expect makes room for the tries.
+func (f *Flight) expect(tries int) {
+	f.tries = make([]try, tries)
+	f.ended = make([]bool, tries)
+	f.settled = make([]bool, tries)
+}
+
+// run makes one try, or skips it, notes what came of it, and says what it tells of the
+// destination.
+func (f *Flight) run(ctx context.Context, i int, skip bool, send func() (push.Receipt, error)) answer {
 	y := try{skipped: true}
 	if !skip {
 		at := time.Now()
@@ -101,11 +153,51 @@ func (f *Flight) run(ctx context.Context, i int, skip bool, send func() (push.Re
 		y = newTry(ctx, at, time.Since(at), receipt, err)
 		f.dispatcher.cfg.Observer.Tried(f.batch.Destination.Kind(), y.outcome(), y.reason(), y.Took)
 	}
+	f.mu.Lock()
 	f.tries[i] = y
+	f.ended[i] = true
+	f.mu.Unlock()
 	if f.left.Add(-1) == 0 {
-		close(f.done)
+		f.finish()
 	}
-	return y.answered()
+	return y.answer(f.batch.Call != nil)
+}
+
+// finish ends the flight: whoever waits for it settles it, or else the dispatcher does.
+func (f *Flight) finish() {
+	f.mu.Lock()
+	adopted := f.adopted
+	close(f.done)
+	f.mu.Unlock()
+	f.detach()
+	f.cancel()
+	if adopted {
+		f.dispatcher.settler.add(f)
+	}
+}
+
+// adopt makes the flight the dispatcher's own: no handler waits for it any more.
+func (f *Flight) adopt(at placed) {
+	f.detach()
+	f.dispatcher.remember(f)
+	f.mu.Lock()
+	f.place = at.place
+	f.row = at.id
+	f.adopted = true
+	over := f.left.Load() == 0 && isClosed(f.done)
+	f.mu.Unlock()
+	if over {
+		f.dispatcher.settler.add(f)
+	}
+}
+
+func isClosed(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
 }
 
 // safely turns a panic into a failed try: it must not take the process, and all other

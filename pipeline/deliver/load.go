@@ -45,13 +45,11 @@ func (q *queue) load(sum *Load, now time.Time) {
 	waiting := len(q.tasks) - q.head + q.parked
 	sum.Waiting += waiting
 	sum.Sending += q.breaker.trying
-	idle := waiting+q.breaker.trying == 0 // silence without work says nothing
+	busy := waiting+q.breaker.trying > 0
 	switch {
-	case idle && !q.breaker.silent:
-		sum.Closed++
-	case q.breaker.open(now):
+	case q.breaker.open(busy, now):
 		sum.Open++
-	case q.breaker.quiet(now):
+	case q.breaker.quiet(busy, now):
 		sum.Degraded++
 	default:
 		sum.Closed++

@@ -22,7 +22,7 @@ func TestLoadTellsBreakers(t *testing.T) {
 		{1, false, 2 * stallAfter}, // hangs
 		{0, true, time.Hour},       // hung when it was last tried
 	} {
-		q := newQueue(1, &wg)
+		q := testQueue(&wg)
 		q.breaker = breaker{trying: x.trying, silent: x.silent, heard: now.Add(-x.heard)}
 		q.load(&got, now)
 	}

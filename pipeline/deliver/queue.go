@@ -23,17 +23,22 @@ const (
 // side by side, the second of two messages could be shown first.
 type task struct {
 	lane string // empty for what needs no order
-	// run makes the try, or with skip leaves it for later, and reports whether the
-	// destination said anything.
-	run func(skip bool) (answered bool)
+	// run makes the try, or with skip leaves it for later, and says what it tells of the
+	// destination.
+	run func(skip bool) answer
 }
 
-// queue is the keyed FIFO of one destination, with its worker pool: what waits, in order,
-// and within a lane one after another. Its breaker is the bulkhead between destinations:
-// it bounds what one that hangs may hold. The workers are started
+// queue is the keyed FIFO of one destination, with its worker pool: what waits in memory,
+// in order, and within a lane one after another. Its circuit breaker is the bulkhead
+// between destinations: it bounds what one that is away may hold. The workers are started
 // when there is work and end when there is none: an idle destination costs nothing.
 type queue struct {
+	to    work.Destination
 	limit int // tries under way at once
+	wg    *sync.WaitGroup
+	quiet *quietShare
+	// ring asks the dispatcher to look at the backlog.
+	ring func()
 
 	mu      sync.Mutex
 	tasks   []task
@@ -42,25 +47,33 @@ type queue struct {
 	parked  int
 	workers int
 	space   chan struct{} // closed and replaced when tasks were taken
-	wg      *sync.WaitGroup
 	breaker breaker
 	meter   meter
+	pace    pace
+	backlog backlog
 }
 
-func newQueue(limit int, wg *sync.WaitGroup) *queue {
-	return &queue{limit: max(limit, 1), lanes: map[string][]task{}, space: make(chan struct{}), wg: wg}
+func newQueue(to work.Destination, wg *sync.WaitGroup, quiet *quietShare, ring func()) *queue {
+	return &queue{to: to, limit: 1, backlog: backlog{loaded: map[string]struct{}{}}, lanes: map[string][]task{}, space: make(chan struct{}), wg: wg, quiet: quiet, ring: ring}
 }
 
-// put appends the tasks in order, or reports false where they would wait for long:
-// they have to wait in the store then. A destination that makes progress is worth
-// a short wait for a place. One that says nothing gets a share, then less: whatever
-// waits for it holds a place that the other networks need. Quiet is that share.
-func (q *queue) put(ctx context.Context, tasks []task, quiet int) bool {
+// inMemory is how many tries wait or are under way. The lock is held.
+func (q *queue) inMemory() int { return len(q.tasks) - q.head + q.parked + q.breaker.trying }
+
+// put appends the tasks in order, or reports false where they would wait for long: they
+// go to the backlog then. So do those of a destination that is away, or whose backlog is
+// being drained: they come after what waits there. A destination that makes progress is
+// worth a short wait for a place. One that has become quiet gets a share.
+func (q *queue) put(ctx context.Context, tasks []task, limit, degraded int) bool {
 	for {
-		q.mu.Lock()
 		now := time.Now()
+		if q.quiet.full(now) {
+			degraded = 0
+		}
+		q.mu.Lock()
+		q.limit = max(limit, 1)
 		waiting := len(q.tasks) - q.head + q.parked
-		if inFlight := waiting + q.breaker.trying; inFlight > 0 && inFlight+len(tasks) > q.breaker.limit(quiet, now) {
+		if !q.admits(len(tasks), degraded, now) {
 			q.mu.Unlock()
 			return false
 		}
@@ -87,6 +100,33 @@ func (q *queue) put(ctx context.Context, tasks []task, quiet int) bool {
 	}
 }
 
+// admits reports whether new work may come into memory. The lock is held.
+func (q *queue) admits(tasks, degraded int, now time.Time) bool {
+	if q.backlog.draining || q.backlog.behind || q.pace.pausedFor(now) > longWait {
+		return false
+	}
+	inFlight := q.inMemory()
+	busy := inFlight > 0
+	switch {
+	case q.breaker.open(busy, now):
+		return false
+	case q.breaker.quiet(busy, now):
+		if inFlight+tasks > degraded {
+			return false
+		}
+		q.quiet.add(tasks)
+	}
+	return true
+}
+
+// admit appends tasks from the backlog, which has asked for places before.
+func (q *queue) admit(tasks []task, limit int) {
+	q.mu.Lock()
+	q.limit = max(limit, 1)
+	q.append(tasks)
+	q.mu.Unlock()
+}
+
 // append adds tasks and starts workers for them. The lock is held.
 func (q *queue) append(tasks []task) {
 	if q.head > 0 && q.head == len(q.tasks) {
@@ -99,30 +139,66 @@ func (q *queue) append(tasks []task) {
 		q.meter = meter{since: now}
 		q.breaker.resume(now)
 	}
-	for want := min(q.limit, q.workers+len(tasks)); q.workers < want; q.workers++ { // those there are have their hands full
+	q.staff(len(tasks))
+}
+
+// staff starts workers for more tasks: those that are there have their hands full. The
+// lock is held.
+func (q *queue) staff(tasks int) {
+	for want := min(q.pace.window(q.limit), q.workers+tasks); q.workers < want; q.workers++ {
 		q.wg.Add(1)
 		go q.work()
 	}
 }
 
-// work runs tasks until none are left.
+// work runs tasks until none are left, or there are more workers than the pace allows.
 func (q *queue) work() {
 	defer q.wg.Done()
 	for {
 		q.mu.Lock()
+		now := time.Now()
+		pause := q.pace.pausedFor(now)
+		if pause > 0 && pause <= longWait && q.head < len(q.tasks) {
+			q.resumeAfter(pause)
+			q.workers--
+			q.mu.Unlock()
+			return
+		}
+		if q.workers > q.pace.window(q.limit) {
+			q.workers--
+			q.mu.Unlock()
+			return
+		}
 		t, ok := q.next()
 		if !ok {
 			q.workers--
 			q.mu.Unlock()
 			return
 		}
-		skip := q.breaker.begin(time.Now())
+		skip := pause > longWait || q.breaker.begin(now)
 		q.mu.Unlock()
 		for ok {
-			answered := t.run(skip)
-			t, skip, ok = q.done(t, skip, answered, time.Now())
+			how := t.run(skip)
+			t, skip, ok = q.done(t, skip, how, time.Now())
 		}
 	}
+}
+
+// resumeAfter starts workers again when the pause that the destination asked for is over.
+// The lock is held.
+func (q *queue) resumeAfter(wait time.Duration) {
+	if q.pace.resuming {
+		return
+	}
+	q.pace.resuming = true
+	q.wg.Add(1)
+	time.AfterFunc(wait, func() {
+		defer q.wg.Done()
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.pace.resuming = false
+		q.staff(len(q.tasks) - q.head)
+	})
 }
 
 // next takes the first task that may run; those of a lane that is busy are parked
@@ -159,12 +235,11 @@ func (q *queue) next() (task, bool) {
 }
 
 // done counts a finished try, and begins what was parked behind it.
-func (q *queue) done(t task, skipped, answered bool, now time.Time) (next task, skip, ok bool) {
+func (q *queue) done(t task, skipped bool, how answer, now time.Time) (next task, skip, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !skipped {
-		q.breaker.end(answered, now)
-		q.meter.finished++
+		q.ended(how, now)
 	}
 	q.meter.roll(now)
 	behind := q.lanes[t.lane]
@@ -175,4 +250,23 @@ func (q *queue) done(t task, skipped, answered bool, now time.Time) (next task, 
 	q.lanes[t.lane] = behind[1:]
 	q.parked--
 	return behind[0], q.breaker.begin(now), true
+}
+
+// ended takes what a try told of the destination. The lock is held.
+func (q *queue) ended(how answer, now time.Time) {
+	q.meter.finished++
+	switch how.kind {
+	case nothingKnown:
+		q.breaker.trying--
+		return
+	case able:
+		q.pace.succeeded(q.limit)
+	case limited:
+		q.pace.limited(q.limit, now, how.after)
+	case unable, noAnswer:
+	}
+	if q.breaker.end(how.kind, now) && q.backlog.rows > 0 {
+		q.backlog.draining = true
+		q.ring()
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chatbell/internal/polltest"
+	"chatbell/pipeline/work"
 )
 
 // tries notes what ran.
@@ -16,13 +17,19 @@ type tries struct {
 	done []int
 }
 
-func (r *tries) run(n int) func(bool) bool {
-	return func(bool) bool {
+func (r *tries) run(n int) func(bool) answer {
+	return func(bool) answer {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.done = append(r.done, n)
-		return true
+		return answer{kind: able}
 	}
+}
+
+// testQueue is a queue whose backlog nobody looks at.
+func testQueue(wg *sync.WaitGroup) *queue {
+	quiet := &quietShare{sum: func(time.Time) int { return 0 }}
+	return newQueue(work.Destination{Network: "acme", Endpoint: "main"}, wg, quiet, func() {})
 }
 
 func (r *tries) all() []int {
@@ -36,20 +43,20 @@ func (r *tries) all() []int {
 func TestQueueKeepsLanesInOrder(t *testing.T) {
 	var wg sync.WaitGroup
 	var slow, other tries
-	q := newQueue(8, &wg)
+	q := testQueue(&wg)
 	release, otherDone := make(chan struct{}), make(chan struct{})
 	var tasks []task
 	var want []int
 	for i := range maxParked {
 		run := slow.run(i)
 		if i == 0 {
-			run = func(bool) bool { <-release; return slow.run(0)(false) }
+			run = func(bool) answer { <-release; return slow.run(0)(false) }
 		}
 		tasks = append(tasks, task{"slow", run}, task{"other", other.run(i)})
 		want = append(want, i)
 	}
-	tasks = append(tasks, task{"other", func(bool) bool { close(otherDone); return true }})
-	if !q.put(t.Context(), tasks, queueQuota) {
+	tasks = append(tasks, task{"other", func(bool) answer { close(otherDone); return answer{kind: able} }})
+	if !q.put(t.Context(), tasks, 8, queueQuota) {
 		t.Fatal("the queue took nothing")
 	}
 	<-otherDone
@@ -73,14 +80,14 @@ func TestQueueKeepsLanesInOrder(t *testing.T) {
 func TestQueueBoundsLanes(t *testing.T) {
 	var wg sync.WaitGroup
 	var ran tries
-	q := newQueue(8, &wg)
+	q := testQueue(&wg)
 	release, past := make(chan struct{}), make(chan struct{})
-	tasks := []task{{"slow", func(bool) bool { <-release; return ran.run(0)(false) }}}
+	tasks := []task{{"slow", func(bool) answer { <-release; return ran.run(0)(false) }}}
 	for i := range maxParked {
 		tasks = append(tasks, task{"slow", ran.run(i + 1)})
 	}
-	tasks = append(tasks, task{"slow", func(bool) bool { close(past); return true }})
-	if !q.put(t.Context(), tasks, queueQuota) {
+	tasks = append(tasks, task{"slow", func(bool) answer { close(past); return answer{kind: able} }})
+	if !q.put(t.Context(), tasks, 8, queueQuota) {
 		t.Fatal("the queue took nothing")
 	}
 	<-past
@@ -98,18 +105,18 @@ func TestQueueBoundsLanes(t *testing.T) {
 // the queue longer than it may be.
 func TestQueueCountsParked(t *testing.T) {
 	var wg sync.WaitGroup
-	q := newQueue(2, &wg)
+	q := testQueue(&wg)
 	release := make(chan struct{})
 	var tasks []task
 	for range maxParked {
-		tasks = append(tasks, task{"slow", func(bool) bool { <-release; return true }})
+		tasks = append(tasks, task{"slow", func(bool) answer { <-release; return answer{kind: able} }})
 	}
-	q.put(t.Context(), tasks, queueQuota)
-	q.put(t.Context(), []task{{"other", func(bool) bool { close(release); return true }}}, queueQuota) // ran: all before it are parked
+	q.put(t.Context(), tasks, 2, queueQuota)
+	q.put(t.Context(), []task{{"other", func(bool) answer { close(release); return answer{kind: able} }}}, 2, queueQuota) // ran: all before it are parked
 	wg.Wait()
 	q.parked, q.workers = queueQuota, 1
 	q.meter.since = q.meter.since.Add(-2 * rateWindow)
-	if q.put(t.Context(), tasks, queueQuota) {
+	if q.put(t.Context(), tasks, 2, queueQuota) {
 		t.Error("a full queue took more")
 	}
 }
@@ -118,10 +125,10 @@ func TestQueueCountsParked(t *testing.T) {
 // as it answers it gets all again.
 func TestQueueShares(t *testing.T) {
 	var wg sync.WaitGroup
-	q := newQueue(1, &wg)
+	q := testQueue(&wg)
 	release := make(chan struct{})
 	some := func(n int) []task {
-		return slices.Repeat([]task{{"", func(bool) bool { <-release; return true }}}, n)
+		return slices.Repeat([]task{{"", func(bool) answer { <-release; return answer{kind: able} }}}, n)
 	}
 	silentFor := func(d time.Duration) {
 		q.mu.Lock()
@@ -141,7 +148,7 @@ func TestQueueShares(t *testing.T) {
 		{0, 51, true},
 	} {
 		silentFor(x.silent)
-		if got := q.put(t.Context(), some(x.n), 300); got != x.want {
+		if got := q.put(t.Context(), some(x.n), 1, 300); got != x.want {
 			t.Errorf("after %v of silence %d more: %v, want %v", x.silent, x.n, got, x.want)
 		}
 	}
@@ -155,25 +162,29 @@ func TestQueueSkipsWhatWouldHang(t *testing.T) {
 	const limit, more = 2 * probes, 100
 	var wg sync.WaitGroup
 	var skipped atomic.Int32
-	q := newQueue(limit, &wg)
+	q := testQueue(&wg)
 	one, release, left := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	hang := func(bool) bool {
+	var begun sync.WaitGroup
+	begun.Add(limit)
+	hang := func(bool) answer {
+		begun.Done()
 		select {
 		case <-one:
 		case <-release:
 		}
-		return false
+		return answer{kind: noAnswer}
 	}
 	tasks := slices.Repeat([]task{{"", hang}}, limit)
 	for range more {
-		tasks = append(tasks, task{"", func(skip bool) bool {
+		tasks = append(tasks, task{"", func(skip bool) answer {
 			if skip && skipped.Add(1) == more {
 				close(left)
 			}
-			return !skip
+			return answer{}
 		}})
 	}
-	q.put(t.Context(), tasks, queueQuota)
+	q.put(t.Context(), tasks, limit, queueQuota)
+	begun.Wait()
 	q.mu.Lock()
 	q.breaker.heard = q.breaker.heard.Add(-2 * stallAfter)
 	q.mu.Unlock()
@@ -185,10 +196,13 @@ func TestQueueSkipsWhatWouldHang(t *testing.T) {
 		t.Errorf("%d tries are counted at the end", q.breaker.trying)
 	}
 	var ran tries
-	q.put(t.Context(), []task{{"", ran.run(1)}}, queueQuota) // it is asked again
+	if q.put(t.Context(), []task{{"", ran.run(2)}}, limit, queueQuota) {
+		t.Error("a destination whose breaker is open was given new work")
+	}
+	q.admit([]task{{"", ran.run(1)}}, limit) // a probe, from the backlog
 	wg.Wait()
 	if len(ran.all()) != 1 || q.breaker.silent {
-		t.Error("a destination that had kept silent was not asked again")
+		t.Errorf("a destination that had kept silent was not asked again: %v %+v", ran.all(), q.breaker)
 	}
 }
 
@@ -196,11 +210,11 @@ func TestQueueSkipsWhatWouldHang(t *testing.T) {
 // one: a try that hangs holds up no other.
 func TestQueueRunsSideBySide(t *testing.T) {
 	var wg sync.WaitGroup
-	q := newQueue(8, &wg)
+	q := testQueue(&wg)
 	hang := make(chan struct{})
 	begun := make(chan int, 8)
 	for i := range 8 {
-		q.put(t.Context(), []task{{run: func(bool) bool { begun <- i; <-hang; return true }}}, queueQuota)
+		q.put(t.Context(), []task{{run: func(bool) answer { begun <- i; <-hang; return answer{kind: able} }}}, 8, queueQuota)
 		select {
 		case <-begun:
 		case <-time.After(polltest.Patience):

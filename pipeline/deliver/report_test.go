@@ -61,7 +61,11 @@ func refusedTry() *try {
 
 func flightOf(b *work.Batch, log *slog.Logger) *Flight {
 	d := NewDispatcher(Config{Retry: Retry{Webhooks: []time.Duration{time.Minute, time.Minute}}, Now: time.Now, Log: log, Report: NewReport(log, time.Now)})
-	return &Flight{dispatcher: d, batch: b, tries: []try{*refusedTry()}}
+	f := d.newFlight(b)
+	f.expect(1)
+	f.tries[0] = *refusedTry()
+	f.ended[0] = true
+	return f
 }
 
 // A call that ends for good has one line, however many people it names, and says why; a

@@ -23,3 +23,14 @@ func DefaultRetry() Retry {
 		},
 	}
 }
+
+// hookAge is how old a webhook call may get: as long as all waits of the schedule take,
+// with their jitter, and some more. Behind a breaker that is open calls are not tried, so
+// that their number alone would not end them.
+func (r *Retry) hookAge() time.Duration {
+	sum := time.Hour
+	for _, wait := range r.Webhooks {
+		sum += wait + wait/10
+	}
+	return sum
+}

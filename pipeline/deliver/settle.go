@@ -9,25 +9,37 @@ import (
 	"chatbell/pipeline/work"
 )
 
-// settleTime bounds the writes that settle finished work while the process stops.
-const settleTime = 10 * time.Second
+const (
+	// settleTime bounds the writes that settle finished work while the process stops.
+	settleTime = 10 * time.Second
+	// patience is how long a handler waits for the tries of its message: after that what
+	// is not decided goes into the backlog, where the try's end finds it, and the message
+	// is done. So a destination that hangs holds no place of the stages for longer.
+	patience = 2 * time.Second
+)
 
-// Settle waits for everything that is in flight, makes the rows durable, and puts what
-// has to be tried again into the backlog. After that the message behind them may be
-// acknowledged. It finishes even when ctx ends: what a provider accepted has to be
-// recorded, and what was not tried waits in the store for the next process.
+// Settle waits for everything that is in flight, for a while, makes the rows durable, and
+// puts what has to be tried again, or is still in flight, into the backlogs. After that
+// the message behind them may be acknowledged. It finishes even when ctx ends: what a
+// provider accepted has to be recorded, and what was not tried waits in the store for the
+// next process.
 func (d *Dispatcher) Settle(ctx context.Context, flights []*Flight, out *chatbell.Results) error {
-	for _, f := range flights {
-		<-f.done // the tries see the same context, so they end soon after it does
-	}
+	await(flights)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
 	var again []deferral
+	var parked []*Flight // those of the last elements of again
 	var errs []error
 	for _, f := range flights {
 		rest, err := f.settle(ctx, out)
 		again = append(again, rest...)
 		errs = append(errs, err)
+	}
+	for _, f := range flights {
+		if rest, ok := f.park(); ok {
+			again = append(again, rest)
+			parked = append(parked, f)
+		}
 	}
 	for _, w := range again {
 		w.batch.Redelivered = w.batch.Redelivered || out.MaybeRepeat
@@ -36,47 +48,123 @@ func (d *Dispatcher) Settle(ctx context.Context, flights []*Flight, out *chatbel
 	// accepted, and the repeat finds it in the records. They are written first: a try
 	// whose retry is known has its row.
 	if err := errors.Join(append(errs, d.cfg.Results.Write(ctx, out))...); err != nil {
+		d.abandon(parked)
 		return err // all of it comes again; what waited in the store besides would be sent twice
 	}
-	_, err := d.cfg.Backlog.put(ctx, again)
-	return err
+	places, err := d.put(ctx, again)
+	if err != nil {
+		d.abandon(parked)
+		return err
+	}
+	for i, f := range parked {
+		place := places[len(again)-len(parked)+i]
+		f.adopt(place)
+	}
+	return nil
 }
 
-// deferral is work that is tried again when it is due.
-type deferral struct {
-	batch *work.Batch
-	due   time.Time
+// await waits for flights, not longer than a handler's patience.
+func await(flights []*Flight) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for _, f := range flights {
+		select {
+		case <-f.done: // the tries see the same context, so they end soon after it does
+		case <-timer.C:
+			return
+		}
+	}
 }
 
-// settle adds the finished rows to out and returns what has to be tried again.
+// abandon waits for the tries of messages that come again: they must not be under way
+// twice.
+func (d *Dispatcher) abandon(parked []*Flight) {
+	for _, f := range parked {
+		<-f.done
+	}
+}
+
+// park takes what is still in flight, to be put into the backlog: it is due only when
+// the process that tries it has gone.
+func (f *Flight) park() (deferral, bool) {
+	if f.spilled {
+		return deferral{}, false // all of it waits already
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var rest []work.Target
+	for i := range f.batch.Targets {
+		if f.settled != nil && !f.settled[min(i, len(f.settled)-1)] {
+			t := f.batch.Targets[i]
+			t.Doubt = true
+			rest = append(rest, t)
+		}
+	}
+	if len(rest) == 0 {
+		return deferral{}, false
+	}
+	part := *f.batch
+	part.Targets = rest
+	return deferral{batch: &part, due: f.dispatcher.cfg.Now().Add(resend), underWay: true}, true
+}
+
+// settle adds the finished rows of the tries that have ended to out, and returns what has
+// to be tried again.
 func (f *Flight) settle(ctx context.Context, out *chatbell.Results) ([]deferral, error) {
 	now := f.dispatcher.cfg.Now
 	switch {
 	case f.spilled:
-		return []deferral{{f.batch, now().Add(overflowWait(f.batch))}}, nil
+		return []deferral{{batch: f.batch, due: now()}}, nil
 	case f.tries == nil:
 		f.untried(out)
 		return nil, nil
 	}
-	if err := f.applyEndpointFeedback(ctx); err != nil {
-		return nil, err
+	ended := f.takeEnded()
+	if len(ended) == 0 {
+		return nil, nil
 	}
+	unlearned := f.applyEndpointFeedback(ctx)
 	var again retries
 	var errs []error
-	for i := range f.batch.Targets {
+	for _, i := range ended {
 		y := &f.tries[min(i, len(f.tries)-1)] // a call's one try is everybody's
 		t := f.batch.Targets[i]
+		err := unlearned
 		switch {
+		case err != nil:
 		case y.skipped:
-			again.add(t, 0, now().Add(overflowWait(f.batch)))
+			again.add(t, 0, now())
 		case y.handBack: // the process is stopping: the next one tries
 			t.Doubt = true
 			again.add(t, 0, now())
 		default:
-			errs = append(errs, f.judge(ctx, t, y, out, &again))
+			err = f.judge(ctx, t, y, out, &again)
 		}
+		if err != nil && f.adopted { // nobody repeats the message: the try is made again
+			f.dispatcher.cfg.Log.Warn("what a try told cannot be stored; it is made again", "destination", f.batch.Destination, "error", err)
+			again.add(t, 0, now().Add(drainPause))
+			err = nil
+		}
+		errs = append(errs, err)
 	}
 	return again.of(f.batch), errors.Join(errs...)
+}
+
+// takeEnded are the targets whose tries have ended and were not settled before.
+func (f *Flight) takeEnded() []int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var ended []int
+	for i := range f.batch.Targets {
+		at := min(i, len(f.tries)-1)
+		if f.ended[at] && !f.settled[at] {
+			ended = append(ended, i)
+		}
+	}
+	for i := range f.ended {
+		f.settled[i] = f.ended[i]
+	}
+	return ended
 }
 
 // judge decides what follows from a target's try. After an error the target has no row:
@@ -85,11 +173,14 @@ func (f *Flight) judge(ctx context.Context, t work.Target, y *try, out *chatbell
 	b := f.batch
 	retry := &f.dispatcher.cfg.Retry
 	t.Attempts++
+	if f.early {
+		t.Probes++
+	}
 	var v verdict
 	if b.Call != nil {
-		v = retry.judgeHook(t.Attempts, y)
+		v = retry.judgeHook(t.Attempts-t.Probes, y)
 	} else {
-		v = retry.judgePush(t.Attempts, b.Notification.ExpiresAt, y)
+		v = retry.judgePush(t.Attempts-t.Probes, b.Notification.ExpiresAt, y)
 	}
 	a := b.Attempt(&t, &y.Try, v.outcome == "")
 	f.report(&t, &a, v, y)
@@ -177,7 +268,7 @@ func (r *retries) of(b *work.Batch) []deferral {
 	for i, g := range r.groups {
 		part := *b
 		part.Targets = g.targets
-		out[i] = deferral{&part, g.due}
+		out[i] = deferral{batch: &part, due: g.due}
 	}
 	return out
 }

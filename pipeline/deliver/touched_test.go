@@ -2,7 +2,6 @@ package deliver
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"path/filepath"
 	"sync/atomic"
@@ -12,6 +11,8 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"chatbell"
+	"chatbell/internal/polltest"
+	"chatbell/internal/store"
 	"chatbell/internal/store/sqlite"
 	"chatbell/pipeline/jetstream"
 	"chatbell/pipeline/ledger"
@@ -73,12 +74,10 @@ func TestRetryOfKilledProcess(t *testing.T) {
 	defer cancel()
 	go writer.Run(ctx)
 	done := ledger.New(records)
-	d := NewStage(StageConfig{
-		Networks: net, Rechecks: s, Ledger: done, Instance: "new", Now: time.Now,
-		Dispatcher: NewDispatcher(Config{
-			Devices: s, Results: writer, Retry: DefaultRetry(), Observer: nothing{}, Report: NewReport(slog.New(slog.DiscardHandler), time.Now), Log: slog.New(slog.DiscardHandler), Now: time.Now,
-			Backlog: NewBacklog(s, nothing{}, "new", slog.New(slog.DiscardHandler)),
-		}),
+	discard := slog.New(slog.DiscardHandler)
+	d := NewDispatcher(Config{
+		Networks: net, Devices: s, Eligibility: NewEligibility(s, time.Now), Waiting: s, Ledger: done, Results: writer, Retry: DefaultRetry(),
+		Observer: nothing{}, Report: NewReport(discard, time.Now), Paused: func() bool { return false }, Instance: "new", Log: discard, Now: time.Now,
 	})
 	batch := func() *work.Batch {
 		return &work.Batch{
@@ -95,14 +94,33 @@ func TestRetryOfKilledProcess(t *testing.T) {
 	records.done = map[chatbell.UUID]struct{}{b.DeliveryID(&b.Targets[0]): {}}
 	// The retry of the killed process.
 	b = batch()
-	b.Instance, b.Targets[0].Attempts = "old", 1
-	data, err := json.Marshal(b)
+	b.Instance = "old"
+	b.Targets[0].Attempts = 1
+	data, err := b.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Handle(message.NewMessage("1", data)); err != nil {
+	if _, err := s.PutWaiting(t.Context(), []store.Waiting{{
+		ID: "retry", Destination: b.Destination.String(), Kind: chatbell.TargetAPNs, DueAt: time.Now(), Since: time.Now(), Payload: data,
+	}}); err != nil {
 		t.Fatal(err)
 	}
+	running, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		d.Run(running)
+	}()
+	polltest.Until(t, "nothing waits any more", func() bool {
+		backlogs, err := s.Backlogs(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(backlogs) == 0
+	})
+	stop()
+	<-ended
+	d.Finish(t.Context())
 	if n := phone.sent.Load(); n != 0 {
 		t.Errorf("it was sent %d times although its acceptance is recorded", n)
 	}

@@ -18,9 +18,24 @@ type try struct {
 	skipped  bool // the destination hangs; it was not tried
 }
 
-// answered reports whether the destination did not keep silent. What is handed back, or
-// refused before it was sent, says nothing against it.
-func (t *try) answered() bool { return t.Err == nil || !t.Err.Retry || t.Err.Status != 0 }
+// answer is what the try tells of its destination. What is handed back, or refused before
+// it was sent, tells nothing against it. That a push service wants fewer pushes may be
+// about one phone; an endpoint that wants fewer calls means all of them.
+func (t *try) answer(call bool) answer {
+	switch {
+	case t.skipped, t.handBack:
+		return answer{kind: nothingKnown}
+	case t.Err == nil, !t.Err.Retry:
+		return answer{kind: able}
+	case t.Err.Reason == chatbell.RateLimited && call:
+		return answer{kind: limited, after: t.Err.RetryAfter}
+	case t.Err.Reason == chatbell.RateLimited:
+		return answer{kind: able}
+	case t.Err.Status != 0:
+		return answer{kind: unable}
+	}
+	return answer{kind: noAnswer}
+}
 
 // newTry reads a sender's answer. A cancelled context decides nothing: the work is
 // handed back instead of being recorded as a failure.

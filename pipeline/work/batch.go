@@ -59,6 +59,9 @@ type Target struct {
 	Text int `json:"l,omitempty"`
 	// Attempts counts the tries so far.
 	Attempts uint32 `json:"a,omitempty"`
+	// Probes counts those of them that were made before their time, to find out whether
+	// the destination is back.
+	Probes uint32 `json:"pr,omitempty"`
 	// Doubt says that the fate of an earlier try is unknown.
 	Doubt bool `json:"q,omitempty"`
 }

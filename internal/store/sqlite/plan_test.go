@@ -23,7 +23,7 @@ var readThrough = regexp.MustCompile(`^SCAN (\w+)|^SEARCH (\w+) .*\(network=\?\)
 // endpoint or kind of target, or one row; j, json_each and bulk.list are ids that a call
 // gives, the others what was found before.
 var mayBeRead = []string{
-	"networks", "keys", "disabled_endpoints", "network_settings", "recorder_cursor", "later_totals", "j", "json_each", "bulk", "list", "m", "CONSTANT",
+	"networks", "keys", "disabled_endpoints", "network_settings", "recorder_cursor", "waiting_totals", "j", "json_each", "bulk", "list", "m", "CONSTANT",
 }
 
 // Every query that the suite leads to finds its rows by an index: nothing reads the
@@ -119,17 +119,23 @@ func TestIndexes(t *testing.T) {
 				return err
 			}, []string{"devices USING PRIMARY KEY (network=? AND id=?)"},
 		},
-		"DueLater": {
+		"Waiting that is due": {
 			func(ctx context.Context, s *Store) error {
-				_, err := s.DueLater(ctx, time.Now(), 10)
+				_, err := s.Waiting(ctx, store.WaitingQuery{Destination: "d", Due: time.Now(), Limit: 10})
 				return err
-			}, []string{"later USING INDEX later_by_due (due_at<?)"},
+			}, []string{"waiting USING INDEX waiting_by_due (destination=? AND due_at<?)"},
 		},
-		"Waiting": {
+		"Waiting in its order": {
 			func(ctx context.Context, s *Store) error {
-				_, err := s.Waiting(ctx)
+				_, err := s.Waiting(ctx, store.WaitingQuery{Destination: "d", Limit: 10})
 				return err
-			}, []string{"later USING COVERING INDEX later_by_kind (kind=?)"},
+			}, []string{"waiting USING INDEX waiting_by_order (destination=?)"},
+		},
+		"Backlogs": {
+			func(ctx context.Context, s *Store) error {
+				_, err := s.Backlogs(ctx)
+				return err
+			}, []string{"waiting USING COVERING INDEX waiting_by_due (destination=?)", "waiting USING COVERING INDEX waiting_by_age (destination=?)"},
 		},
 	} {
 		t.Run(what, func(t *testing.T) {

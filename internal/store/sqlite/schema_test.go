@@ -44,10 +44,12 @@ func TestOlderSchema(t *testing.T) {
 		if d, err := s.Device(ctx, "acme", "d"); err != nil || d.Token != "t" {
 			t.Errorf("the device is %+v, %v", d, err)
 		}
-		waiting, err := s.Waiting(ctx)
-		if want := []store.Waiting{
-			{Kind: chatbell.TargetFCM, Rows: 1, Oldest: time.UnixMilli(1_750_000_000_000)},
-			{Kind: chatbell.TargetWebhook, Rows: 2, Oldest: time.UnixMilli(1_700_000_000_000)},
+		waiting, err := s.Backlogs(ctx)
+		first := time.UnixMilli(1_700_000_000_000)
+		push := time.UnixMilli(1_750_000_000_000)
+		if want := []store.Backlog{
+			{Destination: "acme/fcm/chat", Kind: chatbell.TargetFCM, Rows: 1, Bytes: 1, Next: push, Oldest: push},
+			{Destination: "acme/webhook/main", Kind: chatbell.TargetWebhook, Rows: 2, Bytes: 2, Next: first, Oldest: first},
 		}; err != nil || !reflect.DeepEqual(waiting, want) {
 			t.Errorf("there waits %+v, %v; want %+v", waiting, err, want)
 		}

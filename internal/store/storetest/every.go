@@ -24,7 +24,6 @@ type call struct {
 func (f *fixture) calls(ctx context.Context, n chatbell.NetworkID) []call {
 	off := chatbell.Toggles{Enabled: ptr(false)}
 	id := string(n)
-	due := time.Now().Add(-time.Minute)
 	return []call{
 		{"CreateNetwork", func() error {
 			return f.CreateNetwork(ctx, n, chatbell.Key{ID: "k", Network: n, Scope: chatbell.ScopeServer, Hash: []byte(id)})
@@ -70,11 +69,12 @@ func (f *fixture) calls(ctx context.Context, n chatbell.NetworkID) []call {
 		{"DeleteMember", func() error { return f.DeleteMember(ctx, n, "c", "a") }},
 		{"DeleteUser", func() error { return f.DeleteUser(ctx, n, "a") }},
 		{"DeleteChannel", func() error { return f.DeleteChannel(ctx, n, "c") }},
-		{"PutLater", func() error { return f.PutLater(ctx, []store.Later{{ID: id, DueAt: due, Payload: []byte(id)}}) }},
-		{"DueLater", func() error { return second(f.DueLater(ctx, time.Now(), 10)) }},
-		{"NextLater", func() error { _, _, err := f.NextLater(ctx); return err }},
-		{"Waiting", func() error { return second(f.Waiting(ctx)) }},
-		{"DeleteLater", func() error { return f.DeleteLater(ctx, []string{id}) }},
+		{"PutWaiting", func() error { return second(f.PutWaiting(ctx, []store.Waiting{waitingRow(id, "d", 0)})) }},
+		{"Waiting", func() error { return second(f.Waiting(ctx, store.WaitingQuery{Destination: "d", Limit: 10})) }},
+		{"Backlogs", func() error { return second(f.Backlogs(ctx)) }},
+		{"SettleWaiting", func() error {
+			return f.SettleWaiting(ctx, store.Settled{Done: []int64{1}, New: []store.Waiting{waitingRow(id+"2", "d", 0)}})
+		}},
 		{"PutCheckpoint", func() error { return f.PutCheckpoint(ctx, id, []byte(id)) }},
 		{"Checkpoint", func() error { return second(f.Checkpoint(ctx, id)) }},
 		{"DeleteCheckpoint", func() error { return f.DeleteCheckpoint(ctx, id) }},

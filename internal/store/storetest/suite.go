@@ -20,7 +20,6 @@ type Store interface {
 	pipeline.Store
 	native.State
 	analytics.Cursors
-	Waiting(ctx context.Context) ([]store.Waiting, error)
 	CreateNetwork(ctx context.Context, id chatbell.NetworkID, key chatbell.Key) error
 	Networks(ctx context.Context) ([]store.NetworkRow, error)
 	Keys(ctx context.Context) ([]chatbell.Key, error)
@@ -38,7 +37,7 @@ func Run(t *testing.T, open Open) {
 	for name, test := range map[string]func(*testing.T, *fixture){
 		"Users": users, "Channels": channels, "ChannelComesAndGoes": channelComesAndGoes, "Members": members, "ReplaceMembers": replaceMembers,
 		"Devices": devices, "DeadTokens": deadTokens, "Tokens": tokens, "DeviceLists": deviceLists, "Settings": settings, "Networks": networks, "Endpoints": endpoints,
-		"Later": later, "Takes": takes, "Sums": sums, "Progress": progress, "Reopen": reopen,
+		"Waiting": waiting, "Backlogs": backlogs, "Progress": progress, "Reopen": reopen,
 		"Apply": apply, "ApplyLate": applyLate, "ApplyAndAPI": applyAndAPI, "CallsAndEvents": callsAndEvents, "NothingErased": nothingErased, "Property": property,
 		"Late": late, "Repeated": repeated, "NewLife": newLife, "APIAheadOfSequence": apiAheadOfSequence,
 		"ChannelProperty": channelProperty, "PeopleProperty": peopleProperty,

@@ -2,7 +2,7 @@ package storetest
 
 import (
 	"bytes"
-	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -10,109 +10,97 @@ import (
 	"chatbell/internal/store"
 )
 
-func later(t *testing.T, f *fixture) {
-	ctx := t.Context()
-	if _, waiting, err := f.NextLater(ctx); err != nil || waiting {
-		t.Errorf("work waits in a new store: %v", err)
-	}
-	now := time.UnixMilli(time.Now().UnixMilli())
-	row := func(id string, due time.Duration) store.Later {
-		return store.Later{
-			ID: id, DueAt: now.Add(due), Kind: chatbell.TargetAPNs, Since: now.Add(due - time.Hour),
-			Destination: "acme/apns/chat", Topic: "PUSH.1.acme", Payload: []byte(id),
-		}
-	}
-	f.must(f.PutLater(ctx, []store.Later{row("third", -time.Second), row("first", -time.Hour), row("second", -time.Minute), row("future", time.Hour)}))
-	changed := row("first", 0)
-	changed.Payload = []byte("another")
-	f.must(f.PutLater(ctx, []store.Later{changed})) // is there already
-	due, err := f.DueLater(ctx, now, 2)
-	f.must(err)
-	f.equal("the first that are due", due, []store.Later{row("first", -time.Hour), row("second", -time.Minute)})
-	f.must(f.DeleteLater(ctx, []string{"first", "second", "unknown"}))
-	due, err = f.DueLater(ctx, now, 10)
-	f.must(err)
-	f.equal("the rest that is due", due, []store.Later{row("third", -time.Second)})
-	f.must(f.DeleteLater(ctx, []string{"third"}))
-	next, waiting, err := f.NextLater(ctx)
-	if err != nil || !waiting || !next.Equal(now.Add(time.Hour)) {
-		t.Errorf("next at %v, %t, %v", next, waiting, err)
-	}
+// waitingRow is a batch that waits, due some time after 1,800,000,000 s.
+func waitingRow(id, destination string, due time.Duration) store.Waiting {
+	at := time.UnixMilli(1_800_000_000_000).Add(due)
+	return store.Waiting{ID: id, Destination: destination, Kind: chatbell.TargetAPNs, DueAt: at, Since: at.Add(-time.Hour), Payload: []byte(id)}
 }
 
 // laterThanAll is when everything is due.
 var laterThanAll = time.UnixMilli(1 << 45)
 
-// takes: work is given back oldest first, as much as is asked for, again and again
-// until it is deleted; each piece once.
-func takes(t *testing.T, f *fixture) {
-	ctx, now := t.Context(), time.UnixMilli(1_800_000_000_000)
-	const n, page = 200, 64
-	var want, got []string
-	rows := make([]store.Later, n)
-	for i := range rows {
-		id := fmt.Sprintf("w%03d", (i*77)%n) // put in another order than they are due
-		rows[i] = store.Later{ID: id, DueAt: now.Add(-time.Duration(n-(i*77)%n) * time.Millisecond), Destination: "d", Topic: "t", Payload: []byte(id)}
-		want = append(want, fmt.Sprintf("w%03d", i))
-	}
-	f.must(f.PutLater(ctx, rows))
-	f.must(f.PutLater(ctx, rows[:50]))
-	f.must(f.PutLater(ctx, nil))
-	for {
-		due, err := f.DueLater(ctx, now.Add(-time.Millisecond), page)
+// waiting: a backlog gives what is due by its time, or all in the order in which it came;
+// each batch once, however often it is put; those of other destinations are not in it.
+func waiting(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	now := time.UnixMilli(1_800_000_000_000)
+	ask := func(what string, q store.WaitingQuery, want ...string) {
+		t.Helper()
+		rows, err := f.Waiting(ctx, q)
 		f.must(err)
-		again, err := f.DueLater(ctx, now.Add(-time.Millisecond), page)
-		f.must(err)
-		f.equal("what is due, taken again", again, due)
-		if len(due) == 0 {
-			break
-		}
-		if len(due) > page {
-			t.Fatalf("%d were given back, want at most %d", len(due), page)
-		}
-		taken := ids(due, func(l store.Later) string { return l.ID })
-		got = append(got, taken...)
-		f.must(f.DeleteLater(ctx, taken))
-		f.must(f.DeleteLater(ctx, taken))
+		f.equal(what, ids(rows, func(r store.Waiting) string { return r.ID }), append([]string{}, want...))
 	}
-	f.equal("the work, in the order in which it was due", got, want)
-	f.must(f.DeleteLater(ctx, nil))
-	if _, waiting, err := f.NextLater(ctx); err != nil || waiting {
-		t.Errorf("work waits although all was taken: %v", err)
+	rows := []store.Waiting{
+		waitingRow("third", "d", -time.Second), waitingRow("first", "d", -time.Hour), waitingRow("other", "e", -time.Hour),
+		waitingRow("second", "d", -time.Minute), waitingRow("future", "d", time.Hour),
 	}
+	places, err := f.PutWaiting(ctx, rows)
+	f.must(err)
+	if len(places) != len(rows) || !slices.IsSorted(places) {
+		t.Errorf("places %v", places)
+	}
+	changed := waitingRow("first", "d", 0)
+	changed.Payload = []byte("another")
+	again, err := f.PutWaiting(ctx, []store.Waiting{changed}) // is there already
+	f.must(err)
+	f.equal("the place of a batch that was there", again, places[1:2])
+	ask("the first that are due", store.WaitingQuery{Destination: "d", Due: now, Limit: 2}, "first", "second")
+	ask("all that is due", store.WaitingQuery{Destination: "d", Due: now, Limit: 10}, "first", "second", "third")
+	ask("all, in its order", store.WaitingQuery{Destination: "d", Limit: 10}, "third", "first", "second", "future")
+	ask("the other destination's", store.WaitingQuery{Destination: "e", Limit: 10}, "other")
+	ask("nobody's", store.WaitingQuery{Destination: "f", Limit: 10})
+	one, err := f.Waiting(ctx, store.WaitingQuery{Destination: "d", Due: now, Limit: 1})
+	f.must(err)
+	want := rows[1]
+	want.Seq = places[1]
+	f.equal("a row", one, []store.Waiting{want})
+
+	want.DueAt = now.Add(2 * time.Hour)
+	want.Payload = []byte("tried once")
+	f.must(f.SettleWaiting(ctx, store.Settled{Done: []int64{places[0], 1 << 50}, Again: []store.Waiting{want}, New: []store.Waiting{waitingRow("part", "d", 0)}}))
+	ask("what is due then", store.WaitingQuery{Destination: "d", Due: now, Limit: 10}, "second", "part")
+	ask("all, in its order, then", store.WaitingQuery{Destination: "d", Limit: 10}, "first", "second", "future", "part")
+	one, err = f.Waiting(ctx, store.WaitingQuery{Destination: "d", Limit: 1})
+	f.must(err)
+	f.equal("the row that waits again", one, []store.Waiting{want})
+	f.must(f.SettleWaiting(ctx, store.Settled{}))
 	// The id is free again: the same work may have to wait once more.
-	f.must(f.PutLater(ctx, []store.Later{{ID: "w000", DueAt: now, Payload: []byte("again")}}))
-	if due, err := f.DueLater(ctx, now, 1); err != nil || len(due) != 1 || string(due[0].Payload) != "again" {
-		t.Errorf("work that was put again: %v, %v", due, err)
-	}
-	if due, err := f.DueLater(ctx, now.Add(-time.Millisecond), 1); err != nil || len(due) != 0 {
-		t.Errorf("work that is not due yet: %v, %v", due, err)
-	}
+	_, err = f.PutWaiting(ctx, []store.Waiting{waitingRow("third", "d", -2*time.Hour)})
+	f.must(err)
+	ask("a batch that was put again", store.WaitingQuery{Destination: "d", Due: now, Limit: 1}, "third")
 }
 
-// sums: what waits is counted by kind, whatever is put twice or taken twice.
-func sums(t *testing.T, f *fixture) {
-	ctx, since := t.Context(), time.UnixMilli(1_800_000_000_000)
-	waiting := func(what string, want ...store.Waiting) {
+// backlogs: what waits is counted by destination, whatever is put twice or taken twice.
+func backlogs(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	now := time.UnixMilli(1_800_000_000_000)
+	waits := func(what string, want ...store.Backlog) {
 		t.Helper()
-		got, err := f.Waiting(ctx)
+		got, err := f.Backlogs(ctx)
 		f.must(err)
 		f.equal(what, got, want)
 	}
-	waiting("in a new store")
-	row := func(id string, kind chatbell.TargetKind, age time.Duration) store.Later {
-		return store.Later{ID: id, DueAt: since, Kind: kind, Since: since.Add(-age), Destination: "d", Topic: "t", Payload: []byte(id)}
+	waits("in a new store")
+	rows := []store.Waiting{waitingRow("1", "d", time.Minute), waitingRow("22", "d", -time.Hour), waitingRow("333", "d", 0)}
+	for i := range rows {
+		rows[i].Kind = chatbell.TargetWebhook
 	}
-	hooks := []store.Later{row("1", chatbell.TargetWebhook, time.Minute), row("2", chatbell.TargetWebhook, time.Hour), row("3", chatbell.TargetWebhook, 0)}
-	f.must(f.PutLater(ctx, append(hooks, row("4", chatbell.TargetFCM, time.Second))))
-	f.must(f.PutLater(ctx, hooks)) // are there already
-	fcm := store.Waiting{Kind: chatbell.TargetFCM, Rows: 1, Oldest: since.Add(-time.Second)}
-	waiting("after putting", fcm, store.Waiting{Kind: chatbell.TargetWebhook, Rows: 3, Oldest: since.Add(-time.Hour)})
-	f.must(f.DeleteLater(ctx, []string{"2", "unknown"}))
-	f.must(f.DeleteLater(ctx, []string{"2"}))
-	waiting("without the oldest", fcm, store.Waiting{Kind: chatbell.TargetWebhook, Rows: 2, Oldest: since.Add(-time.Minute)})
-	f.must(f.DeleteLater(ctx, []string{"1", "3"}))
-	waiting("when a kind has none left", fcm)
+	places, err := f.PutWaiting(ctx, rows)
+	f.must(err)
+	_, err = f.PutWaiting(ctx, append(rows, waitingRow("4", "a", time.Second))) // but the last they are there already
+	f.must(err)
+	other := store.Backlog{Destination: "a", Kind: chatbell.TargetAPNs, Rows: 1, Bytes: 1, Next: now.Add(time.Second), Oldest: now.Add(time.Second - time.Hour)}
+	waits("after putting", other, store.Backlog{Destination: "d", Kind: chatbell.TargetWebhook, Rows: 3, Bytes: 6, Next: now.Add(-time.Hour), Oldest: now.Add(-2 * time.Hour)})
+	f.must(f.SettleWaiting(ctx, store.Settled{Done: places[1:2]}))
+	f.must(f.SettleWaiting(ctx, store.Settled{Done: places[1:2]}))
+	waits("without the oldest", other, store.Backlog{Destination: "d", Kind: chatbell.TargetWebhook, Rows: 2, Bytes: 4, Next: now, Oldest: now.Add(-time.Hour)})
+	longer := rows[2]
+	longer.Seq = places[2]
+	longer.Payload = []byte("12345")
+	f.must(f.SettleWaiting(ctx, store.Settled{Again: []store.Waiting{longer}}))
+	waits("with a longer one", other, store.Backlog{Destination: "d", Kind: chatbell.TargetWebhook, Rows: 2, Bytes: 6, Next: now, Oldest: now.Add(-time.Hour)})
+	f.must(f.SettleWaiting(ctx, store.Settled{Done: places}))
+	waits("when a destination has none left", other)
 }
 
 func progress(t *testing.T, f *fixture) {

@@ -1,0 +1,323 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"chatbell/internal/store"
+	"chatbell/pipeline/jetstream"
+	"chatbell/pipeline/ledger"
+	"chatbell/pipeline/work"
+)
+
+const (
+	// drainers is how many backlogs are read side by side: reading takes a fraction of a
+	// millisecond, and what it leads to happens in the queues.
+	drainers = 4
+	// drainPage is how many batches of one destination are in memory at once: 64 of 30 KiB.
+	drainPage = 64
+	// drainPause is the wait after the store failed, or while nothing may be sent.
+	drainPause = time.Second
+	// resend is when a batch is looked at again whose try is under way: long after the
+	// end of any try, so that it happens only if the process has gone.
+	resend = 2 * time.Minute
+)
+
+// bells are the destinations whose backlogs are to be looked at. Safe for concurrent use.
+type bells struct {
+	mu    sync.Mutex
+	rung  map[work.Destination]bool
+	order []work.Destination
+	more  chan struct{} // capacity 1
+}
+
+func newBells() *bells {
+	return &bells{rung: map[work.Destination]bool{}, more: make(chan struct{}, 1)}
+}
+
+func (b *bells) ring(to work.Destination) {
+	b.mu.Lock()
+	if !b.rung[to] {
+		b.rung[to] = true
+		b.order = append(b.order, to)
+	}
+	b.mu.Unlock()
+	b.wake()
+}
+
+func (b *bells) wake() {
+	select {
+	case b.more <- struct{}{}:
+	default:
+	}
+}
+
+// next waits for a destination; false says that the context has ended.
+func (b *bells) next(ctx context.Context) (work.Destination, bool) {
+	for {
+		b.mu.Lock()
+		if len(b.order) > 0 {
+			to := b.order[0]
+			b.order = b.order[1:]
+			delete(b.rung, to)
+			left := len(b.order)
+			b.mu.Unlock()
+			if left > 0 {
+				b.wake() // for the others who wait
+			}
+			return to, ctx.Err() == nil
+		}
+		b.mu.Unlock()
+		select {
+		case <-b.more:
+		case <-ctx.Done():
+			return work.Destination{}, false
+		}
+	}
+}
+
+// openBacklogs reads what waits from the store.
+func (d *Dispatcher) openBacklogs(ctx context.Context) error {
+	all, err := d.cfg.Waiting.Backlogs(ctx)
+	if err != nil {
+		return fmt.Errorf("read what waits: %w", err)
+	}
+	for _, b := range all {
+		to, err := work.ParseDestination(b.Destination)
+		if err != nil {
+			d.cfg.Log.Error("a backlog's destination cannot be read; it stays in the store", "error", err)
+			continue
+		}
+		q := d.queue(to)
+		q.mu.Lock()
+		q.backlog.rows += b.Rows
+		q.expect(b.Next)
+		q.mu.Unlock()
+	}
+	return nil
+}
+
+// Run gives the destinations what waits for them until the context ends. Before that it
+// reads what an earlier process has left.
+func (d *Dispatcher) Run(ctx context.Context) {
+	for {
+		err := d.openBacklogs(ctx)
+		if err == nil {
+			break
+		}
+		d.cfg.Log.Warn("cannot read what waits; trying again", "error", err)
+		if !sleep(ctx, drainPause) {
+			return
+		}
+	}
+	var wg sync.WaitGroup
+	for range drainers {
+		wg.Go(func() {
+			for {
+				to, ok := d.bells.next(ctx)
+				if !ok {
+					return
+				}
+				d.drain(ctx, d.queue(to))
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// sleep waits, and reports whether the context lasts.
+func sleep(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// drain takes as much of a destination's backlog into memory as it can do with now.
+func (d *Dispatcher) drain(ctx context.Context, q *queue) {
+	want, query := q.wants(time.Now())
+	if want == 0 {
+		return
+	}
+	defer q.stopReading()
+	if d.cfg.Paused() { // what came of it could not be written down
+		q.later(drainPause)
+		return
+	}
+	rows, err := d.cfg.Waiting.Waiting(ctx, query)
+	if err != nil {
+		if ctx.Err() == nil {
+			d.cfg.Log.Warn("cannot read what waits for a destination; trying again", "destination", q.to, "error", err)
+		}
+		q.later(drainPause)
+		return
+	}
+	q.caughtUp(query, len(rows))
+	for _, r := range q.holds(rows, want) {
+		if err := d.retry(ctx, q, r); err != nil {
+			d.putBack(ctx, q, r, err)
+		}
+	}
+	d.lookAhead(ctx, q)
+}
+
+// stopReading ends what wants has begun.
+func (q *queue) stopReading() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	b := &q.backlog
+	b.reading = false
+	b.gone = nil
+	if b.again {
+		b.again = false
+		q.ring()
+	}
+}
+
+// putBack leaves a row for later that could not be begun. One that cannot be read is
+// given up: no repetition can help.
+func (d *Dispatcher) putBack(ctx context.Context, q *queue, r store.Waiting, err error) {
+	if work.IsPermanent(err) {
+		d.cfg.Log.Error("a batch that waited cannot be read and is given up", "destination", q.to, "id", r.ID, "error", err)
+		if err := d.cfg.Waiting.SettleWaiting(ctx, store.Settled{Done: []int64{r.Seq}}); err == nil {
+			q.settled(r.ID, true, time.Time{})
+			return
+		}
+	}
+	level := d.cfg.Log.Warn
+	if errors.Is(err, ledger.ErrUnavailable) || errors.Is(err, context.Canceled) {
+		level = d.cfg.Log.Debug // whoever keeps the records has said so, once for all
+	}
+	level("a batch that waited cannot be tried now", "destination", q.to, "error", err)
+	q.settled(r.ID, false, time.Now().Add(drainPause))
+}
+
+// wants says how many batches of the backlog may come into memory now, and which. If it
+// is any, the caller reads them and calls stopReading.
+func (q *queue) wants(now time.Time) (int, store.WaitingQuery) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	b := &q.backlog
+	if b.reading { // one at a time
+		b.again = true
+		return 0, store.WaitingQuery{}
+	}
+	b.next = time.Time{}
+	query := store.WaitingQuery{Destination: q.to.String(), Due: now}
+	want := drainPage - len(b.loaded)
+	if pause := q.pace.pausedFor(now); pause > 0 {
+		q.expect(now.Add(pause))
+		return 0, query
+	}
+	if q.breaker.open(q.inMemory() > 0, now) {
+		most, at := q.breaker.probe(now)
+		q.expect(at)
+		want = min(want, most)
+		query.Due = time.Time{} // the oldest, whatever its time
+	} else if b.draining {
+		query.Due = time.Time{}
+	}
+	if want <= 0 {
+		return 0, query // when some of those in memory are settled somebody looks again
+	}
+	b.reading = true
+	b.gone = map[string]struct{}{}
+	query.Limit = want + len(b.loaded)
+	return want, query
+}
+
+// caughtUp notes that all that was asked for is in memory: what comes now comes after it.
+func (q *queue) caughtUp(query store.WaitingQuery, read int) {
+	if read >= query.Limit {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.backlog.behind = false
+	if query.Due.IsZero() {
+		q.backlog.draining = false
+	}
+}
+
+// later asks for another look after a while.
+func (q *queue) later(wait time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.expect(time.Now().Add(wait))
+}
+
+// lookAhead finds out when the first row is due that is not in memory.
+func (d *Dispatcher) lookAhead(ctx context.Context, q *queue) {
+	q.mu.Lock()
+	here := len(q.backlog.loaded)
+	full := here >= drainPage
+	q.mu.Unlock()
+	if full {
+		return // when one of them is settled somebody looks again
+	}
+	rows, err := d.cfg.Waiting.Waiting(ctx, store.WaitingQuery{Destination: q.to.String(), Due: farAway, Limit: here + 1})
+	if err != nil {
+		q.later(drainPause)
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(rows) <= len(q.backlog.loaded) { // what was counted twice is noticed here
+		q.backlog.rows = min(q.backlog.rows, int64(max(len(rows), len(q.backlog.loaded))))
+	}
+	for _, r := range rows {
+		if _, loaded := q.backlog.loaded[r.ID]; !loaded {
+			q.expect(r.DueAt)
+			return
+		}
+	}
+}
+
+// farAway is after everything that is due.
+var farAway = time.UnixMilli(1 << 45)
+
+// retry tries a batch that waited.
+func (d *Dispatcher) retry(ctx context.Context, q *queue, r store.Waiting) error {
+	b, err := work.Decode(r.Payload)
+	if err != nil {
+		return work.Permanent(fmt.Errorf("place %d: %w", r.Seq, err))
+	}
+	f := d.newFlight(b)
+	f.place = r.Seq
+	f.row = r.ID
+	f.early = r.DueAt.After(time.Now())
+	if b.Instance != d.cfg.Instance { // another process may have tried it, and this one what it came from
+		f.redelivered = true
+		if err := d.cfg.Ledger.Drop(ctx, []*work.Batch{b}, jetstream.RedeliveredHere); err != nil {
+			return err
+		}
+	}
+	if net, ok := d.cfg.Networks.Network(b.Notification.Network); ok {
+		f.net = net
+		if f.stopped, err = d.cfg.Eligibility.Check(ctx, b); err != nil {
+			return err
+		}
+	}
+	d.resume(ctx, f, q)
+	return nil
+}
+
+// resume begins the tries of a batch that waited: its places were asked for before.
+func (d *Dispatcher) resume(ctx context.Context, f *Flight, q *queue) {
+	tasks, limit := f.tasks(context.WithoutCancel(ctx))
+	f.adopted = true
+	d.remember(f)
+	if len(tasks) == 0 {
+		f.finish()
+		return
+	}
+	f.left.Store(int32(len(tasks))) //nolint:gosec // a batch is small
+	q.admit(tasks, limit)
+}

@@ -1,0 +1,157 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"chatbell"
+	"chatbell/internal/backoff"
+	"chatbell/internal/store"
+)
+
+const (
+	// settlers settle side by side: each waits for the broker and for the store, and what
+	// waits meanwhile shares the next writes.
+	settlers = 4
+	// settleBatch is how many flights share one write of results and one transaction.
+	settleBatch = 128
+	// settleRetries bounds how often a write is tried again; then the rows stay in the
+	// backlog, and the next process finds out what was done.
+	settleRetries = 20
+)
+
+// settler settles the flights that no handler waits for: those of batches that waited, and
+// those that took longer than a handler's patience. Its goroutines run while there is
+// something to settle.
+type settler struct {
+	dispatcher *Dispatcher
+	wg         sync.WaitGroup
+
+	mu      sync.Mutex
+	ended   []*Flight
+	running int
+}
+
+func newSettler(d *Dispatcher) *settler { return &settler{dispatcher: d} }
+
+// add takes a flight that has ended.
+func (s *settler) add(f *Flight) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = append(s.ended, f)
+	if s.running < settlers {
+		s.running++
+		s.wg.Add(1)
+		go s.run()
+	}
+}
+
+// finish waits until all has been settled.
+func (s *settler) finish() { s.wg.Wait() }
+
+func (s *settler) run() {
+	defer s.wg.Done()
+	for {
+		flights := s.take()
+		if len(flights) == 0 {
+			return
+		}
+		s.settle(flights)
+	}
+}
+
+// take takes some of what has ended; none means that the goroutine ends.
+func (s *settler) take() []*Flight {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := min(len(s.ended), settleBatch)
+	if n == 0 {
+		s.running--
+		return nil
+	}
+	flights := s.ended[:n:n]
+	s.ended = s.ended[n:]
+	return flights
+}
+
+// end is what a flight came to.
+type end struct {
+	flight   *Flight
+	finished bool
+	due      time.Time // if it is not finished
+}
+
+func (s *settler) settle(flights []*Flight) {
+	d := s.dispatcher
+	var fresh, repeated chatbell.Results
+	repeated.MaybeRepeat = true
+	var settled store.Settled
+	var added []deferral
+	ends := make([]end, 0, len(flights))
+	for _, f := range flights {
+		out := &fresh
+		if f.redelivered {
+			out = &repeated
+		}
+		e, rest := s.one(f, out, &settled)
+		ends = append(ends, e)
+		added = append(added, rest...)
+	}
+	err := s.persist(func(ctx context.Context) error {
+		return errors.Join(d.cfg.Results.Write(ctx, &fresh), d.cfg.Results.Write(ctx, &repeated))
+	})
+	if err == nil {
+		err = s.persist(func(ctx context.Context) error { return d.cfg.Waiting.SettleWaiting(ctx, settled) })
+	}
+	if err != nil {
+		d.cfg.Log.Error("what became of work that waited cannot be stored; the next start looks at it again", "batches", len(flights), "error", err)
+	}
+	for _, w := range added {
+		d.queue(w.batch.Destination).deferred(w.due)
+	}
+	for _, e := range ends {
+		d.queue(e.flight.batch.Destination).settled(e.flight.row, e.finished, e.due)
+		d.forget(e.flight)
+	}
+}
+
+// one settles a flight: its rows go to out, what follows for the backlog to settled.
+func (s *settler) one(f *Flight, out *chatbell.Results, settled *store.Settled) (end, []deferral) {
+	d := s.dispatcher
+	ctx, cancel := context.WithTimeout(context.Background(), settleTime)
+	defer cancel()
+	out.Deliveries = append(out.Deliveries, f.stopped...)
+	again, err := f.settle(ctx, out)
+	if err != nil { // a flight of the dispatcher's own has none
+		d.cfg.Log.Error("a batch that waited cannot be settled", "destination", f.batch.Destination, "error", err)
+	}
+	for _, w := range again {
+		w.batch.Redelivered = w.batch.Redelivered || f.redelivered
+	}
+	rows, err := d.rows(again)
+	if err != nil || len(rows) == 0 {
+		settled.Done = append(settled.Done, f.place)
+		return end{flight: f, finished: true}, nil
+	}
+	rows[0].Seq = f.place
+	settled.Again = append(settled.Again, rows[0])
+	settled.New = append(settled.New, rows[1:]...)
+	return end{flight: f, due: rows[0].DueAt}, again[1:]
+}
+
+// persist tries a write until it succeeds, or too often.
+func (s *settler) persist(write func(context.Context) error) error {
+	var err error
+	for n := range settleRetries {
+		ctx, cancel := context.WithTimeout(context.Background(), settleTime)
+		err = write(ctx)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		sleep(context.Background(), backoff.FullJitter(100*time.Millisecond, 5*time.Second, n+1))
+	}
+	return err
+}
