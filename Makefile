@@ -18,7 +18,7 @@ demo: build ## play a day of chat on simulated phones (KEEP=1 leaves it running)
 	@$(BIN) demo $(if $(KEEP),--keep)
 
 test: setup ## run all tests with the race detector
-	@go test -race -timeout 20m ./...
+	@scripts/race -timeout 20m ./...
 
 quick: setup ## run the tests of the inner loop: all but test/, without the race detector
 	@go test -timeout 5m $$(go list ./... | grep -v '/test/')

@@ -99,7 +99,7 @@ func runAlone(t *testing.T, dir, script string) string {
 	t.Helper()
 	// The shell stops at the first command that fails, and its children end with it.
 	args := []string{"bash", "-euo", "pipefail", "-c"}
-	env := append(os.Environ(), "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" "+raceFlag()))
+	env := append(os.Environ(), "GOFLAGS="+strings.Join(append(strings.Fields(os.Getenv("GOFLAGS")), raceFlags()...), " "))
 	if canUnshare(t) {
 		args = append([]string{"unshare", "-rn"}, args...)
 		script = "ip link set lo up\n" + script
@@ -138,11 +138,16 @@ func canUnshare(t *testing.T) bool {
 	return exec.CommandContext(t.Context(), "unshare", "-rn", "ip", "link", "set", "lo", "up").Run() == nil
 }
 
-// raceFlag is -race if this test has the race detector.
-func raceFlag() string {
+// raceFlags are the flags with which this test has the race detector, if it has.
+func raceFlags() (flags []string) {
 	info, ok := debug.ReadBuildInfo()
-	if ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
-		return "-race"
+	if !ok {
+		return nil
 	}
-	return ""
+	for _, setting := range info.Settings {
+		if setting.Key == "-race" || setting.Key == "-gcflags" {
+			flags = append(flags, setting.Key+"="+setting.Value)
+		}
+	}
+	return flags
 }

@@ -8,18 +8,7 @@ import (
 	"testing"
 
 	"chatbell/internal/store/sqlite"
-	"chatbell/internal/store/storetest"
 )
-
-func TestStore(t *testing.T) {
-	storetest.Run(t, func(t *testing.T, dir string, sequence func() uint64) storetest.Store {
-		s, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(dir, "chatbell.db"), Sequence: sequence})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	})
-}
 
 // A file that a newer build has written is refused, and left as it is.
 func TestNewerSchemaIsRefused(t *testing.T) {

@@ -23,15 +23,16 @@ func TestUnavailable(t *testing.T) {
 		}
 		return err
 	}
-	limit := func(pages int) {
+	set := func(pragma string, value int) {
 		t.Helper()
 		if err := s.writer.do(ctx, func(ctx context.Context, q querier) error {
-			_, err := q.ExecContext(ctx, fmt.Sprintf("PRAGMA max_page_count = %d", pages))
+			_, err := q.ExecContext(ctx, fmt.Sprintf("PRAGMA %s = %d", pragma, value))
 			return err
 		}); err != nil {
 			t.Fatal(err)
 		}
 	}
+	limit := func(pages int) { t.Helper(); set("max_page_count", pages) }
 	limit(1) // no more than there are
 	if err := put(); !errors.Is(err, store.ErrFull) {
 		t.Errorf("a write to a full disk: %v", err)
@@ -46,6 +47,7 @@ func TestUnavailable(t *testing.T) {
 	if _, err := s.ReplaceMembers(ctx, "acme", "c", crowd(10, nil, func() {})); err != nil {
 		t.Errorf("a list with room again: %v", err)
 	}
+	set("busy_timeout", 50) // milliseconds, rather than seconds
 	other, err := sql.Open("sqlite", dsn(path))
 	if err != nil {
 		t.Fatal(err)
