@@ -59,23 +59,28 @@ func (p *prepared) ExecContext(ctx context.Context, query string, args ...any) (
 	return res, asUnavailable(err)
 }
 
-// QueryContext runs a query for any number of rows.
+// QueryContext runs a query for a page of rows. A caller that has given up is told so,
+// and one that gives up later gets its page: for each query whose context can end, the
+// driver and database/sql start a goroutine each, which takes longer than most pages.
 func (p *prepared) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	st, err := p.statement(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := st.QueryContext(ctx, args...)
+	rows, err := st.QueryContext(context.WithoutCancel(ctx), args...)
 	return rows, asUnavailable(err)
 }
 
-// QueryRowContext runs a query for one row.
+// QueryRowContext runs a query for one row, as QueryContext does.
 func (p *prepared) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	st, err := p.statement(ctx, query)
-	if err != nil {
+	if err != nil || ctx.Err() != nil {
 		return p.on.QueryRowContext(ctx, query, args...) // a row that says what is wrong
 	}
-	return st.QueryRowContext(ctx, args...)
+	return st.QueryRowContext(context.WithoutCancel(ctx), args...)
 }
 
 // close forgets the statements; what they were made on is closed by its owner.
