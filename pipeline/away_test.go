@@ -5,35 +5,37 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"chatbell/internal/polltest"
 	"chatbell/pipeline"
 	"chatbell/pipeline/jetstream"
+	"chatbell/pipeline/ledger"
 )
 
-// recordsAway cannot say what was sent, at first.
-type recordsAway struct {
-	*stage
+// awayTail is the end of a stream that cannot be read at first.
+type awayTail struct {
+	ledger.Tail
 	asked atomic.Int32
 }
 
-func (r *recordsAway) CatchUp(context.Context, bool) error {
-	if r.asked.Add(1) <= 4 {
-		return errors.New("ClickHouse is away")
+func (a *awayTail) At(ctx context.Context, at time.Time) (uint64, error) {
+	if a.asked.Add(1) <= 4 {
+		return 0, errors.New("the broker is away")
 	}
-	return nil
+	return a.Tail.At(ctx, at)
 }
 
-// ClickHouse is away after a restart, for longer than a message is tried: the backlog
-// waits for it and is not given up.
-func TestBacklogWaitsForRecords(t *testing.T) {
+// Nobody can tell what was sent before a restart, for longer than a message is tried: what
+// may have been sent waits, and is not given up.
+func TestRedeliveredWorkWaitsForTheLedger(t *testing.T) {
 	s := newStage(t)
 	s.device("b", "tb", "")
 	s.post(created("1", "a", "b"))
 	check(t, s.broker.Close())
 	s.openBroker() // another process, which does not know who had the event
 	s.run(nil, func(c *pipeline.Config, s *stage) {
-		c.Recorded = &recordsAway{stage: s}
+		c.Results = &awayTail{Tail: c.Results}
 		c.Subscribe = s.subscribe(2)
 	})
 	polltest.Until(t, "the phone is told", func() bool {

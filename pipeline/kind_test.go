@@ -171,7 +171,6 @@ func TestFanOutResumes(t *testing.T) {
 		b := &breaking{Publisher: c.Publisher, stream: work.StreamPush}
 		b.left.Store(7)
 		c.Publisher = b
-		c.Recorded = &book{s: s}
 	})
 	for i := range count {
 		user := fmt.Sprintf("u%d", i)

@@ -35,8 +35,7 @@ func TestDeadTokenIsToldAfterAll(t *testing.T) {
 	s := startWith(t, func(n *work.Network) {
 		n.Endpoints = []chatbell.Endpoint{{ID: "main", URL: "https://x", Events: []string{string(deliver.DeviceRemoved)}}}
 	}, func(c *pipeline.Config, s *stage) {
-		b := &book{s: s}
-		c.Store, c.Recorded = &onceFull{Store: s.store}, b
+		c.Store = &onceFull{Store: s.store}
 	})
 	s.phone.answer = func(string) error {
 		return &chatbell.SendError{Reason: chatbell.Unregistered, Status: 410, ProviderReason: "Unregistered"}
@@ -92,7 +91,7 @@ func (o *onceDown) RemoveDeadDevice(ctx context.Context, network chatbell.Networ
 // another in the same batch is recorded all the same, and not sent again.
 func TestAcceptedBesideDeadToken(t *testing.T) {
 	s := startWith(t, nil, func(c *pipeline.Config, s *stage) {
-		c.Store, c.Recorded = &onceDown{Store: s.store}, &book{s: s}
+		c.Store = &onceDown{Store: s.store}
 	})
 	s.phone.answer = func(token string) error {
 		if token == "dead" {

@@ -32,7 +32,7 @@ const (
 	MessageDone     = "done"
 	MessageReturned = "returned" // comes again after a while
 	MessageDead     = "dead"     // went to the dead letters at once
-	MessageHeld     = "held"     // waits until the records can be read
+	MessageHeld     = "held"     // waits until the stream of results can be read
 )
 
 // observe tells the observer of each message of a stream.

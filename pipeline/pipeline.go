@@ -37,11 +37,12 @@ type Config struct {
 	Subscribe func(Consumer) (message.Subscriber, error)
 	Store     Store
 	Networks  work.Networks
-	Recorded  ledger.Recorded
-	Room      Room
-	Caller    deliver.Caller
-	Observer  Observer
-	Log       *slog.Logger
+	// Results is the end of the stream of results, by which the ledger knows what is done.
+	Results  ledger.Tail
+	Room     Room
+	Caller   deliver.Caller
+	Observer Observer
+	Log      *slog.Logger
 
 	// Planners are kinds of requests besides chat events.
 	Planners map[work.Kind]plan.Planner
@@ -96,7 +97,7 @@ func New(c Config) (*Pipeline, error) {
 		c.Observer.Finished(rows)
 		report.Unreachable(rows)
 	}
-	done := ledger.New(c.Recorded)
+	done := ledger.New(c.Results, c.Now)
 	holds := &hold{room: c.Room, log: c.Log, stopping: make(chan struct{})}
 	eligibility := deliver.NewEligibility(c.Store, c.Now)
 	dispatcher := deliver.NewDispatcher(deliver.Config{

@@ -21,7 +21,6 @@ import (
 	"chatbell/pipeline"
 	"chatbell/pipeline/deliver"
 	"chatbell/pipeline/jetstream"
-	"chatbell/pipeline/ledger"
 	"chatbell/pipeline/ledger/rowcodec"
 	"chatbell/pipeline/push"
 	"chatbell/pipeline/webhooks"
@@ -125,21 +124,10 @@ func (s *stage) Network(id chatbell.NetworkID) (*work.Network, bool) {
 	return s.net, id == s.net.ID
 }
 
-// CatchUp, Recorded and Touched implement ledger.Recorded for a first start.
-func (s *stage) CatchUp(context.Context, bool) error { return nil }
-
 // Full implements pipeline.Room.
 func (s *stage) Full(context.Context) (bool, error) {
 	s.asked.Add(1)
 	return s.full.Load(), nil
-}
-
-func (s *stage) Recorded(context.Context, []chatbell.UUID) (map[chatbell.UUID]struct{}, error) {
-	return nil, nil
-}
-
-func (s *stage) Touched(context.Context, time.Time, int) (map[ledger.EventKey]struct{}, bool, error) {
-	return map[ledger.EventKey]struct{}{}, true, nil
 }
 
 func start(t *testing.T, change func(*work.Network)) *stage {
@@ -199,7 +187,7 @@ func (s *stage) run(change func(*work.Network), config func(*pipeline.Config, *s
 	}
 	cfg := pipeline.Config{
 		Publisher: s.broker.Publisher(), Subscribe: s.subscribe(0), Store: s.store,
-		Networks: s, Recorded: s, Room: s, Caller: s.hook, Observer: noObserver{}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Networks: s, Results: s.broker.Tail(work.StreamResults), Room: s, Caller: s.hook, Observer: noObserver{}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Retry:        deliver.Retry{PushInitial: 10 * time.Millisecond, PushMax: 50 * time.Millisecond, PushExpire: time.Hour, Webhooks: []time.Duration{10 * time.Millisecond, 20 * time.Millisecond}},
 		CloseTimeout: time.Second,
 	}

@@ -60,7 +60,7 @@ type App struct {
 	broker   *jetstream.Broker
 	pipeline *pipeline.Pipeline
 	records  *records
-	recorded *recording.Recorded
+	last     *recording.Last
 	// showSecrets shows what was made and not shown so far.
 	showSecrets func(context.Context) error
 	open        *closers
@@ -125,8 +125,8 @@ func build(ctx context.Context, cfg *config.Config, opts *Options, open *closers
 	if err != nil {
 		return nil, err
 	}
-	recorded := &recording.Recorded{Broker: broker, Recorder: rec.recorder, Records: rec.clickhouse, Cursors: state, Log: opts.Log}
-	stages, err := openPipeline(ctx, cfg, opts, stagesOf{broker, in, state, recorded, secrets, numbers}, open)
+	last := &recording.Last{Broker: broker, Recorder: rec.recorder, Cursors: state, Log: opts.Log}
+	stages, err := openPipeline(ctx, cfg, opts, stagesOf{broker, in, state, secrets, numbers}, open)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func build(ctx context.Context, cfg *config.Config, opts *Options, open *closers
 	}
 	return &App{
 		log: opts.Log, version: opts.Version, shutdown: cfg.ShutdownTimeout,
-		doors: doors, broker: broker, pipeline: stages, records: rec, recorded: recorded, open: open,
+		doors: doors, broker: broker, pipeline: stages, records: rec, last: last, open: open,
 		showSecrets: func(ctx context.Context) error {
 			return showSecrets(ctx, cfg, state, secrets, opts.Notices, opts.Log)
 		},
@@ -186,7 +186,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	life.barrier(func() {
 		ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 		defer cancel()
-		a.recorded.Drain(ctx)
+		a.last.Drain(ctx)
 	})
 	// The recorder outlives the pipeline, so that the last rows land.
 	life.add("recorder", a.records.recorder.Run)

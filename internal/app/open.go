@@ -21,7 +21,6 @@ import (
 	"chatbell/internal/listen"
 	"chatbell/internal/metrics"
 	"chatbell/internal/networks"
-	"chatbell/internal/recording"
 	"chatbell/internal/store"
 	"chatbell/internal/store/sqlite"
 	"chatbell/internal/unshown"
@@ -119,12 +118,11 @@ func openStore(ctx context.Context, cfg *config.Config, sequence func() uint64, 
 
 // stagesOf is what the pipeline is made of.
 type stagesOf struct {
-	broker   *jetstream.Broker
-	intake   *intake.Intake
-	store    Store
-	recorded *recording.Recorded
-	secrets  *unshown.Secrets
-	metrics  *metrics.Registry
+	broker  *jetstream.Broker
+	intake  *intake.Intake
+	store   Store
+	secrets *unshown.Secrets
+	metrics *metrics.Registry
 }
 
 func openPipeline(ctx context.Context, cfg *config.Config, opts *Options, of stagesOf, open *closers) (*pipeline.Pipeline, error) {
@@ -155,7 +153,7 @@ func openPipeline(ctx context.Context, cfg *config.Config, opts *Options, of sta
 	}
 	return pipeline.New(pipeline.Config{
 		Publisher: of.broker.Publisher(), Subscribe: subscribe,
-		Store: of.store, Networks: all, Recorded: of.recorded, Room: of.intake, Caller: caller, Observer: of.metrics, Log: opts.Log,
+		Store: of.store, Networks: all, Results: of.broker.Tail(work.StreamResults), Room: of.intake, Caller: caller, Observer: of.metrics, Log: opts.Log,
 		Retry: cfg.PipelineRetry(), CloseTimeout: giveUp(cfg.ShutdownTimeout),
 	})
 }

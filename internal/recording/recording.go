@@ -1,6 +1,5 @@
 // Package recording joins the recorder to what stands on its two sides: the stream of the
-// broker from which it reads results, and the pipeline that asks what of its work is
-// recorded already.
+// broker from which it reads results, and the end of the process, which waits for the last of them.
 package recording
 
 import (
@@ -9,7 +8,6 @@ import (
 	"log/slog"
 	"time"
 
-	"chatbell"
 	"chatbell/analytics"
 	"chatbell/internal/store"
 	"chatbell/pipeline/jetstream"
@@ -50,9 +48,12 @@ func (l Log) Read(ctx context.Context, from uint64, limit int, wait time.Duratio
 	return out, err
 }
 
-// Purge forgets what was recorded.
+// keptBytes bounds what is kept of RESULTS for the ledger: some ten million rows.
+const keptBytes = 1 << 30
+
+// Purge forgets what was recorded, but for the end of the stream that the ledger reads.
 func (l Log) Purge(ctx context.Context, before uint64) error {
-	return l.Broker.Purge(ctx, work.StreamResults, before)
+	return l.Broker.PurgeOld(ctx, work.StreamResults, before, ledger.Kept, keptBytes)
 }
 
 // Bury keeps a result that nobody can read among the dead letters.
@@ -60,52 +61,21 @@ func (l Log) Bury(ctx context.Context, rec analytics.Record, why error) error {
 	return l.Broker.Bury(ctx, work.StreamResults, rec.Sequence, rec.Payload, why.Error())
 }
 
-// Records answers what is recorded.
-type Records interface {
-	// Recorded tells which deliveries are finished.
-	Recorded(ctx context.Context, ids []chatbell.UUID) (map[chatbell.UUID]struct{}, error)
-	// Touched lists the events since a time of which anything is recorded, at most limit.
-	Touched(ctx context.Context, since time.Time, limit int) ([]analytics.EventKey, error)
-}
-
-// Recorded answers the senders' question whether work was finished before. Its methods are
-// safe for concurrent use.
-type Recorded struct {
+// Last sees to the last results of a process.
+type Last struct {
 	Broker   *jetstream.Broker
 	Recorder *analytics.Recorder
-	Records  Records
 	Cursors  analytics.Cursors
 	Log      *slog.Logger
 }
 
-var _ ledger.Recorded = (*Recorded)(nil)
-
-// CatchUp waits until what earlier processes wrote to RESULTS is in ClickHouse, and
-// with ours what this one did by now.
-func (r *Recorded) CatchUp(ctx context.Context, ours bool) error {
-	last := r.Broker.SequenceAtOpen(work.StreamResults)
-	if ours {
-		var err error
-		if last, err = r.Broker.LastSequence(ctx, work.StreamResults); err != nil {
-			return err
-		}
+// recorded waits until what this process wrote to RESULTS is in ClickHouse.
+func (r *Last) recorded(ctx context.Context) error {
+	last, err := r.Broker.LastSequence(ctx, work.StreamResults)
+	if err != nil {
+		return err
 	}
 	return r.Recorder.WaitRecorded(ctx, last)
-}
-
-// Recorded tells which deliveries are finished.
-func (r *Recorded) Recorded(ctx context.Context, ids []chatbell.UUID) (map[chatbell.UUID]struct{}, error) {
-	return r.Records.Recorded(ctx, ids)
-}
-
-// Touched tells of which events anything is recorded, and whether that is all.
-func (r *Recorded) Touched(ctx context.Context, since time.Time, limit int) (map[ledger.EventKey]struct{}, bool, error) {
-	keys, err := r.Records.Touched(ctx, since, limit+1)
-	out := make(map[ledger.EventKey]struct{}, len(keys))
-	for _, k := range keys {
-		out[ledger.EventKey{Network: k.Network, ID: k.ID}] = struct{}{}
-	}
-	return out, len(keys) <= limit, err
 }
 
 var errAway = errors.New("ClickHouse is away")
@@ -113,10 +83,10 @@ var errAway = errors.New("ClickHouse is away")
 // Drain waits, while there is time, until the results of this process are recorded,
 // unless ClickHouse is away. What does not get there waits in the broker for the next
 // start.
-func (r *Recorded) Drain(ctx context.Context) {
+func (r *Last) Drain(ctx context.Context) {
 	err := errAway
 	if r.Recorder.Healthy() {
-		err = r.CatchUp(ctx, true)
+		err = r.recorded(ctx)
 	}
 	if err == nil {
 		return
@@ -127,7 +97,7 @@ func (r *Recorded) Drain(ctx context.Context) {
 }
 
 // left is how many messages of results ClickHouse does not have.
-func (r *Recorded) left(ctx context.Context) uint64 {
+func (r *Last) left(ctx context.Context) uint64 {
 	last, err := r.Broker.LastSequence(ctx, work.StreamResults)
 	if err != nil {
 		return 0 // the broker is away, and says so itself

@@ -16,25 +16,26 @@ import (
 	"chatbell/internal/store/sqlite"
 	"chatbell/pipeline/jetstream"
 	"chatbell/pipeline/ledger"
+	"chatbell/pipeline/ledger/rowcodec"
 	"chatbell/pipeline/push"
 	"chatbell/pipeline/work"
 )
 
-// book answers for ClickHouse.
-type book struct{ done map[chatbell.UUID]struct{} }
+// results is the end of a stream of results.
+type results struct{ records []jetstream.Record }
 
-func (*book) CatchUp(context.Context, bool) error { return nil }
-func (b *book) Recorded(context.Context, []chatbell.UUID) (map[chatbell.UUID]struct{}, error) {
-	return b.done, nil
+func (r *results) add(rows *chatbell.Results) {
+	r.records = append(r.records, jetstream.Record{Sequence: uint64(len(r.records) + 1), Payload: rowcodec.Encode(rows), Time: time.Now()})
 }
 
-func (b *book) Touched(context.Context, time.Time, int) (map[ledger.EventKey]struct{}, bool, error) {
-	out := map[ledger.EventKey]struct{}{}
-	if len(b.done) > 0 {
-		out[ledger.EventKey{Network: "acme", ID: "e"}] = struct{}{}
-	}
-	return out, true, nil
+func (r *results) Read(_ context.Context, from uint64, limit int) ([]jetstream.Record, error) {
+	rest := r.records[from-1:]
+	return rest[:min(limit, len(rest))], nil
 }
+
+func (r *results) At(context.Context, time.Time) (uint64, error) { return 1, nil }
+func (r *results) Last(context.Context) (uint64, error)          { return uint64(len(r.records)), nil }
+func (r *results) Opened() (uint64, time.Time)                   { return 0, time.Time{} }
 
 type oneNetwork struct{ n *work.Network }
 
@@ -68,12 +69,12 @@ func TestRetryOfKilledProcess(t *testing.T) {
 	}
 	phone := new(countingPhone)
 	net := oneNetwork{&work.Network{ID: "acme", Pushers: map[work.Credential]push.Notifier{{Provider: chatbell.ProviderAPNs, App: "chat"}: phone}}}
-	records := &book{}
+	records := &results{}
 	writer := ledger.NewWriter(nothing{})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	go writer.Run(ctx)
-	done := ledger.New(records)
+	done := ledger.New(records, time.Now)
 	discard := slog.New(slog.DiscardHandler)
 	d := NewDispatcher(Config{
 		Networks: net, Devices: s, Eligibility: NewEligibility(s, time.Now), Waiting: s, Ledger: done, Results: writer, Retry: DefaultRetry(),
@@ -91,7 +92,7 @@ func TestRetryOfKilledProcess(t *testing.T) {
 	if err := done.Drop(t.Context(), []*work.Batch{b}, jetstream.RedeliveredFromBefore); err != nil || len(b.Targets) != 1 {
 		t.Fatalf("%d targets are left, want 1: %v", len(b.Targets), err)
 	}
-	records.done = map[chatbell.UUID]struct{}{b.DeliveryID(&b.Targets[0]): {}}
+	records.add(&chatbell.Results{Deliveries: []chatbell.Delivery{b.Delivery(&b.Targets[0], chatbell.Accepted, "", nil, time.Now())}})
 	// The retry of the killed process.
 	b = batch()
 	b.Instance = "old"

@@ -90,13 +90,14 @@ type Broker struct {
 	conn   *nats.Conn
 	js     jetstream.JetStream
 
-	mu       sync.Mutex
-	atOpen   map[string]uint64
-	known    map[string]bool
-	backlogs map[string]*cachedBacklog
-	marks    map[string][]mark
-	readers  map[string]*reader
-	resumed  map[string]bool
+	mu         sync.Mutex
+	atOpen     map[string]uint64
+	timeAtOpen map[string]time.Time // of the message at that sequence
+	known      map[string]bool
+	backlogs   map[string]*cachedBacklog
+	marks      map[string][]mark
+	readers    map[string]*reader
+	resumed    map[string]bool
 }
 
 // Open starts or connects to the broker and creates its streams. An external broker that
@@ -104,7 +105,7 @@ type Broker struct {
 func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	cfg.setDefaults()
 	b := &Broker{
-		cfg: cfg, log: cfg.Logger, atOpen: map[string]uint64{}, known: map[string]bool{},
+		cfg: cfg, log: cfg.Logger, atOpen: map[string]uint64{}, timeAtOpen: map[string]time.Time{}, known: map[string]bool{},
 		backlogs: map[string]*cachedBacklog{}, marks: map[string][]mark{}, readers: map[string]*reader{}, resumed: map[string]bool{},
 	}
 	defer func() {
@@ -152,11 +153,16 @@ func (b *Broker) ensure(ctx context.Context, name string) error {
 	if err := b.ensureStream(ctx, name); err != nil {
 		return err
 	}
-	last, err := b.LastSequence(ctx, name)
+	s, err := b.js.Stream(ctx, name)
 	if err != nil {
-		return err
+		return fmt.Errorf("stream %s: %w", name, asUnavailable(err))
 	}
-	b.known[name], b.atOpen[name] = true, last
+	state := s.CachedInfo().State
+	b.known[name] = true
+	b.atOpen[name] = state.LastSeq
+	if state.LastSeq > 0 {
+		b.timeAtOpen[name] = state.LastTime
+	}
 	return nil
 }
 

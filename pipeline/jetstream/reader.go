@@ -32,9 +32,14 @@ const readerIdle = 5 * time.Minute
 // first one up to wait and returns none without an error when it does not come. Only
 // one goroutine may read a stream.
 func (b *Broker) Read(ctx context.Context, stream string, from uint64, limit int, wait time.Duration) ([]Record, error) {
-	out, err := b.read(ctx, stream, from, limit, wait)
+	return b.readAs(ctx, stream, stream, from, limit, wait)
+}
+
+// readAs reads under a name: each name is a reader of its own.
+func (b *Broker) readAs(ctx context.Context, name, stream string, from uint64, limit int, wait time.Duration) ([]Record, error) {
+	out, err := b.read(ctx, name, stream, from, limit, wait)
 	if errors.Is(err, errGap) { // a new reader begins where the old one should have been
-		out, err = b.read(ctx, stream, from, limit, wait)
+		out, err = b.read(ctx, name, stream, from, limit, wait)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read stream %s from %d: %w", stream, from, asUnavailable(err))
@@ -42,8 +47,8 @@ func (b *Broker) Read(ctx context.Context, stream string, from uint64, limit int
 	return out, ctx.Err()
 }
 
-func (b *Broker) read(ctx context.Context, stream string, from uint64, limit int, wait time.Duration) ([]Record, error) {
-	r, err := b.reader(ctx, stream, from)
+func (b *Broker) read(ctx context.Context, name, stream string, from uint64, limit int, wait time.Duration) ([]Record, error) {
+	r, err := b.reader(ctx, name, stream, from)
 	if err != nil {
 		return nil, err
 	}
@@ -57,15 +62,15 @@ func (b *Broker) read(ctx context.Context, stream string, from uint64, limit int
 	}
 	if err != nil || ctx.Err() != nil { // what is under way to this reader is lost
 		b.mu.Lock()
-		delete(b.readers, stream)
+		delete(b.readers, name)
 		b.mu.Unlock()
 	}
 	return out, err
 }
 
-func (b *Broker) reader(ctx context.Context, stream string, from uint64) (*reader, error) {
+func (b *Broker) reader(ctx context.Context, name, stream string, from uint64) (*reader, error) {
 	b.mu.Lock()
-	r := b.readers[stream]
+	r := b.readers[name]
 	b.mu.Unlock()
 	if r != nil && r.next == from {
 		return r, nil
@@ -80,7 +85,7 @@ func (b *Broker) reader(ctx context.Context, stream string, from uint64) (*reade
 	}
 	r = &reader{consumer: c, next: max(from, 1)}
 	b.mu.Lock()
-	b.readers[stream] = r
+	b.readers[name] = r
 	b.mu.Unlock()
 	return r, nil
 }

@@ -209,6 +209,46 @@ type mark struct {
 	seq uint64
 }
 
+// PurgeOld removes what is older than a sequence (exclusive), except what is younger than
+// an age, as long as all that is kept takes no more than so many bytes. It learns ages as
+// [Broker.PurgeAcknowledged] does.
+func (b *Broker) PurgeOld(ctx context.Context, stream string, before uint64, age time.Duration, bytes uint64) error {
+	s, err := b.js.Stream(ctx, stream)
+	if err != nil {
+		return fmt.Errorf("stream %s: %w", stream, asUnavailable(err))
+	}
+	state := s.CachedInfo().State
+	old := b.olderThan(stream, state.LastSeq, age)
+	if state.Bytes > bytes {
+		return b.Purge(ctx, stream, before)
+	}
+	return b.Purge(ctx, stream, min(old+1, before))
+}
+
+// maxMarks bounds what is remembered of a stream: one mark a second for a while.
+const maxMarks = 10_000
+
+// olderThan notes what the newest sequence of a stream is now, and tells what it was so
+// long ago; 0 if nobody knows.
+func (b *Broker) olderThan(stream string, newest uint64, age time.Duration) uint64 {
+	now := time.Now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	marks := b.marks[stream]
+	if n := len(marks); n == 0 || n < maxMarks && now.Sub(marks[n-1].at) > time.Second {
+		marks = append(marks, mark{now, newest})
+	}
+	var old uint64
+	for len(marks) > 1 && now.Sub(marks[1].at) > age {
+		marks = marks[1:] // the youngest mark that is old enough stays
+	}
+	if now.Sub(marks[0].at) > age {
+		old = marks[0].seq
+	}
+	b.marks[stream] = marks
+	return old
+}
+
 // PurgeAcknowledged removes what a durable consumer has finished, except what is
 // younger than the deduplication window. It learns ages by being called again and
 // again, once a minute or so.
@@ -221,15 +261,7 @@ func (b *Broker) PurgeAcknowledged(ctx context.Context, stream, durable string) 
 	if err != nil {
 		return fmt.Errorf("consumer %s: %w", durable, asUnavailable(err))
 	}
-	now := time.Now()
-	b.mu.Lock()
-	marks := slices.Concat(b.marks[stream], []mark{{now, s.CachedInfo().State.LastSeq}})
-	var old uint64
-	for len(marks) > 0 && now.Sub(marks[0].at) > b.cfg.DedupWindow {
-		old, marks = marks[0].seq, marks[1:]
-	}
-	b.marks[stream] = marks
-	b.mu.Unlock()
+	old := b.olderThan(stream, s.CachedInfo().State.LastSeq, b.cfg.DedupWindow)
 	floor := c.CachedInfo().AckFloor.Stream
 	return b.Purge(ctx, stream, min(old, floor)+1)
 }

@@ -24,7 +24,7 @@ func TestReadMissesNothingAtFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r, err := b.reader(t.Context(), "READ", 1)
+	r, err := b.reader(t.Context(), "READ", "READ", 1)
 	if err != nil {
 		t.Fatal(err)
 	}

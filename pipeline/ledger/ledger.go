@@ -2,132 +2,175 @@ package ledger
 
 import (
 	"context"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"chatbell"
 	"chatbell/pipeline/jetstream"
+	"chatbell/pipeline/ledger/rowcodec"
 	"chatbell/pipeline/work"
 )
 
-// New makes a ledger over what is recorded.
-func New(r Recorded) *Ledger { return &Ledger{recorded: r} }
-
-// Recorded tells what is finished already.
-type Recorded interface {
-	// Recorded returns which of the delivery ids are finished: they have their row, or,
-	// where there is none (a raw event), an accepted attempt.
-	Recorded(ctx context.Context, ids []chatbell.UUID) (map[chatbell.UUID]struct{}, error)
-	// Touched returns the events accepted since then of which anything is recorded, and
-	// whether these are all, as there are no more than limit.
-	Touched(ctx context.Context, since time.Time, limit int) (map[EventKey]struct{}, bool, error)
-	// CatchUp returns when the results of earlier processes have been recorded and, with
-	// ours, also every result that this process has written by now.
-	CatchUp(ctx context.Context, ours bool) error
+// Tail reads the end of the stream RESULTS, which is kept there for [Kept] after the
+// recorder has taken it. The methods are called by one goroutine at a time.
+type Tail interface {
+	// Read returns up to limit messages from a sequence on, without waiting.
+	Read(ctx context.Context, from uint64, limit int) ([]jetstream.Record, error)
+	// At is the first sequence that is not older than a time, or the next one where all
+	// are older.
+	At(ctx context.Context, at time.Time) (uint64, error)
+	// Last is the newest sequence, and Opened what that was when this process began, with
+	// its time; both are 0 for an empty stream.
+	Last(ctx context.Context) (uint64, error)
+	Opened() (uint64, time.Time)
 }
 
-// EventKey names an event of one network.
-type EventKey struct {
-	Network chatbell.NetworkID
-	ID      chatbell.EventID
-}
-
-// Ledger deduplicates redelivered work: it takes out what is finished already. After a
-// restart most of the backlog was never started; what was is asked for in one query,
-// because a query for each event would make the backlog as slow as ClickHouse.
-type Ledger struct {
-	recorded Recorded
-
-	mu      sync.Mutex
-	asked   bool
-	since   time.Time             // touched knows the events accepted from here on
-	touched map[EventKey]struct{} // by earlier processes; nil if they were too many
-}
-
-// ErrUnavailable says that the ledger cannot answer. The work is handed back: without the records nobody knows what was
-// sent, and telling somebody twice is worse than telling them late.
-var ErrUnavailable = errors.New("cannot tell what was sent before the restart: the records in ClickHouse cannot be read yet")
-
-// catchUpWait bounds how long a handler holds its message while the recorder works
-// off its backlog; after it the message comes again.
-const catchUpWait = 10 * time.Second
+// Kept is for how long results are kept in the stream although they are recorded: longer
+// than the broker hands a message out again and again before it is given up.
+const Kept = 30 * time.Minute
 
 const (
-	// maxTouched bounds what is remembered of earlier processes, to some 30 MB.
-	maxTouched = 200_000
-	// touchedMargin is how much older than the first repeat others may be: messages
-	// come nearly in their order.
-	touchedMargin = time.Minute
+	// tailPage is how many messages of results are read in one go.
+	tailPage = 64
+	// forgetAfter is when an index that nobody asks is dropped: redelivered work comes
+	// after a start, and after trouble.
+	forgetAfter = 5 * time.Minute
+	// youth is for how long after the start work of the process before it may come.
+	youth = 2 * time.Hour
+	// answerTime bounds one answer; reading takes a microsecond a row.
+	answerTime = 30 * time.Second
 )
 
-// Drop removes the finished targets of redelivered work; a batch without targets is left
-// empty. What the redelivery says decides whose records are waited for.
+// Ledger knows what is done: it deduplicates redelivered work. The answer comes from the
+// end of the stream RESULTS, where every finished row is made durable before the message
+// behind it is acknowledged, so that neither the analytics database nor anything else on
+// the way to it is asked. The index is made when redelivered work comes, and kept up to
+// date while more does. Safe for concurrent use.
+type Ledger struct {
+	tail  Tail
+	now   func() time.Time
+	begun time.Time
+
+	mu   sync.Mutex
+	done map[uint64]struct{} // finished deliveries, by the first half of their ids; nil while there is no index
+	next uint64              // what of the stream has not been read
+	used time.Time
+}
+
+// New makes a ledger over the end of a stream.
+func New(tail Tail, now func() time.Time) *Ledger { return &Ledger{tail: tail, now: now, begun: now()} }
+
+// ErrUnavailable says that the ledger cannot answer. The work is handed back: nobody
+// knows what was sent, and telling somebody twice is worse than telling them late.
+var ErrUnavailable = errors.New("cannot tell what was sent before: the stream of results cannot be read")
+
+// Drop removes the finished targets of redelivered work, and marks the others as such of
+// whom nobody knows whether they were tried; a batch without targets is left empty.
+//
+// What only an earlier process may have had needs no more than what the stream held when
+// this one began.
 func (l *Ledger) Drop(ctx context.Context, batches []*work.Batch, redelivery jetstream.Redelivery) error {
-	ours := redelivery == jetstream.RedeliveredHere
-	var ids []chatbell.UUID
-	for _, b := range batches {
-		for i := range b.Targets {
-			ids = append(ids, b.DeliveryID(&b.Targets[i]))
-		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, catchUpWait)
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	if err := l.recorded.CatchUp(ctx, ours); err != nil {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.catchUp(ctx, redelivery); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	done := map[chatbell.UUID]struct{}{}
-	if touched, err := l.mayBeRecorded(ctx, batches, ours); err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	} else if touched {
-		if done, err = l.recorded.Recorded(ctx, ids); err != nil {
-			return fmt.Errorf("%w: %w", ErrUnavailable, err)
-		}
-	}
-	n := 0
 	for _, b := range batches {
 		kept := b.Targets[:0]
 		for _, t := range b.Targets {
-			if _, finished := done[ids[n]]; !finished {
+			if _, finished := l.done[short(b.DeliveryID(&t))]; !finished {
 				t.Doubt = true
 				kept = append(kept, t)
 			}
-			n++
 		}
 		b.Targets = kept
 	}
 	return nil
 }
 
-// mayBeRecorded tells without a query, where that is possible, that nothing of the
-// batches is finished. All results of earlier processes are recorded by now.
-func (l *Ledger) mayBeRecorded(ctx context.Context, batches []*work.Batch, ours bool) (bool, error) {
-	if ours {
-		return true, nil
+// catchUp brings the index up to what has to be known. The lock is held.
+func (l *Ledger) catchUp(ctx context.Context, redelivery jetstream.Redelivery) error {
+	now := l.now()
+	if l.done != nil && now.Sub(l.used) > forgetAfter {
+		l.done = nil
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.asked {
-		since := batches[0].Notification.AcceptedAt.Add(-touchedMargin)
-		touched, all, err := l.recorded.Touched(ctx, since, maxTouched)
+	if l.done == nil {
+		from, err := l.start(ctx, now)
 		if err != nil {
-			return false, err
+			return err
 		}
-		l.asked, l.since = true, since
-		if all {
-			l.touched = touched
+		l.done = map[uint64]struct{}{}
+		l.next = from
+	}
+	l.used = now
+	last, _ := l.tail.Opened()
+	if redelivery == jetstream.RedeliveredHere {
+		var err error
+		if last, err = l.tail.Last(ctx); err != nil {
+			return err
 		}
 	}
-	for _, b := range batches {
-		note := &b.Notification
-		_, touched := l.touched[EventKey{note.Network, note.EventID}]
-		if touched || l.touched == nil || note.AcceptedAt.Before(l.since) {
-			return true, nil
+	for l.next <= last {
+		records, err := l.tail.Read(ctx, l.next, int(min(tailPage, last-l.next+1)))
+		if err != nil {
+			return err
+		}
+		if len(records) == 0 {
+			l.next = last + 1 // those in between were purged
+			break
+		}
+		for _, r := range records {
+			l.add(r.Payload)
+			l.next = r.Sequence + 1
 		}
 	}
-	return false, nil
+	return nil
+}
+
+// start is where an index begins: [Kept] before the last result of the process before this
+// one, as long as its work may come again, and later as long before now.
+func (l *Ledger) start(ctx context.Context, now time.Time) (uint64, error) {
+	since := now
+	if _, at := l.tail.Opened(); !at.IsZero() && now.Sub(l.begun) < youth {
+		since = at
+	}
+	return l.tail.At(ctx, since.Add(-Kept))
+}
+
+// add takes the finished deliveries of a message of results. What cannot be read is the
+// recorder's to bury.
+func (l *Ledger) add(payload []byte) {
+	var rows chatbell.Results
+	if rowcodec.Append(&rows, payload) != nil {
+		return
+	}
+	for i := range rows.Deliveries {
+		l.done[short(rows.Deliveries[i].DeliveryID)] = struct{}{}
+	}
+	for i := range rows.Attempts { // a raw event has no row of a delivery
+		if rows.Attempts[i].Outcome == chatbell.Accepted {
+			l.done[short(rows.Attempts[i].DeliveryID)] = struct{}{}
+		}
+	}
+}
+
+// short is the first half of an id: 64 bits of a hash, so that among a billion deliveries
+// two would be taken for one with a chance of 3 %, and only if one of them comes again.
+func short(id chatbell.UUID) uint64 {
+	digits := strings.ReplaceAll(string(id), "-", "")
+	var first [8]byte
+	if len(digits) < 16 {
+		return 0
+	}
+	if _, err := hex.Decode(first[:], []byte(digits[:16])); err != nil {
+		return 0
+	}
+	return binary.BigEndian.Uint64(first[:])
 }

@@ -72,6 +72,51 @@ func TestKilledInTheMiddle(t *testing.T) {
 	w.Stop()
 }
 
+// The server is killed three times while ClickHouse is away, and is started again without
+// it: it goes on telling people, because what was sent is known without ClickHouse. What
+// was repeated is marked, and all rows are there when ClickHouse is.
+func TestKilledWithClickHouseAway(t *testing.T) {
+	const events, members, kills = 120, 50, 3
+	t.Parallel()
+	w := apptest.New(t, apptest.Config{Process: true, Networks: acme(), Sandbox: sandbox.Config{CountOnly: true, CountIDs: true}})
+	whole := w.Configuration()
+	w.Configure(whole + "clickhouse: http://127.0.0.1:9/away\n") // the port of nobody
+	w.Start()
+	var list []event
+	for i := range members {
+		id := fmt.Sprintf("u%02d", i)
+		w.Device(id, "apns", apptest.Token(i+1), "en")
+		list = append(list, event{"id": id})
+	}
+	w.Post(event{"id": "created", "type": "channel.created", "channel": event{"id": "c", "name": "C"}, "members": list})
+	for i := range events {
+		w.Post(event{"id": fmt.Sprint("e", i), "type": "message.created", "actor": event{"id": "u00"}, "channel": event{"id": "c"},
+			"message": event{"id": fmt.Sprint("m", i), "type": "text", "text": "hello"}})
+		if i%(events/kills) == events/kills-1 {
+			w.Kill()
+			w.Start()
+		}
+	}
+	// Each person but the sender gets each message, everybody the channel; the network's
+	// webhook gets each event itself.
+	want := int64(events*(members-1) + members + events + 1)
+	w.Eventually("everybody is told although ClickHouse is away", func() bool { return w.Box.Stats().IDs.Unique >= want })
+	w.Stop()
+	w.Configure(whole)
+	w.Start()
+	total := fmt.Sprint((events + 1) * members)
+	w.Answers("SELECT count() FROM deliveries", total)
+	w.Answers("SELECT uniqExact(delivery_id) FROM deliveries", total)
+	w.Answers("SELECT sum(deliveries) FROM deliveries_hourly", total)
+	ids := w.Box.Stats().IDs
+	if ids.Unique != want {
+		t.Errorf("%d different notifications and calls arrived, want %d", ids.Unique, want)
+	}
+	w.Answers(fmt.Sprintf("SELECT countIf(maybe_repeat) >= %d FROM attempts", ids.Repeats), "1")
+	t.Logf("%d kills; %d of %d arrivals were repeated", kills, ids.Repeats, ids.Unique)
+	w.Stop()
+}
+
 // The engine dies in the middle, as if for lack of memory: it is started again, and the
 // results that waited arrive, each once.
 func TestEngineKilled(t *testing.T) {

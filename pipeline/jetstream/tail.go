@@ -1,0 +1,81 @@
+package jetstream
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Tail reads the end of a stream beside whoever reads all of it. One goroutine at a time
+// may use it.
+type Tail struct {
+	broker *Broker
+	stream string
+}
+
+// Tail makes a reader of a stream's end.
+func (b *Broker) Tail(stream string) *Tail { return &Tail{broker: b, stream: stream} }
+
+// Read returns up to limit messages from a sequence on, in order, without waiting.
+func (t *Tail) Read(ctx context.Context, from uint64, limit int) ([]Record, error) {
+	return t.broker.readAs(ctx, t.stream+" tail", t.stream, from, limit, 0)
+}
+
+// At is the first sequence that is not older than a time, or the next one where all are
+// older.
+func (t *Tail) At(ctx context.Context, at time.Time) (uint64, error) {
+	c, err := t.broker.js.CreateConsumer(ctx, t.stream, jetstream.ConsumerConfig{
+		AckPolicy: jetstream.AckNonePolicy, DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &at,
+		InactiveThreshold: readerIdle, MemoryStorage: true, Replicas: 1,
+	})
+	if err != nil {
+		return 0, fmt.Errorf("stream %s at %v: %w", t.stream, at, asUnavailable(err))
+	}
+	found, err := (&reader{consumer: c, next: 0}).first(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("stream %s at %v: %w", t.stream, at, asUnavailable(err))
+	}
+	if found > 0 {
+		return found, nil
+	}
+	last, err := t.Last(ctx)
+	return last + 1, err
+}
+
+// Last is the stream's newest sequence; 0 if there never was a message.
+func (t *Tail) Last(ctx context.Context) (uint64, error) {
+	return t.broker.LastSequence(ctx, t.stream)
+}
+
+// Opened is the newest sequence, with its time, that the stream had when the broker was
+// opened.
+func (t *Tail) Opened() (uint64, time.Time) {
+	t.broker.mu.Lock()
+	defer t.broker.mu.Unlock()
+	return t.broker.atOpen[t.stream], t.broker.timeAtOpen[t.stream]
+}
+
+// first is the sequence of the first message; 0 if there is none.
+func (r *reader) first(ctx context.Context) (uint64, error) {
+	batch, err := r.consumer.FetchNoWait(1)
+	if err != nil {
+		return 0, err
+	}
+	for {
+		select {
+		case m, more := <-batch.Messages():
+			if !more {
+				return 0, batch.Error()
+			}
+			md, err := m.Metadata()
+			if err != nil {
+				return 0, err
+			}
+			return md.Sequence.Stream, nil
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+}
