@@ -13,6 +13,7 @@ import (
 type State interface {
 	Users
 	Channels
+	Members
 	Devices
 	Settings
 }
@@ -24,11 +25,15 @@ type Users interface {
 	DeleteUser(ctx context.Context, network chatbell.NetworkID, id chatbell.UserID) error
 }
 
-// Channels keeps channels and who is in them.
+// Channels keeps channels.
 type Channels interface {
 	Channel(ctx context.Context, network chatbell.NetworkID, id chatbell.ChannelID) (chatbell.Channel, error)
 	PutChannel(ctx context.Context, network chatbell.NetworkID, c chatbell.Channel) error
 	DeleteChannel(ctx context.Context, network chatbell.NetworkID, id chatbell.ChannelID) error
+}
+
+// Members keeps who is in the channels.
+type Members interface {
 	PutMember(ctx context.Context, network chatbell.NetworkID, channel chatbell.ChannelID, m chatbell.Member) error
 	DeleteMember(ctx context.Context, network chatbell.NetworkID, channel chatbell.ChannelID, user chatbell.UserID) error
 	Members(ctx context.Context, network chatbell.NetworkID, channel chatbell.ChannelID, after chatbell.UserID, limit int) ([]chatbell.Member, error)

@@ -24,7 +24,7 @@ const defaultNetwork chatbell.NetworkID = "default"
 
 // storedNetworks are the networks that no file names. On a start without any
 // network the network "default" is made; its key is shown once the start has succeeded.
-func storedNetworks(ctx context.Context, cfg *config.Config, from Store, secrets *unshown.Secrets) ([]chatbell.NetworkID, error) {
+func storedNetworks(ctx context.Context, cfg *config.Config, from ownNetworks, secrets *unshown.Secrets) ([]chatbell.NetworkID, error) {
 	rows, err := from.Networks(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read networks: %w", err)
@@ -42,7 +42,7 @@ func storedNetworks(ctx context.Context, cfg *config.Config, from Store, secrets
 	return ids, nil
 }
 
-func makeDefaultNetwork(ctx context.Context, in Store, secrets *unshown.Secrets) error {
+func makeDefaultNetwork(ctx context.Context, in ownNetworks, secrets *unshown.Secrets) error {
 	secret, err := secrets.Make(unshownKey, keyring.NewKey)
 	if err != nil {
 		return err

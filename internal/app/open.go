@@ -38,11 +38,21 @@ type Store interface {
 	analytics.Cursors
 	keyring.Store
 	condition.Waiting
+	ownNetworks
+	notes
+	Close() error
+}
+
+// ownNetworks keeps the networks that were made by calls.
+type ownNetworks interface {
 	Networks(ctx context.Context) ([]store.NetworkRow, error)
 	CreateNetwork(ctx context.Context, id chatbell.NetworkID, first chatbell.Key) error
+}
+
+// notes keeps what the server has to remember of itself.
+type notes interface {
 	Meta(ctx context.Context, name string) (string, error)
 	PutMeta(ctx context.Context, name, value string) error
-	Close() error
 }
 
 // openDoors binds the listeners of the surfaces, in their order, and answers that the

@@ -1,6 +1,25 @@
 // Package store holds the rows that a store keeps for the pipeline and the recorder.
-// What a store does is declared by those who use it; internal/store/storetest is the
-// suite that every store passes, and the folders beside it are the stores.
+// What a store does is declared by those who use it; internal/store/storetest has a
+// suite for each capability, which every store passes, and the folders beside it are the
+// stores.
+//
+// # The contract of every store
+//
+// All methods are safe for concurrent use. What does not exist is
+// [chatbell.ErrNotFound]; what may work another time is [ErrFull] or [ErrUnavailable].
+//
+// A write that returned nil survives a killed process, and every read that begins
+// afterwards sees it. A write that fails has changed nothing.
+//
+// Ids are any text, and compared by their bytes, as Go compares strings (in PostgreSQL
+// COLLATE "C"). Lists are in that order: members by user, devices by id, networks by id,
+// keys by network and id, backlogs by destination. The pages of a list are asked for by the last id of
+// the page before. What waits is in the order of its places, or of the times at which it
+// is due. Times are kept in milliseconds.
+//
+// A caller that has given up before a call gets its context's error, and nothing is
+// done. One that gives up during a call may get its answer all the same: a read is
+// bounded by its page, and a write is committed together with those of others.
 package store
 
 import (

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"chatbell"
+	"chatbell/internal/store"
 )
 
 func settings(t *testing.T, f *fixture) {
@@ -61,7 +62,20 @@ func networks(t *testing.T, f *fixture) {
 	keys, err := f.Keys(ctx)
 	f.must(err)
 	f.equal("keys", keys, []chatbell.Key{key})
-	_, err = f.Meta(ctx, "x")
+	for _, id := range []chatbell.NetworkID{"b", "\u00e4", "B"} {
+		f.must(f.CreateNetwork(ctx, id, chatbell.Key{ID: "k", Network: id, Scope: chatbell.ScopeServer, Hash: []byte(id)}))
+	}
+	list, err = f.Networks(ctx)
+	f.must(err)
+	f.equal("the networks in their order", ids(list, func(n store.NetworkRow) chatbell.NetworkID { return n.ID }), []string{"B", "b", "default", "\u00e4"})
+	keys, err = f.Keys(ctx)
+	f.must(err)
+	f.equal("the keys in their order", ids(keys, func(k chatbell.Key) chatbell.NetworkID { return k.Network }), []string{"B", "b", "default", "\u00e4"})
+}
+
+func meta(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	_, err := f.Meta(ctx, "x")
 	f.notFound("a value that nobody put", err)
 	f.must(f.PutMeta(ctx, "x", "1"))
 	f.must(f.PutMeta(ctx, "x", "2"))

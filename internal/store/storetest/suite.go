@@ -1,5 +1,8 @@
-// Package storetest is what every store has to do, as tests. A store's own test calls
-// [Run]; what is special to one store is tested beside it.
+// Package storetest is what every store has to do, as tests: a suite for each capability,
+// so that a new store can be built one after another, and [Run] for all of them. What is
+// special to one store is tested beside it.
+//
+// A store that is being built embeds a nil [Store] for what it does not have yet.
 package storetest
 
 import (
@@ -11,18 +14,20 @@ import (
 	"chatbell"
 	"chatbell/analytics"
 	"chatbell/handlers/native"
+	"chatbell/internal/keyring"
 	"chatbell/internal/store"
 	"chatbell/pipeline"
 )
 
-// Store is everything that the server asks of a store.
+// Store is everything that the server asks of a store. What is in it is declared by those
+// who ask; the contract of all stores is in the package store.
 type Store interface {
 	pipeline.Store
 	native.State
 	analytics.Cursors
+	keyring.Store
 	CreateNetwork(ctx context.Context, id chatbell.NetworkID, key chatbell.Key) error
 	Networks(ctx context.Context) ([]store.NetworkRow, error)
-	Keys(ctx context.Context) ([]chatbell.Key, error)
 	Meta(ctx context.Context, key string) (string, error)
 	PutMeta(ctx context.Context, key, value string) error
 	Close() error
@@ -32,23 +37,95 @@ type Store interface {
 // Sequence is the newest accepted event's.
 type Open func(t *testing.T, dir string, sequence func() uint64) Store
 
-// Run runs the suite.
+// Suite tests one capability. Each of its tests has a store of its own.
+type Suite func(t *testing.T, open Open)
+
+// suites are all, by name.
+var suites = map[string]Suite{
+	"People": People, "Channels": Channels, "Members": Members, "Audiences": Audiences, "Devices": Devices,
+	"Settings": Settings, "Endpoints": Endpoints, "Networks": Networks, "Meta": Meta,
+	"Events": Events, "Backlog": Backlog, "Checkpoints": Checkpoints, "Cursors": Cursors,
+	"Whole": Whole,
+}
+
+// Run runs all suites.
 func Run(t *testing.T, open Open) {
-	for name, test := range map[string]func(*testing.T, *fixture){
-		"Users": users, "Channels": channels, "ChannelComesAndGoes": channelComesAndGoes, "Members": members, "ReplaceMembers": replaceMembers,
-		"Devices": devices, "DeadTokens": deadTokens, "Tokens": tokens, "DeviceLists": deviceLists, "Settings": settings, "Networks": networks, "Endpoints": endpoints,
-		"Waiting": waiting, "Backlogs": backlogs, "Progress": progress, "Reopen": reopen,
+	for name, suite := range suites {
+		t.Run(name, func(t *testing.T) { suite(t, open) })
+	}
+}
+
+// tests are those of one suite, by name.
+type tests map[string]func(*testing.T, *fixture)
+
+func (all tests) run(t *testing.T, open Open) {
+	for name, test := range all {
+		t.Run(name, func(t *testing.T) { test(t, newFixture(t, open)) })
+	}
+}
+
+// People are users, put and deleted by calls.
+func People(t *testing.T, open Open) { tests{"Users": users}.run(t, open) }
+
+// Channels come and go, by calls and by events.
+func Channels(t *testing.T, open Open) {
+	tests{"Channels": channels, "ComeAndGo": channelComesAndGoes}.run(t, open)
+}
+
+// Members are in channels, one by one and by bulk lists.
+func Members(t *testing.T, open Open) {
+	tests{"Members": members, "Replace": replaceMembers}.run(t, open)
+}
+
+// Audiences are what matching reads: people with their settings and devices.
+func Audiences(t *testing.T, open Open) {
+	tests{
+		"Audience": audience, "Large": largeAudience, "OddIDs": oddIDs, "JoinedBefore": joinedBefore, "Recipients": recipients,
+	}.run(t, open)
+}
+
+// Devices are push tokens: registered, listed, found dead.
+func Devices(t *testing.T, open Open) {
+	tests{"Devices": devices, "DeadTokens": deadTokens, "Tokens": tokens, "Lists": deviceLists}.run(t, open)
+}
+
+// Settings are the toggles of the three levels.
+func Settings(t *testing.T, open Open) { tests{"Settings": settings}.run(t, open) }
+
+// Endpoints are webhooks that are not called any more.
+func Endpoints(t *testing.T, open Open) { tests{"Endpoints": endpoints}.run(t, open) }
+
+// Networks are made by calls, with their first keys.
+func Networks(t *testing.T, open Open) { tests{"Networks": networks}.run(t, open) }
+
+// Meta are values that the server keeps for itself.
+func Meta(t *testing.T, open Open) { tests{"Meta": meta}.run(t, open) }
+
+// Events are applied in whatever order they come, beside calls.
+func Events(t *testing.T, open Open) {
+	tests{
 		"Apply": apply, "ApplyLate": applyLate, "ApplyAndAPI": applyAndAPI, "CallsAndEvents": callsAndEvents, "NothingErased": nothingErased, "Property": property,
 		"Late": late, "Repeated": repeated, "NewLife": newLife, "APIAheadOfSequence": apiAheadOfSequence,
 		"ChannelProperty": channelProperty, "PeopleProperty": peopleProperty,
-		"Audience": audience, "LargeAudience": largeAudience, "OddIDs": oddIDs, "JoinedBefore": joinedBefore, "Recipients": recipients,
-		"EveryMethod": everyMethod, "Isolation": isolation, "Concurrency": concurrency, "Undone": undone, "ReadYourWrites": readYourWrites, "CloseUnderWrites": closeUnderWrites,
-		"Cancelled": cancelled, "Closed": closed,
-	} {
-		t.Run(name, func(t *testing.T) {
-			test(t, newFixture(t, open))
-		})
-	}
+	}.run(t, open)
+}
+
+// Backlog is what waits for destinations.
+func Backlog(t *testing.T, open Open) { tests{"Waiting": waiting, "Backlogs": backlogs}.run(t, open) }
+
+// Checkpoints say how far the planning of a large request is.
+func Checkpoints(t *testing.T, open Open) { tests{"Checkpoints": checkpoints}.run(t, open) }
+
+// Cursors say how far the recorder is.
+func Cursors(t *testing.T, open Open) { tests{"Cursor": cursor}.run(t, open) }
+
+// Whole is about all of it together: every method, networks that do not see each other,
+// concurrent calls, a store that is closed and opened again.
+func Whole(t *testing.T, open Open) {
+	tests{
+		"EveryMethod": everyMethod, "Isolation": isolation, "Concurrency": concurrency, "Undone": undone, "ReadYourWrites": readYourWrites,
+		"CloseUnderWrites": closeUnderWrites, "Cancelled": cancelled, "Closed": closed, "Reopen": reopen,
+	}.run(t, open)
 }
 
 const acme chatbell.NetworkID = "acme"

@@ -103,7 +103,7 @@ func backlogs(t *testing.T, f *fixture) {
 	waits("when a destination has none left", other)
 }
 
-func progress(t *testing.T, f *fixture) {
+func cursor(t *testing.T, f *fixture) {
 	ctx := t.Context()
 	c, err := f.RecorderCursor(ctx)
 	f.must(err)
@@ -113,7 +113,10 @@ func progress(t *testing.T, f *fixture) {
 	c, err = f.RecorderCursor(ctx)
 	f.must(err)
 	f.equal("the cursor", c, store.Cursor{Done: 7, Through: 1 << 60})
+}
 
+func checkpoints(t *testing.T, f *fixture) {
+	ctx := t.Context()
 	data, err := f.Checkpoint(ctx, "k")
 	if err != nil || data != nil {
 		t.Errorf("a checkpoint that nobody put: %q, %v", data, err)

@@ -17,14 +17,30 @@ import (
 	"chatbell/rules"
 )
 
-// State is what planning reads and changes. An event's change is applied before its
-// audience is read, and a repeat of it changes nothing.
+// State is what planning reads and changes.
 type State interface {
+	Applier
+	Audiences
+	Facts
+}
+
+// Applier applies an event's change of the state. It is applied before the event's
+// audience is read, and a repeat of it changes nothing.
+type Applier interface {
 	Apply(ctx context.Context, seq uint64, env *chatbell.Envelope) error
-	Channel(ctx context.Context, network chatbell.NetworkID, id chatbell.ChannelID) (chatbell.Channel, error)
-	NetworkSettings(ctx context.Context, network chatbell.NetworkID) (chatbell.Toggles, error)
+}
+
+// Audiences tells who is to be asked about, with all that the decision and the delivery
+// need. What it returns may be shared: only the slice itself is the caller's.
+type Audiences interface {
 	Audience(ctx context.Context, q chatbell.AudienceQuery) ([]chatbell.Recipient, error)
 	Recipients(ctx context.Context, network chatbell.NetworkID, channel chatbell.ChannelID, ids []chatbell.UserID) ([]chatbell.Recipient, error)
+}
+
+// Facts are about the event's channel and network as a whole.
+type Facts interface {
+	Channel(ctx context.Context, network chatbell.NetworkID, id chatbell.ChannelID) (chatbell.Channel, error)
+	NetworkSettings(ctx context.Context, network chatbell.NetworkID) (chatbell.Toggles, error)
 	DisabledEndpoints(ctx context.Context) (map[chatbell.NetworkID]map[chatbell.EndpointID]chatbell.Reason, error)
 }
 
