@@ -232,3 +232,29 @@ func TestFailingKeyLeavesRoom(t *testing.T) {
 		m.Ack()
 	}
 }
+
+// What was sent to a subscriber and nobody had read when it closed comes to the next one,
+// although the broker would give it to nobody for an hour.
+func TestCloseHandsBackWhatNobodyRead(t *testing.T) {
+	const n = 100
+	b := open(t, t.TempDir())
+	patient := func(c *jetstream.SubscriberConfig) { c.AckWait = time.Hour }
+	for i := range n {
+		publish(t, b, "UNREAD", event(strconv.Itoa(i), strconv.Itoa(i)))
+	}
+	out, first := subscribe(t, b, "UNREAD", patient)
+	next(t, out).Ack()
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	out, _ = subscribe(t, b, "UNREAD", patient)
+	seen := map[string]bool{}
+	for range n - 1 {
+		m := next(t, out)
+		seen[m.UUID] = true
+		m.Ack()
+	}
+	if len(seen) != n-1 {
+		t.Errorf("%d of %d came", len(seen), n-1)
+	}
+}

@@ -58,6 +58,9 @@ const (
 	pullHeartbeat = 5 * time.Second
 	// reopenPause is the wait before a subscription that lost its broker tries again.
 	reopenPause = 100 * time.Millisecond
+	// drainTimeout bounds, for a broker that is away, how long a closing subscription waits
+	// for what was sent to it.
+	drainTimeout = 2 * time.Second
 	// crashLoop is how many times MaxDeliver the broker itself may hand a message out.
 	// Its count also has the times when no handler saw the message.
 	crashLoop = 50
@@ -95,9 +98,6 @@ func (sub *subscription) run(ctx context.Context) {
 	case <-sub.s.stop:
 	}
 	stopReading()
-	sub.mu.Lock()
-	sub.it.Stop()
-	sub.mu.Unlock()
 	flow.Wait()
 	sub.handBack()
 	sub.finish(cancelAll)
@@ -154,20 +154,39 @@ func (sub *subscription) read(ctx, lifetime context.Context) {
 		sub.mu.Lock()
 		it := sub.it
 		sub.mu.Unlock()
-		raw, err := it.Next()
+		raw, err := it.Next(jetstream.NextContext(ctx))
 		if err == nil {
 			sub.take(lifetime, raw)
 			continue
 		}
 		select {
 		case <-ctx.Done():
-			return
+			continue
 		case <-time.After(reopenPause):
 		}
 		it.Stop()
 		if err := sub.open(); err != nil {
 			sub.s.log.Warn("subscription cannot be reopened yet", "topic", sub.topic, "error", err)
 		}
+	}
+	sub.drain(lifetime)
+}
+
+// drain takes what the broker has sent and nobody has read: as far as the broker knows
+// we have it, so that it would give it to nobody else before AckWait.
+func (sub *subscription) drain(lifetime context.Context) {
+	sub.mu.Lock()
+	it := sub.it
+	sub.mu.Unlock()
+	it.Drain()
+	patience, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	for {
+		raw, err := it.Next(jetstream.NextContext(patience))
+		if err != nil { // that was all, or the broker is away
+			return
+		}
+		sub.take(lifetime, raw)
 	}
 }
 
