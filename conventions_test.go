@@ -198,7 +198,7 @@ func home(imported string) ([]string, bool) {
 // A package's comment teaches: it says what the package is for, in whole sentences.
 func TestConventionsPackageComments(t *testing.T) {
 	for folder := range packages(t) {
-		var doc string
+		var comments []string
 		files, err := filepath.Glob(filepath.Join(folder, "*.go"))
 		if err != nil {
 			t.Fatal(err)
@@ -211,8 +211,9 @@ func TestConventionsPackageComments(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			doc += parsed.Doc.Text()
+			comments = append(comments, parsed.Doc.Text())
 		}
+		doc := strings.Join(comments, "")
 		if !strings.HasPrefix(doc, "Package ") && !strings.HasPrefix(doc, "Command ") || len(strings.Fields(doc)) < 12 {
 			t.Errorf("%s has no package comment that teaches: %q", folder, doc)
 		}

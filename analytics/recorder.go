@@ -205,41 +205,62 @@ func (r *Recorder) step(ctx context.Context) error {
 // collect reads the next block: the range that was begun before a crash, exactly, or
 // what comes until there are enough rows or the first has waited long enough.
 func (r *Recorder) collect(ctx context.Context, c store.Cursor) ([]Record, error) {
-	begun := c.Through > c.Done
+	if c.Through > c.Done {
+		return r.collectBegun(ctx, c)
+	}
 	var out []Record
-	next, rows, deadline := c.Done+1, 0, time.Time{}
-	for {
-		wait := pollWait
-		if len(out) > 0 && !begun {
-			wait = time.Until(deadline)
-		}
-		if wait <= 0 {
-			return out, nil
-		}
-		limit := readPage
-		if begun {
-			limit = int(min(uint64(readPage), c.Through-next+1)) //nolint:gosec // at most readPage
-		}
-		page, err := r.cfg.Log.Read(ctx, next, limit, wait)
+	var rows int
+	var deadline time.Time
+	next := c.Done + 1
+	for wait := pollWait; wait > 0; wait = time.Until(deadline) {
+		page, err := r.read(ctx, next, readPage, wait)
 		if err != nil {
-			return nil, fmt.Errorf("read results: %w", err)
-		}
-		if begun && (len(page) == 0 || page[0].Sequence > c.Through) {
-			return nil, fmt.Errorf("results %d to %d are not in the log", next, c.Through)
+			return nil, err
 		}
 		if len(out) == 0 {
 			deadline = time.Now().Add(r.cfg.Flush)
 		}
+		out = append(out, page...)
 		for _, rec := range page {
-			out, rows, next = append(out, rec), rows+countRows(rec.Payload), rec.Sequence+1
-			if begun && rec.Sequence == c.Through {
-				return out, nil // where numbers are missing, a page reaches beyond the range
-			}
+			rows += countRows(rec.Payload)
+			next = rec.Sequence + 1
 		}
-		if !begun && (len(page) == 0 || rows >= r.cfg.MaxRows) {
+		if len(page) == 0 || rows >= r.cfg.MaxRows {
 			return out, nil
 		}
 	}
+	return out, nil
+}
+
+// collectBegun reads the range that was begun before a crash.
+func (r *Recorder) collectBegun(ctx context.Context, c store.Cursor) ([]Record, error) {
+	var out []Record
+	next := c.Done + 1
+	for {
+		limit := int(min(uint64(readPage), c.Through-next+1))
+		page, err := r.read(ctx, next, limit, pollWait)
+		if err != nil {
+			return nil, err
+		}
+		if len(page) == 0 || page[0].Sequence > c.Through {
+			return nil, fmt.Errorf("results %d to %d are not in the log", next, c.Through)
+		}
+		for _, rec := range page {
+			out = append(out, rec)
+			next = rec.Sequence + 1
+			if rec.Sequence == c.Through {
+				return out, nil // where numbers are missing, a page reaches beyond the range
+			}
+		}
+	}
+}
+
+func (r *Recorder) read(ctx context.Context, from uint64, limit int, wait time.Duration) ([]Record, error) {
+	page, err := r.cfg.Log.Read(ctx, from, limit, wait)
+	if err != nil {
+		return nil, fmt.Errorf("read results: %w", err)
+	}
+	return page, nil
 }
 
 // countRows is how many rows a payload says it has: enough to end a block in time

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -148,9 +149,7 @@ func (c *Config) planners() map[work.Kind]plan.Planner {
 			State: c.Store, Networks: c.Networks, PageLimit: audiencePage, Expire: c.Retry.PushExpire, Now: c.Now,
 		}),
 	}
-	for kind, planner := range c.Planners {
-		all[kind] = planner
-	}
+	maps.Copy(all, c.Planners)
 	return all
 }
 

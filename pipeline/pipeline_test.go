@@ -119,7 +119,7 @@ type stage struct {
 	ended   func(error) // judges what Run returned; any error fails the test where nil
 }
 
-// Network implements work.Networks
+// Network implements work.Networks.
 func (s *stage) Network(id chatbell.NetworkID) (*work.Network, bool) {
 	return s.net, id == s.net.ID
 }

@@ -115,7 +115,7 @@ func readTable(t *testing.T) []row {
 				t.Fatalf("docs/precedence.md line %d: number: %v", i+1, err)
 			}
 		}
-		for _, token := range strings.Fields(cells[2]) {
+		for token := range strings.FieldsSeq(cells[2]) {
 			bare := strings.Trim(token, "`")
 			if "`"+bare+"`" != token {
 				t.Fatalf("docs/precedence.md line %d: %s is not between backquotes", i+1, token)

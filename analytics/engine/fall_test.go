@@ -80,12 +80,13 @@ func TestLastWordsOfACrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	another(t, s, old)
-	var cause string
+	var lines []string
 	for line := range strings.Lines(log.String()) {
 		if strings.Contains(line, "level=ERROR") {
-			cause += line
+			lines = append(lines, line)
 		}
 	}
+	cause := strings.Join(lines, "")
 	for _, words := range []string{"the ClickHouse engine ended", "SIGSEGV"} {
 		if !strings.Contains(cause, words) {
 			t.Errorf("%q is not in the cause: %s", words, cause)

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -117,9 +118,7 @@ func TestWhoMayAsk(t *testing.T) {
 		{name: "analyst's name, writer's password", user: "analyst", pw: w.pw, want: 401},
 	} {
 		q := url.Values{"query": {"SELECT 1"}}
-		for k, v := range c.query {
-			q[k] = v
-		}
+		maps.Copy(q, c.query)
 		got := client{t, s.URL(), c.user, c.pw}.do(http.MethodGet, q, "", c.header...)
 		if got.status != c.want {
 			t.Errorf("%s: got %d %q, want %d", c.name, got.status, got.body, c.want)

@@ -103,7 +103,7 @@ func (l *library) open(args ...string) (*conn, error) {
 	for _, a := range append([]string{"clickhouse"}, args...) {
 		argv = append(argv, cString(a))
 	}
-	h := l.connect(int32(len(argv)), &argv[0]) //nolint:gosec // a handful of arguments
+	h := l.connect(int32(len(argv)), &argv[0])
 	runtime.KeepAlive(argv)
 	if h == nil || *h == 0 {
 		return nil, errors.New("the engine refuses")

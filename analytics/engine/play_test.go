@@ -13,7 +13,7 @@ import (
 func TestPlay(t *testing.T) {
 	t.Parallel()
 	s := shared(t)
-	resp, err := http.Get(s.URL() + "/play") //nolint:noctx // a browser's
+	resp, err := http.Get(s.URL() + "/play")
 	if err != nil {
 		t.Fatal(err)
 	}

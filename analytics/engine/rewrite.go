@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -82,18 +83,18 @@ func lifted(text string) (rest string, set map[string]string) {
 		list = list[:len(list)-1]
 	}
 	depth := 0
-	for i := len(list) - 1; i >= 0; i-- {
+	for i, word := range slices.Backward(list) {
 		switch {
-		case list[i].is(")"):
+		case word.is(")"):
 			depth++
-		case list[i].is("("):
+		case word.is("("):
 			depth--
-		case depth == 0 && list[i].is("SETTINGS"):
+		case depth == 0 && word.is("SETTINGS"):
 			set, end := assignments(list[i+1:])
 			if tail := list[i+1+end:]; set == nil || !onlyFormat(tail) {
 				return text, nil
 			}
-			return text[:list[i].start] + text[list[i+end].end:], set
+			return text[:word.start] + text[list[i+end].end:], set
 		}
 	}
 	return text, nil

@@ -60,20 +60,40 @@ func lines(body []byte) ([]json.RawMessage, error) {
 // not JSON, or not UTF-8, harms no other.
 func elements(body []byte) ([]json.RawMessage, error) {
 	var out []json.RawMessage
-	depth, start, quoted := 0, 1, false
-	add := func(end int) error {
-		e := bytes.TrimSpace(body[start:end])
+	start := 1
+	for {
+		end := elementEnd(body, start)
+		if end == len(body) {
+			return nil, web.NewProblem(http.StatusBadRequest, "the array does not end; the body may have been cut off")
+		}
+		element := bytes.TrimSpace(body[start:end])
+		isLast := body[end] == ']'
 		start = end + 1
-		if len(e) == 0 && depth == 0 && len(out) == 0 {
-			return nil // an empty array
+		if len(element) > 0 || len(out) > 0 { // or the array is empty
+			if len(out) == maxEvents {
+				return nil, tooMany()
+			}
+			out = append(out, element)
 		}
-		if len(out) == maxEvents {
-			return tooMany()
+		if !isLast {
+			continue
 		}
-		out = append(out, e)
-		return nil
+		if len(bytes.TrimSpace(body[start:])) > 0 {
+			return nil, web.NewProblem(http.StatusBadRequest, "there is something after the end of the array")
+		}
+		if len(out) == 0 {
+			return nil, web.NewProblem(http.StatusBadRequest, "the array is empty; send at least one event")
+		}
+		return out, nil
 	}
-	for i := 1; i < len(body); i++ {
+}
+
+// elementEnd is where the comma or the bracket stands that ends the element which begins
+// at start; the body's length where there is none.
+func elementEnd(body []byte, start int) int {
+	var depth int
+	var quoted bool
+	for i := start; i < len(body); i++ {
 		switch c := body[i]; {
 		case quoted && c == '\\':
 			i++
@@ -82,26 +102,13 @@ func elements(body []byte) ([]json.RawMessage, error) {
 		case quoted:
 		case c == '{' || c == '[':
 			depth++
-		case c == ',' && depth == 0:
-			if err := add(i); err != nil {
-				return nil, err
-			}
-		case c == ']' && depth == 0:
-			if err := add(i); err != nil {
-				return nil, err
-			}
-			if len(bytes.TrimSpace(body[i+1:])) > 0 {
-				return nil, web.NewProblem(http.StatusBadRequest, "there is something after the end of the array")
-			}
-			if len(out) == 0 {
-				return nil, web.NewProblem(http.StatusBadRequest, "the array is empty; send at least one event")
-			}
-			return out, nil
+		case (c == ',' || c == ']') && depth == 0:
+			return i
 		case (c == '}' || c == ']') && depth > 0:
 			depth--
 		}
 	}
-	return nil, web.NewProblem(http.StatusBadRequest, "the array does not end; the body may have been cut off")
+	return len(body)
 }
 
 // parseEvent reads and checks one framed event.

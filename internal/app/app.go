@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"chatbell/internal/condition"
@@ -73,8 +74,8 @@ func (c *closers) add(f func() error) { *c = append(*c, f) }
 
 func (c *closers) close() error {
 	var errs []error
-	for i := len(*c) - 1; i >= 0; i-- {
-		errs = append(errs, (*c)[i]())
+	for _, closeOne := range slices.Backward(*c) {
+		errs = append(errs, closeOne())
 	}
 	*c = nil
 	return errors.Join(errs...)

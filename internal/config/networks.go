@@ -89,25 +89,30 @@ func (n *Network) checkWebhooks(p *Problems, key string, private *safedial.Polic
 		at := fmt.Sprintf("%s.webhooks[%d]", key, i)
 		checkID(p, at+".id", string(w.ID))
 		ids.once(p, at+".id", string(w.ID), "the network's webhooks")
-		if !w.URL.IsZero() && !p.Has(at+".url") {
-			if err := private.Check(w.URL.Reveal()); err != nil {
-				p.Add(at+".url", err.Error(), "")
-			}
+		w.check(p, at, private)
+	}
+}
+
+// check notes what is wrong with one webhook, whose key is at.
+func (w *Webhook) check(p *Problems, at string, private *safedial.Policy) {
+	if !w.URL.IsZero() && !p.Has(at+".url") {
+		if err := private.Check(w.URL.Reveal()); err != nil {
+			p.Add(at+".url", err.Error(), "")
 		}
-		if !w.Secret.IsZero() && !p.Has(at+".secret") && !p.Has(at+".signature") {
-			if err := webhooks.CheckSecret(w.Signature, w.Secret.Reveal()); err != nil {
-				p.Add(at+".secret", err.Error(), "make one with: chatbell secret")
-			}
+	}
+	if !w.Secret.IsZero() && !p.Has(at+".secret") && !p.Has(at+".signature") {
+		if err := webhooks.CheckSecret(w.Signature, w.Secret.Reveal()); err != nil {
+			p.Add(at+".secret", err.Error(), "make one with: chatbell secret")
 		}
-		for j, e := range w.Events {
-			if !eventName.MatchString(e) {
-				p.Add(fmt.Sprintf("%s.events[%d]", at, j), "must be an event's type or \"*\"", "write it like message.created")
-			}
+	}
+	for i, event := range w.Events {
+		if !eventName.MatchString(event) {
+			p.Add(fmt.Sprintf("%s.events[%d]", at, i), "must be an event's type or \"*\"", "write it like message.created")
 		}
-		for j, s := range w.Signature {
-			if slices.Contains(w.Signature[:j], s) {
-				p.Add(fmt.Sprintf("%s.signature[%d]", at, j), "is given twice", "keep one")
-			}
+	}
+	for i, scheme := range w.Signature {
+		if slices.Contains(w.Signature[:i], scheme) {
+			p.Add(fmt.Sprintf("%s.signature[%d]", at, i), "is given twice", "keep one")
 		}
 	}
 }

@@ -89,7 +89,7 @@ func (u URL) MarshalYAML() (any, error) { return u.String(), nil }
 // splitURLs takes addresses with commas in between apart; a comma that no address
 // follows is part of one.
 func splitURLs(list string) (out []string) {
-	for _, part := range strings.Split(list, ",") {
+	for part := range strings.SplitSeq(list, ",") {
 		if len(out) == 0 || strings.Contains(part, "://") || strings.TrimSpace(part) == "" {
 			out = append(out, strings.TrimSpace(part))
 			continue

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -144,12 +145,7 @@ func isURL(text string, schemes ...string) bool {
 	if err != nil || u.Host == "" {
 		return false
 	}
-	for _, s := range schemes {
-		if u.Scheme == s {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(schemes, u.Scheme)
 }
 
 // warn notes what is odd, but no mistake.
@@ -208,23 +204,33 @@ func (c *Config) secrets() func(yield func(string, hidden) bool) {
 			return
 		}
 		for i := range c.Networks {
-			n := &c.Networks[i]
-			for j := range n.Keys {
-				if !yield(fmt.Sprintf("networks[%d].keys[%d].secret", i, j), n.Keys[j].Secret.hidden) {
+			for key, secret := range c.Networks[i].secrets() {
+				if !yield(fmt.Sprintf("networks[%d].%s", i, key), secret) {
 					return
 				}
 			}
-			for _, credential := range n.Credentials() {
-				for name, secret := range credential.secrets() {
-					if !yield(fmt.Sprintf("networks[%d].%s.%s", i, credential.Key, name), secret.hidden) {
-						return
-					}
-				}
+		}
+	}
+}
+
+// secrets are a network's secrets by key, in the order of the file.
+func (n *Network) secrets() func(yield func(string, hidden) bool) {
+	return func(yield func(string, hidden) bool) {
+		for i := range n.Keys {
+			if !yield(fmt.Sprintf("keys[%d].secret", i), n.Keys[i].Secret.hidden) {
+				return
 			}
-			for j := range n.Webhooks {
-				if !yield(fmt.Sprintf("networks[%d].webhooks[%d].secret", i, j), n.Webhooks[j].Secret.hidden) {
+		}
+		for _, credential := range n.Credentials() {
+			for name, secret := range credential.secrets() {
+				if !yield(credential.Key+"."+name, secret.hidden) {
 					return
 				}
+			}
+		}
+		for i := range n.Webhooks {
+			if !yield(fmt.Sprintf("webhooks[%d].secret", i), n.Webhooks[i].Secret.hidden) {
+				return
 			}
 		}
 	}

@@ -46,7 +46,7 @@ func Share(limit uint64) int {
 	if limit < 2*othersNeed {
 		share = max(minShare, limit-min(limit, othersNeed))
 	}
-	return int(share) //nolint:gosec // at most maxShare
+	return int(share)
 }
 
 // descriptors is how many descriptors this process may open. Go has raised the soft

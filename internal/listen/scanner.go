@@ -90,7 +90,7 @@ func (s *scanner) step(p []byte) (n int, ended bool, reason string) {
 		if s.left == 0 {
 			s.at = inChunkEnd
 		}
-		return int(took), ended, "" //nolint:gosec // at most len(p)
+		return int(took), ended, ""
 	}
 	n, whole, bare := s.read(p)
 	switch {

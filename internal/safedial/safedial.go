@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -63,7 +64,7 @@ func (p *Policy) Parse(raw string) (*url.URL, error) {
 		return nil, ErrHost
 	}
 	if port := u.Port(); port != "" {
-		if n, err := net.LookupPort("tcp", port); err != nil || n == 0 {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 			return nil, ErrPort
 		}
 	}

@@ -81,14 +81,14 @@ func (a *arrivals) add(x stored) {
 		h.Seq = x.seq
 		x.hook = &h
 	}
-	if i := int((x.seq - 1) % uint64(a.keep)); i < len(a.ring) { //nolint:gosec // smaller than keep
+	if i := int((x.seq - 1) % uint64(a.keep)); i < len(a.ring) {
 		a.ring[i] = x
 	} else {
 		a.ring = append(a.ring, x)
 	}
 	a.next++
-	if a.next-a.first > uint64(a.keep) { //nolint:gosec // positive
-		a.first = a.next - uint64(a.keep) //nolint:gosec // positive
+	if a.next-a.first > uint64(a.keep) {
+		a.first = a.next - uint64(a.keep)
 	}
 	if a.wake != nil {
 		close(a.wake)
@@ -112,7 +112,7 @@ func (a *arrivals) after(seq uint64, limit int) (out []stored, missed uint64, mo
 	from := max(seq+1, a.first)
 	missed = from - seq - 1
 	for ; from < a.next && len(out) < limit; from++ {
-		out = append(out, a.ring[(from-1)%uint64(a.keep)]) //nolint:gosec // positive
+		out = append(out, a.ring[(from-1)%uint64(a.keep)])
 	}
 	if a.wake == nil {
 		a.wake = make(chan struct{})

@@ -165,7 +165,7 @@ func (a *fcmAuth) grant(grantType, assertion string, now time.Time) (token, errC
 }
 
 func hasScope(scopes string) bool {
-	for _, s := range strings.Fields(scopes) {
+	for s := range strings.FieldsSeq(scopes) {
 		if s == "https://www.googleapis.com/auth/firebase.messaging" || s == "https://www.googleapis.com/auth/cloud-platform" {
 			return true
 		}

@@ -176,11 +176,11 @@ func lastString(body []byte, key string) string {
 		return ""
 	}
 	rest := body[i+len(key):]
-	end := bytes.IndexByte(rest, '"')
-	if end < 0 {
+	text, _, ok := bytes.Cut(rest, []byte{'"'})
+	if !ok {
 		return ""
 	}
-	return string(rest[:end])
+	return string(text)
 }
 
 func (s *Server) fcmID(now time.Time) string {

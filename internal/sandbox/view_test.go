@@ -77,7 +77,7 @@ func TestViewFitsTheTerminal(t *testing.T) {
 		if err := v.Run(t.Context(), slices.Values([]sandbox.Arrival{noted("x"), {Missed: 3}})); err != nil {
 			t.Fatal(err)
 		}
-		for _, picture := range strings.Split(out.String(), "\r\x1b[J") {
+		for picture := range strings.SplitSeq(out.String(), "\r\x1b[J") {
 			if n := strings.Count(picture, "\n"); n >= lines {
 				t.Errorf("%d lines on a terminal of %d", n, lines)
 			}

@@ -25,11 +25,11 @@ func (b *Batch) Attempt(t *Target, y *Try, willRetry bool) chatbell.Attempt {
 		UserID: t.User, DeviceID: t.Device, Target: b.Destination.Kind(), Endpoint: b.Destination.Endpoint,
 		Number: t.Attempts, At: y.At, DurationMS: millis(y.Took), Outcome: chatbell.Accepted,
 		MaybeRepeat: t.Doubt, WillRetry: willRetry,
-		ProviderID: y.Receipt.ProviderID, ProviderStatus: uint16(y.Receipt.Status), //nolint:gosec // an HTTP status
+		ProviderID: y.Receipt.ProviderID, ProviderStatus: uint16(y.Receipt.Status),
 	}
 	if y.Err != nil {
 		a.Outcome, a.Reason = chatbell.Failed, y.Err.Reason
-		a.ProviderStatus, a.ProviderReason = uint16(y.Err.Status), y.Err.ProviderReason //nolint:gosec // an HTTP status
+		a.ProviderStatus, a.ProviderReason = uint16(y.Err.Status), y.Err.ProviderReason
 	}
 	return a
 }
@@ -45,9 +45,9 @@ func (b *Batch) Delivery(t *Target, outcome chatbell.Outcome, reason chatbell.Re
 	if y == nil {
 		return d
 	}
-	d.ProviderID, d.ProviderStatus = y.Receipt.ProviderID, uint16(y.Receipt.Status) //nolint:gosec // an HTTP status
+	d.ProviderID, d.ProviderStatus = y.Receipt.ProviderID, uint16(y.Receipt.Status)
 	if y.Err != nil {
-		d.ProviderStatus, d.ProviderReason = uint16(y.Err.Status), y.Err.ProviderReason //nolint:gosec // an HTTP status
+		d.ProviderStatus, d.ProviderReason = uint16(y.Err.Status), y.Err.ProviderReason
 	}
 	d.FinishedAt = y.At.Add(y.Took)
 	if outcome == chatbell.Accepted {
@@ -66,5 +66,5 @@ func BaseRow(n *chatbell.Notification) chatbell.Delivery {
 
 // millis rounds down to whole milliseconds; negative (a clock was set) counts as 0.
 func millis(d time.Duration) uint32 {
-	return uint32(min(max(d.Milliseconds(), 0), 1<<32-1)) //nolint:gosec // bounded in this line
+	return uint32(min(max(d.Milliseconds(), 0), 1<<32-1))
 }

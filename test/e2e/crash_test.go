@@ -164,7 +164,7 @@ func childrenOf(t *testing.T, pid int) (children []int) {
 		if err != nil {
 			continue // a thread that ended
 		}
-		for _, field := range strings.Fields(string(data)) {
+		for field := range strings.FieldsSeq(string(data)) {
 			child, err := strconv.Atoi(field)
 			if err != nil {
 				t.Fatal(err)

@@ -58,7 +58,7 @@ func TestReadme(t *testing.T) {
 	for i := range lines {
 		lines[i] = clockTime.ReplaceAllString(lines[i], "")
 	}
-	for _, want := range strings.Split(answer[1], "\n") {
+	for want := range strings.SplitSeq(answer[1], "\n") {
 		if !slices.Contains(lines, clockTime.ReplaceAllString(want, "")) {
 			t.Errorf("nothing prints %q:\n%s", want, said)
 		}

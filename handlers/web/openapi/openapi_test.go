@@ -69,7 +69,7 @@ func at(t *testing.T, d *openapi.Document, place string) string {
 	if err := json.Unmarshal(data, &value); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range strings.Fields(place) {
+	for name := range strings.FieldsSeq(place) {
 		members, ok := value.(map[string]any)
 		if !ok || members[name] == nil {
 			t.Errorf("there is no %s of %s in %s", name, place, data)

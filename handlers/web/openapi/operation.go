@@ -130,9 +130,6 @@ func (d *Document) response(a Answer) (*openapi31.Response, error) {
 }
 
 func (d *Document) content(forms []Content) (map[string]openapi31.MediaType, error) {
-	if len(forms) == 0 {
-		return nil, nil
-	}
 	out := make(map[string]openapi31.MediaType, len(forms))
 	for _, c := range forms {
 		made := openapi31.MediaType{}

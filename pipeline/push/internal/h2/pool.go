@@ -194,7 +194,7 @@ func (p *Pool) acquire(ctx context.Context) (*conn, error) {
 	defer p.wait.remove(w)
 	for {
 		c, err := p.takeOrDial(fails)
-		if c != nil || err != nil {
+		if !errors.Is(err, errNoPlace) {
 			return c, err
 		}
 		select {
@@ -249,8 +249,11 @@ func without(list []*conn, c *conn) []*conn {
 	return slices.DeleteFunc(list, func(o *conn) bool { return o == c })
 }
 
+// errNoPlace says that a request has to wait: a place will become free, or a dial end.
+var errNoPlace = errors.New("no place on a connection is free")
+
 // takeOrDial takes a place, or starts a dial if the requests that wait are more than
-// the dials under way will serve. An error is that of a dial which failed since the
+// the dials under way will serve, and returns errNoPlace. Another error is that of a dial which failed since the
 // caller began (after fails failures), when no connection is left to wait for.
 func (p *Pool) takeOrDial(fails int) (*conn, error) {
 	waiting := p.wait.len()
@@ -270,7 +273,7 @@ func (p *Pool) takeOrDial(fails int) (*conn, error) {
 		p.dialing++
 		p.wg.Go(p.connect)
 	}
-	return nil, nil
+	return nil, errNoPlace
 }
 
 // connect opens one connection. It belongs to the pool and not to the request that
