@@ -46,7 +46,7 @@ func errorPolicy(stage string, log *slog.Logger) message.HandlerMiddleware {
 			switch {
 			case err == nil:
 				return out, nil
-			case errors.Is(err, ledger.ErrUnavailable): // the recorder has said so, once for all of them
+			case errors.Is(err, ledger.ErrUnavailable): // the broker is away, and says so itself
 				log.Debug("message waits", "stage", stage, "sequence", jetstream.Sequence(msg), "error", err)
 			case work.IsPermanent(err):
 				log.Error("message goes to the dead letters", "stage", stage, "sequence", jetstream.Sequence(msg), "error", err)

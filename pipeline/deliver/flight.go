@@ -34,9 +34,11 @@ type Flight struct {
 
 	mu      sync.Mutex
 	tries   []try
-	ended   []bool // of the tries
-	settled []bool // of the tries: somebody has settled it already
-	adopted bool   // the dispatcher settles it
+	ended   []bool     // of the tries
+	settled []bool     // of the tries: somebody has settled it already
+	adopted bool       // the dispatcher settles it
+	again   []deferral // of tries that were settled while others were under way
+	over    bool       // nothing was tried, and that has been settled
 
 	left   atomic.Int32
 	done   chan struct{}

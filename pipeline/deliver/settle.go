@@ -16,6 +16,8 @@ const (
 	// is not decided goes into the backlog, where the try's end finds it, and the message
 	// is done. So a destination that hangs holds no place of the stages for longer.
 	patience = 2 * time.Second
+	// writeEvery is how often the rows of what has ended are written meanwhile.
+	writeEvery = 200 * time.Millisecond
 )
 
 // Settle waits for everything that is in flight, for a while, makes the rows durable, and
@@ -24,7 +26,11 @@ const (
 // provider accepted has to be recorded, and what was not tried waits in the store for the
 // next process.
 func (d *Dispatcher) Settle(ctx context.Context, flights []*Flight, out *chatbell.Results) error {
-	await(flights)
+	for end := time.Now().Add(patience); !await(flights, end); {
+		if err := d.settleSome(ctx, flights, out); err != nil {
+			return err
+		}
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
 	var again []deferral
@@ -32,6 +38,7 @@ func (d *Dispatcher) Settle(ctx context.Context, flights []*Flight, out *chatbel
 	var errs []error
 	for _, f := range flights {
 		rest, err := f.settle(ctx, out)
+		again = append(again, f.again...)
 		again = append(again, rest...)
 		errs = append(errs, err)
 	}
@@ -63,17 +70,40 @@ func (d *Dispatcher) Settle(ctx context.Context, flights []*Flight, out *chatbel
 	return nil
 }
 
-// await waits for flights, not longer than a handler's patience.
-func await(flights []*Flight) {
-	timer := time.NewTimer(patience)
+// await waits for flights for a moment, and reports whether there is nothing more to wait
+// for: all have ended, or the handler's patience.
+func await(flights []*Flight, patienceEnds time.Time) bool {
+	left := time.Until(patienceEnds)
+	timer := time.NewTimer(min(left, writeEvery))
 	defer timer.Stop()
 	for _, f := range flights {
 		select {
 		case <-f.done: // the tries see the same context, so they end soon after it does
 		case <-timer.C:
-			return
+			return left <= writeEvery
 		}
 	}
+	return true
+}
+
+// settleSome writes the rows of the tries that have ended so far, and clears out: what was
+// accepted a while ago is not sent again after a crash, however long the rest takes. What
+// has to be tried again waits for the end.
+func (d *Dispatcher) settleSome(ctx context.Context, flights []*Flight, out *chatbell.Results) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	var errs []error
+	for _, f := range flights {
+		rest, err := f.settle(ctx, out)
+		f.again = append(f.again, rest...)
+		errs = append(errs, err)
+	}
+	if err := errors.Join(append(errs, d.cfg.Results.Write(ctx, out))...); err != nil {
+		d.abandon(flights)
+		return err
+	}
+	*out = chatbell.Results{MaybeRepeat: out.MaybeRepeat}
+	return nil
 }
 
 // abandon waits for the tries of messages that come again: they must not be under way
@@ -113,9 +143,13 @@ func (f *Flight) park() (deferral, bool) {
 func (f *Flight) settle(ctx context.Context, out *chatbell.Results) ([]deferral, error) {
 	now := f.dispatcher.cfg.Now
 	switch {
+	case f.over:
+		return nil, nil
 	case f.spilled:
+		f.over = true
 		return []deferral{{batch: f.batch, due: now()}}, nil
 	case f.tries == nil:
+		f.over = true
 		f.untried(out)
 		return nil, nil
 	}
