@@ -96,9 +96,11 @@ func New(ctx context.Context, cfg *config.Config, opts Options) (*App, error) {
 // build opens the parts, each with what it needs of those before it.
 func build(ctx context.Context, cfg *config.Config, opts *Options, open *closers) (*App, error) {
 	numbers := metrics.New(opts.Version)
-	if err := datadir.Open(cfg.Data, opts.Log); err != nil {
+	release, err := datadir.Open(cfg.Data, opts.Log)
+	if err != nil {
 		return nil, err
 	}
+	open.add(release)
 	secrets, err := unshown.Load(cfg.Data, howToReplace)
 	if err != nil {
 		return nil, err
@@ -109,7 +111,12 @@ func build(ctx context.Context, cfg *config.Config, opts *Options, open *closers
 	if err != nil {
 		return nil, err
 	}
-	broker, err := openBroker(ctx, cfg, opts, doors, open)
+	newest := new(accepted)
+	state, err := openStore(ctx, cfg, newest.sequence, opts.Log, open)
+	if err != nil {
+		return nil, err
+	}
+	broker, err := openBroker(ctx, cfg, opts, state, doors, open)
 	if err != nil {
 		return nil, err
 	}
@@ -118,10 +125,7 @@ func build(ctx context.Context, cfg *config.Config, opts *Options, open *closers
 		return nil, err
 	}
 	open.add(in.Close)
-	state, err := openStore(ctx, cfg, in.Sequence, opts.Log, open)
-	if err != nil {
-		return nil, err
-	}
+	newest.intake.Store(in)
 	rec, err := openRecords(ctx, cfg, opts, recordsOf{broker, state, secrets, numbers}, open)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -40,6 +41,7 @@ type Store interface {
 	condition.Waiting
 	ownNetworks
 	notes
+	NewestSequence(ctx context.Context) (uint64, error)
 	Close() error
 }
 
@@ -85,11 +87,20 @@ func openDoors(ctx context.Context, all []Surface, limiter *listen.Limiter, opts
 	return doors, nil
 }
 
-func openBroker(ctx context.Context, cfg *config.Config, opts *Options, doors []*door, open *closers) (*jetstream.Broker, error) {
+// openBroker opens the broker. Where the stream of events is made anew, its sequences go
+// on behind the newest that the store has seen, which would ignore them otherwise.
+func openBroker(ctx context.Context, cfg *config.Config, opts *Options, state Store, doors []*door, open *closers) (*jetstream.Broker, error) {
+	newest, err := state.NewestSequence(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open the broker: %w", err)
+	}
 	storage := int64(cfg.BrokerStorage)
 	streams := pipeline.Streams(storage)
 	for i := range streams {
-		if streams[i].Name == work.StreamResults && opts.ResultBytes > 0 {
+		switch {
+		case streams[i].Name == work.StreamEvents:
+			streams[i].FirstSequence = newest + 1
+		case streams[i].Name == work.StreamResults && opts.ResultBytes > 0:
 			streams[i].MaxBytes = opts.ResultBytes
 		}
 	}
@@ -114,7 +125,27 @@ func openBroker(ctx context.Context, cfg *config.Config, opts *Options, doors []
 		return nil, fmt.Errorf("open the broker: %w", err)
 	}
 	open.add(broker.Close)
+	last, err := broker.LastSequence(ctx, work.StreamEvents)
+	if err != nil {
+		return nil, fmt.Errorf("open the broker: %w", err)
+	}
+	if last < newest {
+		opts.Log.Error("the stream of events is older than the store: changes of channels and people that come as events have no effect until it has caught up. "+
+			"Restore both from the same time; or, when no event waits, delete the stream, and it is made anew behind the store",
+			"stream", work.StreamEvents, "last", last, "store", newest)
+	}
 	return broker, nil
+}
+
+// accepted is the sequence of the newest event that was accepted, for the store, which is
+// opened before the intake that knows it: 0 until then.
+type accepted struct{ intake atomic.Pointer[intake.Intake] }
+
+func (a *accepted) sequence() uint64 {
+	if in := a.intake.Load(); in != nil {
+		return in.Sequence()
+	}
+	return 0
 }
 
 func openStore(ctx context.Context, cfg *config.Config, sequence func() uint64, log *slog.Logger, open *closers) (Store, error) {

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"syscall"
 )
 
 // others are the permissions of a file's group and of everybody.
@@ -64,11 +66,16 @@ func makePrivate(dir string) (changed int, err error) {
 	return changed, errors.Join(append(errs, err)...)
 }
 
-// Open makes the folder if there is none, and makes the files in it private. It says so
-// where that changed something: somebody may have relied on reading them.
-func Open(dir string, log *slog.Logger) error {
+// Open makes the folder if there is none, takes it for this process, and makes the files in
+// it private. It says so where that changed something: somebody may have relied on
+// reading them. The folder is given back by calling release, or when the process ends.
+func Open(dir string, log *slog.Logger) (release func() error, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make the data folder (configuration key data): %w", err)
+		return nil, fmt.Errorf("make the data folder (configuration key data): %w", err)
+	}
+	lock, err := take(dir)
+	if err != nil {
+		return nil, err
 	}
 	changed, err := makePrivate(dir)
 	if changed > 0 {
@@ -77,5 +84,18 @@ func Open(dir string, log *slog.Logger) error {
 	if err != nil {
 		log.Warn("files of the data folder may be readable by other users; run: chmod -R go-rwx "+fmt.Sprintf("%q", dir), "error", err)
 	}
-	return nil
+	return lock.Close, nil
+}
+
+// take keeps a second process from the folder: it would change the store's schema, or
+// remove lists that are on their way in, under the first.
+func take(dir string) (*os.File, error) {
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the lock of the data folder: %w", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("another process uses %s: stop it, or choose another data folder (configuration key data): %w", dir, err), lock.Close())
+	}
+	return lock, nil
 }

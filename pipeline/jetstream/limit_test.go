@@ -51,3 +51,29 @@ func TestSmallerLimitDropsNothing(t *testing.T) {
 		t.Errorf("the stream holds %+v, %v", backlog, err)
 	}
 }
+
+// A stream that is made anew begins where its owner says; one that is there goes on, whatever
+// its owner says and how often it is opened.
+func TestFirstSequence(t *testing.T) {
+	dir := t.TempDir()
+	for i, first := range []uint64{1000, 0, 5, 2000} {
+		b, err := jetstream.Open(t.Context(), jetstream.Config{Dir: dir, Streams: []jetstream.Stream{{Name: "WORK", FirstSequence: first}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := func(want int) {
+			t.Helper()
+			if got, err := b.LastSequence(t.Context(), "WORK"); err != nil || got != uint64(want) {
+				t.Errorf("opened for %d: the stream ends at %d, %v; want %d", first, got, err, want)
+			}
+		}
+		last(999 + i)
+		if err := b.Publisher().Publish("WORK", message.NewMessage("", []byte("x"))); err != nil {
+			t.Fatal(err)
+		}
+		last(1000 + i)
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -25,6 +25,9 @@ type Stream struct {
 	MaxBytes int64
 	// Duplicates is how long ids are remembered; default is the broker's DedupWindow.
 	Duplicates time.Duration
+	// FirstSequence is that of the first message, where the stream is made anew; 0 and 1
+	// are the same. Whoever keeps sequences must not see them begin again.
+	FirstSequence uint64
 	// DiscardOld drops the oldest message of a full stream instead of refusing the newest.
 	DiscardOld bool
 }
@@ -65,8 +68,16 @@ func (b *Broker) ensureStream(ctx context.Context, name string) error {
 	if want.DiscardOld {
 		cfg.Discard = jetstream.DiscardOld
 	}
-	if err := b.checkRoom(ctx, &cfg); err != nil {
-		return err
+	switch now, err := b.js.Stream(ctx, name); {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		cfg.FirstSeq = want.FirstSequence
+	case err != nil:
+		return fmt.Errorf("stream %s: %w", name, asUnavailable(err))
+	default:
+		cfg.FirstSeq = now.CachedInfo().Config.FirstSeq
+		if err := checkRoom(now.CachedInfo(), &cfg); err != nil {
+			return err
+		}
 	}
 	if _, err := b.js.CreateOrUpdateStream(ctx, cfg); err != nil {
 		return fmt.Errorf("create stream %s: %w", name, err)
@@ -79,21 +90,12 @@ var ErrHoldsMore = errors.New("the stream holds more than its new limit")
 
 // checkRoom refuses a limit below what a stream holds: the broker would drop the oldest
 // messages, which nobody may have handled.
-func (b *Broker) checkRoom(ctx context.Context, want *jetstream.StreamConfig) error {
-	if want.Discard == jetstream.DiscardOld {
+func checkRoom(now *jetstream.StreamInfo, want *jetstream.StreamConfig) error {
+	held := now.State.Bytes
+	if want.Discard == jetstream.DiscardOld || held <= uint64(want.MaxBytes) { //nolint:gosec // it is positive
 		return nil
 	}
-	s, err := b.js.Stream(ctx, want.Name)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("stream %s: %w", want.Name, asUnavailable(err))
-	}
-	if held := s.CachedInfo().State.Bytes; held > uint64(want.MaxBytes) { //nolint:gosec // it is positive
-		return fmt.Errorf("stream %s: %w: %d bytes, more than %d", want.Name, ErrHoldsMore, held, want.MaxBytes)
-	}
-	return nil
+	return fmt.Errorf("stream %s: %w: %d bytes, more than %d", want.Name, ErrHoldsMore, held, want.MaxBytes)
 }
 
 // LastSequence is the sequence of the newest message of a stream; 0 when it never

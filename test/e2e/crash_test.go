@@ -205,8 +205,9 @@ func isEngine(pid int) bool {
 	return err == nil && strings.Contains(string(maps), engine.LibraryName)
 }
 
-// The broker's folder is lost, and the rest is kept: what comes from now on is
-// recorded, although the numbers start again.
+// The broker's folder is lost, and the rest is kept: what comes from now on is recorded,
+// and who leaves or joins from now on has left and joined, although the stream of events
+// is new.
 func TestBrokerLost(t *testing.T) {
 	t.Parallel()
 	w := apptest.Start(t, apptest.Config{Networks: acme(), Sandbox: sandbox.Config{CountOnly: true}})
@@ -215,6 +216,8 @@ func TestBrokerLost(t *testing.T) {
 		w.Answers("SELECT count() FROM deliveries", fmt.Sprint(i+1))
 		w.Post(event{"id": fmt.Sprint("m", i), "type": "message.created", "channel": event{"id": "c"}, "message": event{"id": fmt.Sprint("m", i), "type": "text", "text": "x"}})
 	}
+	w.Post(event{"id": "left", "type": "channel.left", "channel": event{"id": "c"}, "members": []event{{"id": "bob"}}})
+	w.Post(event{"id": "back", "type": "channel.joined", "channel": event{"id": "c"}, "members": []event{{"id": "bob"}}})
 	w.Answers("SELECT count() FROM deliveries", "6")
 	w.Stop()
 	if err := os.RemoveAll(filepath.Join(w.Dir, "data", "jetstream")); err != nil {
@@ -223,5 +226,9 @@ func TestBrokerLost(t *testing.T) {
 	w.Start()
 	w.Post(event{"id": "2", "type": "message.created", "channel": event{"id": "c"}, "message": event{"id": "m", "type": "text", "text": "x"}})
 	w.Answers("SELECT count() FROM deliveries", "7")
+	w.Post(event{"id": "3", "type": "channel.left", "channel": event{"id": "c"}, "members": []event{{"id": "bob"}}})
+	w.Post(event{"id": "4", "type": "channel.joined", "channel": event{"id": "c"}, "members": []event{{"id": "carol"}}})
+	w.Post(event{"id": "5", "type": "message.created", "channel": event{"id": "c"}, "message": event{"id": "m5", "type": "text", "text": "x"}})
+	w.Answers("SELECT arraySort(groupArray(user_id)) FROM deliveries WHERE event_id = '5'", "['carol']")
 	w.Stop()
 }

@@ -22,8 +22,10 @@ func (s *Store) Apply(ctx context.Context, seq uint64, env *chatbell.Envelope) e
 	if e.Channel.ID != "" {
 		defer s.channels.forget(channelKey{env.Network, e.Channel.ID})
 	}
+	at := int64(seq) //nolint:gosec // sequences stay far below 2^63
+	s.writer.saw(at)
 	return s.do(ctx, "apply "+string(e.Type), func(ctx context.Context, q querier) error {
-		c := change{q: q, network: env.Network, seq: int64(seq)} //nolint:gosec // sequences stay far below 2^63
+		c := change{q: q, network: env.Network, seq: at}
 		return c.apply(ctx, e)
 	})
 }

@@ -12,7 +12,18 @@ import (
 
 // now is the stamp of what the API writes. A row may be newer, if its event was
 // matched already; then it keeps its own.
-func (s *Store) now() int64 { return int64(s.seq()) } //nolint:gosec // sequences stay far below 2^63
+func (s *Store) now() int64 {
+	seq := int64(s.seq()) //nolint:gosec // sequences stay far below 2^63
+	s.writer.saw(seq)
+	return seq
+}
+
+// NewestSequence is the greatest sequence of events that the store has seen: of those
+// that it applied, and of those that were accepted when a call wrote. A stream whose
+// events are to have an effect begins behind it.
+func (s *Store) NewestSequence(ctx context.Context) (seq uint64, err error) {
+	return seq, found("newest sequence", s.read.QueryRowContext(ctx, `SELECT seq FROM newest WHERE one = 1`).Scan(&seq))
+}
 
 // Channel reads a channel.
 func (s *Store) Channel(ctx context.Context, network chatbell.NetworkID, id chatbell.ChannelID) (chatbell.Channel, error) {

@@ -83,7 +83,7 @@ func (s *Store) CreateNetwork(ctx context.Context, id chatbell.NetworkID, key ch
 
 // Networks lists the networks that were made by calls.
 func (s *Store) Networks(ctx context.Context) (out []store.NetworkRow, err error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT id, default_locale, delivery FROM networks ORDER BY id `)
+	rows, err := s.read.QueryContext(ctx, `SELECT id, default_locale, delivery FROM networks ORDER BY id`)
 	if err != nil {
 		return nil, fmt.Errorf("list networks: %w", err)
 	}

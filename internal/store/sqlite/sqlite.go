@@ -104,6 +104,11 @@ func Open(ctx context.Context, c Config) (_ *Store, err error) {
 		return nil, fmt.Errorf("open %s: %w", c.Path, err)
 	}
 	s.writer = newWriter(conn)
+	newest, err := s.NewestSequence(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.writer.saw(int64(newest)) //nolint:gosec // sequences stay far below 2^63
 	return s, s.tidy(ctx)
 }
 
@@ -140,7 +145,7 @@ func migrate(ctx context.Context, db *sql.DB, path string) error {
 // tidy removes tombstones that no event can be older than.
 func (s *Store) tidy(ctx context.Context) error {
 	return s.do(ctx, "tidy the store", func(ctx context.Context, q querier) error {
-		old := int64(s.seq()) - tombstoneAge //nolint:gosec // sequences stay far below 2^63
+		old := max(s.now(), s.writer.newest.Load()) - tombstoneAge
 		for _, table := range []string{"users", "channels", "members"} {
 			if _, err := q.ExecContext(ctx, `DELETE FROM `+table+` WHERE deleted = 1 AND seq < ?`, old); err != nil {
 				return err

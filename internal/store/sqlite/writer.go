@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"chatbell/internal/store"
 )
@@ -22,6 +23,12 @@ type querier interface {
 type writer struct {
 	conn *sql.Conn
 	stmt *prepared // on conn
+
+	// newest is the greatest sequence with which anything was to be written, and kept is
+	// what of it is committed.
+	newest atomic.Int64
+	kept   int64
+
 	in   chan *write
 	stop chan struct{}
 	once sync.Once
@@ -114,7 +121,7 @@ func (w *writer) group(list []*write) {
 	err := w.command(ctx, "BEGIN IMMEDIATE")
 	if err == nil {
 		if err = w.each(ctx, list); err == nil {
-			err = w.command(ctx, "COMMIT")
+			err = w.commit(ctx)
 		}
 		if err != nil {
 			_ = w.command(ctx, "ROLLBACK") // fails where SQLite has undone it already
@@ -128,6 +135,32 @@ func (w *writer) group(list []*write) {
 			r.err = fmt.Errorf("write to the store: %w", err)
 		}
 		close(r.done)
+	}
+}
+
+// commit ends the transaction. With what it writes it commits the greatest sequence that
+// was seen.
+func (w *writer) commit(ctx context.Context) error {
+	newest := w.newest.Load()
+	if newest > w.kept {
+		if _, err := w.stmt.ExecContext(ctx, `UPDATE newest SET seq = ? WHERE one = 1`, newest); err != nil {
+			return asUnavailable(err)
+		}
+	}
+	if err := w.command(ctx, "COMMIT"); err != nil {
+		return err
+	}
+	w.kept = newest
+	return nil
+}
+
+// saw takes note of a sequence before anything is written with it.
+func (w *writer) saw(seq int64) {
+	for {
+		newest := w.newest.Load()
+		if seq <= newest || w.newest.CompareAndSwap(newest, seq) {
+			return
+		}
 	}
 }
 

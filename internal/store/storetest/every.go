@@ -81,6 +81,7 @@ func (f *fixture) calls(ctx context.Context, n chatbell.NetworkID) []call {
 		{"PutRecorderCursor", func() error { return f.PutRecorderCursor(ctx, store.Cursor{Done: 1, Through: 2}) }},
 		{"RecorderCursor", func() error { return second(f.RecorderCursor(ctx)) }},
 		{"PutMeta", func() error { return f.PutMeta(ctx, id, id) }},
+		{"NewestSequence", func() error { return second(f.NewestSequence(ctx)) }},
 		{"Meta", func() error { return second(f.Meta(ctx, id)) }},
 	}
 }

@@ -131,6 +131,36 @@ func apiAheadOfSequence(t *testing.T, f *fixture) {
 	f.equal("the members after a newer event", f.memberIDs("c"), []string{"a", "b"})
 }
 
+// newestSequence: whatever a row keeps, the store knows of, also when it is opened again.
+func newestSequence(t *testing.T, f *fixture) {
+	newest := func(what string, want uint64) {
+		t.Helper()
+		for range 2 {
+			got, err := f.NewestSequence(t.Context())
+			f.must(err)
+			f.equal("the newest sequence "+what, got, want)
+			f.must(f.Close())
+			f.reopen()
+		}
+	}
+	newest("of a new store", 0)
+	f.at(7, inChannel(chatbell.ChannelLeft, "c", "a"))
+	newest("after an event", 7)
+	f.at(5, inChannel(chatbell.ChannelJoined, "c", "b"))
+	newest("after an older event", 7)
+	f.seq = 10
+	f.must(f.PutUser(t.Context(), acme, chatbell.User{ID: "a"}))
+	newest("after a call", 10)
+	f.must(f.DeleteUser(t.Context(), acme, "a"))
+	newest("after a deletion", 10)
+	f.seq = 12
+	f.register(device("d", "a", "t"))
+	newest("after a registration", 12)
+	f.seq = 14
+	f.must(second(f.ReplaceMembers(t.Context(), acme, "c", sequence([]string{"a"}, nil))))
+	newest("after a list", 14)
+}
+
 // world is what events say, applied in the order of their sequences: the plain
 // model that a store is compared with.
 type world struct {

@@ -30,6 +30,7 @@ type Store interface {
 	Networks(ctx context.Context) ([]store.NetworkRow, error)
 	Meta(ctx context.Context, key string) (string, error)
 	PutMeta(ctx context.Context, key, value string) error
+	NewestSequence(ctx context.Context) (uint64, error)
 	Close() error
 }
 
@@ -44,7 +45,7 @@ type Suite func(t *testing.T, open Open)
 var suites = map[string]Suite{
 	"People": People, "Channels": Channels, "Members": Members, "Audiences": Audiences, "Devices": Devices,
 	"Settings": Settings, "Endpoints": Endpoints, "Networks": Networks, "Meta": Meta,
-	"Events": Events, "Backlog": Backlog, "Checkpoints": Checkpoints, "Cursors": Cursors,
+	"Events": Events, "Sequence": Sequence, "Backlog": Backlog, "Checkpoints": Checkpoints, "Cursors": Cursors,
 	"Whole": Whole,
 }
 
@@ -109,6 +110,9 @@ func Events(t *testing.T, open Open) {
 		"ChannelProperty": channelProperty, "PeopleProperty": peopleProperty,
 	}.run(t, open)
 }
+
+// Sequence is the greatest that the store has seen.
+func Sequence(t *testing.T, open Open) { tests{"Newest": newestSequence}.run(t, open) }
 
 // Backlog is what waits for destinations.
 func Backlog(t *testing.T, open Open) { tests{"Waiting": waiting, "Backlogs": backlogs}.run(t, open) }
