@@ -34,6 +34,14 @@ func (k *killer) kill() {
 }
 
 func (k *killer) Insert(ctx context.Context, token string, rows *chatbell.Results) error {
+	return k.write(ctx, token, rows, k.realTables.Insert)
+}
+
+func (k *killer) Repeat(ctx context.Context, token string, rows *chatbell.Results) error {
+	return k.write(ctx, token, rows, k.realTables.Repeat)
+}
+
+func (k *killer) write(ctx context.Context, token string, rows *chatbell.Results, write func(context.Context, string, *chatbell.Results) error) error {
 	switch k.n.Add(1) {
 	case 2: // before
 		k.kill()
@@ -42,14 +50,14 @@ func (k *killer) Insert(ctx context.Context, token string, rows *chatbell.Result
 		defer wg.Wait()
 		wg.Go(k.kill)
 	case 8: // after; the answer is lost with it
-		err := k.realTables.Insert(ctx, token, rows)
+		err := write(ctx, token, rows)
 		k.kill()
 		if err == nil {
 			err = errFault
 		}
 		return err
 	}
-	return k.realTables.Insert(ctx, token, rows)
+	return write(ctx, token, rows)
 }
 
 // The engine is killed while the recorder works, and the recorder is stopped and

@@ -34,10 +34,13 @@ type Cursors interface {
 	PutRecorderCursor(ctx context.Context, c store.Cursor) error
 }
 
-// Sink is the database. Insert is idempotent by token. Known tells which of the rows
-// are there already.
+// Sink is the database. Insert writes a block that was never begun. Repeat writes what is
+// not there yet of a block that was begun under the same token, whatever became of that;
+// rows that were in the block then, and are known now, may be left out. Known tells which
+// of the rows are there already.
 type Sink interface {
 	Insert(ctx context.Context, token string, rows *chatbell.Results) error
+	Repeat(ctx context.Context, token string, rows *chatbell.Results) error
 	Known(ctx context.Context, rows *chatbell.Results) (*Known, error)
 }
 
@@ -182,13 +185,14 @@ func (r *Recorder) step(ctx context.Context) error {
 	}
 	r.inHand(records[0].Time)
 	through := records[len(records)-1].Sequence
-	if cursor.Through <= cursor.Done {
+	begun := cursor.Through > cursor.Done
+	if !begun {
 		cursor.Through = through
 		if err := r.cfg.Cursors.PutRecorderCursor(ctx, cursor); err != nil {
 			return err
 		}
 	}
-	if err := r.insert(ctx, records); err != nil {
+	if err := r.insert(ctx, records, begun); err != nil {
 		return err
 	}
 	if err := r.cfg.Cursors.PutRecorderCursor(ctx, store.Cursor{Done: through, Through: through}); err != nil {
@@ -273,8 +277,9 @@ func countRows(payload []byte) int {
 	return h.Rows()
 }
 
-// insert makes the block of a range and inserts it.
-func (r *Recorder) insert(ctx context.Context, records []Record) error {
+// insert makes the block of a range and inserts it; begun says that this may have been
+// done, wholly or in part.
+func (r *Recorder) insert(ctx context.Context, records []Record, begun bool) error {
 	var fresh, doubtful chatbell.Results
 	for _, rec := range records {
 		if err := take(&fresh, &doubtful, rec.Payload); err != nil {
@@ -298,8 +303,12 @@ func (r *Recorder) insert(ctx context.Context, records []Record) error {
 	first, last := records[0], records[len(records)-1]
 	// The time keeps apart two streams that count from 1, should somebody delete one.
 	token := fmt.Sprintf("%d-%d-%d", first.Sequence, last.Sequence, first.Time.UnixNano())
+	write := r.cfg.Sink.Insert
+	if begun {
+		write = r.cfg.Sink.Repeat
+	}
 	begin := time.Now()
-	err := r.cfg.Sink.Insert(ctx, token, &fresh)
+	err := write(ctx, token, &fresh)
 	if r.cfg.Observer != nil {
 		r.cfg.Observer.Inserted(&fresh, time.Since(begin), err)
 	}

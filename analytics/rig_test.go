@@ -157,32 +157,47 @@ func linesOf(rows *chatbell.Results) []string {
 	return out
 }
 
-// model is what ClickHouse promises: it keeps an insert into a table unless it has the
-// token already. The tests that also run on the engine check that the model is right.
+// model is what a Sink promises. The tests that also run on the engine check that the
+// model is right.
 type model struct {
-	mu     sync.Mutex
-	tokens map[string]bool
-	rows   chatbell.Results
+	mu   sync.Mutex
+	rows chatbell.Results
 }
 
-func newModel() *model { return &model{tokens: map[string]bool{}} }
+func newModel() *model { return &model{} }
 
-func (m *model) Insert(ctx context.Context, token string, rows *chatbell.Results) error {
+// Insert takes all: nobody has begun the block.
+func (m *model) Insert(ctx context.Context, _ string, rows *chatbell.Results) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	fresh := func(table string, n int) bool {
-		known := m.tokens[table+token]
-		m.tokens[table+token] = known || n > 0
-		return !known
+	m.rows.Deliveries = append(m.rows.Deliveries, rows.Deliveries...)
+	m.rows.Attempts = append(m.rows.Attempts, rows.Attempts...)
+	m.rows.Events = append(m.rows.Events, rows.Events...)
+	return ctx.Err()
+}
+
+// Repeat takes what is not there.
+func (m *model) Repeat(ctx context.Context, _ string, rows *chatbell.Results) error {
+	known, err := m.Known(ctx, rows)
+	if err != nil {
+		return err
 	}
-	if fresh("deliveries", len(rows.Deliveries)) {
-		m.rows.Deliveries = append(m.rows.Deliveries, rows.Deliveries...)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, d := range rows.Deliveries {
+		if _, ok := known.Deliveries[analytics.DeliveryKey{ID: d.DeliveryID, Replay: d.Replay}]; !ok {
+			m.rows.Deliveries = append(m.rows.Deliveries, d)
+		}
 	}
-	if fresh("attempts", len(rows.Attempts)) {
-		m.rows.Attempts = append(m.rows.Attempts, rows.Attempts...)
+	for _, a := range rows.Attempts {
+		if _, ok := known.Attempts[analytics.AttemptKey{ID: a.DeliveryID, Number: a.Number}]; !ok {
+			m.rows.Attempts = append(m.rows.Attempts, a)
+		}
 	}
-	if fresh("events", len(rows.Events)) {
-		m.rows.Events = append(m.rows.Events, rows.Events...)
+	for _, e := range rows.Events {
+		if _, ok := known.Events[analytics.EventKey{Network: e.Network, ID: e.EventID}]; !ok {
+			m.rows.Events = append(m.rows.Events, e)
+		}
 	}
 	return ctx.Err()
 }
@@ -311,10 +326,18 @@ func (f faulty) Known(ctx context.Context, rows *chatbell.Results) (*analytics.K
 	return f.sink.Known(ctx, rows)
 }
 
-// Insert goes table by table, as the store does.
 func (f faulty) Insert(ctx context.Context, token string, rows *chatbell.Results) error {
+	return f.tableByTable(ctx, token, rows, f.sink.Insert)
+}
+
+func (f faulty) Repeat(ctx context.Context, token string, rows *chatbell.Results) error {
+	return f.tableByTable(ctx, token, rows, f.sink.Repeat)
+}
+
+// tableByTable writes a block as the store does.
+func (f faulty) tableByTable(ctx context.Context, token string, rows *chatbell.Results, write func(context.Context, string, *chatbell.Results) error) error {
 	for _, part := range []*chatbell.Results{{Deliveries: rows.Deliveries}, {Attempts: rows.Attempts}, {Events: rows.Events}} {
-		if err := f.around("insert", func() error { return f.sink.Insert(ctx, token, part) }); err != nil {
+		if err := f.around("insert", func() error { return write(ctx, token, part) }); err != nil {
 			return err
 		}
 	}

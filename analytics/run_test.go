@@ -28,6 +28,14 @@ type sink struct {
 }
 
 func (s *sink) Insert(ctx context.Context, token string, rows *chatbell.Results) error {
+	return s.write(ctx, token, rows, s.model.Insert)
+}
+
+func (s *sink) Repeat(ctx context.Context, token string, rows *chatbell.Results) error {
+	return s.write(ctx, token, rows, s.model.Repeat)
+}
+
+func (s *sink) write(ctx context.Context, token string, rows *chatbell.Results, write func(context.Context, string, *chatbell.Results) error) error {
 	s.mu.Lock()
 	s.blocks, s.times = append(s.blocks, rows.Rows()), append(s.times, time.Now())
 	s.mu.Unlock()
@@ -36,7 +44,7 @@ func (s *sink) Insert(ctx context.Context, token string, rows *chatbell.Results)
 			return err
 		}
 	}
-	return s.model.Insert(ctx, token, rows)
+	return write(ctx, token, rows)
 }
 
 func (s *sink) Known(ctx context.Context, rows *chatbell.Results) (*analytics.Known, error) {

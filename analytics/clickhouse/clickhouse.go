@@ -1,5 +1,5 @@
 // Package clickhouse is the home of clickhouse-go: it creates chatbell's tables,
-// inserts rows so that a repeat of a block is dropped, and looks rows up. The same
+// inserts rows so that each is there once and counted once, and looks rows up. The same
 // code serves the embedded engine (over ClickHouse's HTTP interface) and any server.
 //
 // A Store is safe for concurrent use.
@@ -44,8 +44,7 @@ type Store struct {
 	ready bool
 }
 
-// The oldest server that does what the schema needs: deduplication tokens that also
-// hold in the target of a materialized view.
+// The oldest server that is meant to do what we need; nobody has tried older ones.
 const minMajor, minMinor = 24, 8
 
 // TooOldError says that the server cannot be used.
@@ -53,7 +52,7 @@ type TooOldError struct{ Version string }
 
 // Error names both versions.
 func (e *TooOldError) Error() string {
-	return fmt.Sprintf("the ClickHouse server has version %s; chatbell needs %d.%d or newer, because older ones cannot keep rows exact after a crash", e.Version, minMajor, minMinor)
+	return fmt.Sprintf("the ClickHouse server has version %s; chatbell needs %d.%d or newer", e.Version, minMajor, minMinor)
 }
 
 const (

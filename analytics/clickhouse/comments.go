@@ -21,16 +21,15 @@ type relation struct {
 
 type meaning struct{ column, doc string }
 
-// relations are all that the database has, but for deliveries_hourly_feed, which has no
-// rows of its own: after an ALTER of a materialized view and a restart of the engine, its
-// target takes a repeated block as a new one.
+// relations are all that the database has.
 func relations() []relation {
 	count := meaning{"deliveries", "How many deliveries."}
 	sum := meaning{"latency_ms_sum", "The sum of their latency_ms; divided by the accepted ones it is the mean."}
 	most := meaning{"latency_ms_max", "The greatest of their latency_ms."}
 	hourly := append([]meaning{{"hour", "The hour in which the events were accepted."}},
 		described(deliveries, "network", "event_type", "target", "outcome", "level", "reason")...)
-	hourly = append(hourly, count, sum, most)
+	block := meaning{"block", "For the recorder: which block of results was counted last in this row."}
+	hourly = append(hourly, count, sum, most, block)
 	return []relation{
 		{"deliveries", "One row for each notification and target, written once, when its outcome is final.", described(deliveries)},
 		{"attempts", "One row for each try.", described(attempts)},

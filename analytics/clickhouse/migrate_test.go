@@ -21,7 +21,7 @@ import (
 )
 
 // applied are the versions of a database that is up to date.
-const applied = "0\n1\n2"
+const applied = "0\n1\n2\n3"
 
 func TestMigrationsMakeTheContract(t *testing.T) {
 	e := clickhousetest.Shared(t)

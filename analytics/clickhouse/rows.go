@@ -11,96 +11,7 @@ import (
 
 	"chatbell"
 	"chatbell/analytics"
-	"chatbell/internal/row"
 )
-
-// Insert writes the rows of a block, one insert for each table. Each carries the
-// token, so that a block that was inserted before is dropped, in the roll-up too.
-func (s *Store) Insert(ctx context.Context, token string, rows *chatbell.Results) error {
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	if err := s.prepare(ctx); err != nil {
-		return err
-	}
-	return errors.Join(
-		insert(ctx, s, "deliveries", token, deliveries, rows.Deliveries),
-		insert(ctx, s, "attempts", token, attempts, rows.Attempts),
-		insert(ctx, s, "events", token, events, rows.Events),
-	)
-}
-
-// The tables' columns, as the rows' structs declare them.
-var (
-	deliveries = row.Of[chatbell.Delivery]()
-	attempts   = row.Of[chatbell.Attempt]()
-	events     = row.Of[chatbell.AcceptedEvent]()
-)
-
-// insert writes the rows of one table.
-func insert[R any](ctx context.Context, s *Store, name, token string, table *row.Table[R], rows []R) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	ctx = ch.Context(ctx, ch.WithSettings(ch.Settings{
-		"insert_deduplicate": 1, "insert_deduplication_token": name + "-" + token,
-		"deduplicate_blocks_in_dependent_materialized_views": 1,
-	}))
-	b, err := s.conn.PrepareBatch(ctx, "INSERT INTO "+s.database+"."+name+" ("+table.Names()+")")
-	if err != nil {
-		return fmt.Errorf("insert into %s: %w", name, err)
-	}
-	columns := table.Columns()
-	values := make([]any, len(columns))
-	for i := range rows {
-		putValues(values, columns, row.At(&rows[i]))
-		if err := b.Append(values...); err != nil {
-			return errors.Join(fmt.Errorf("insert into %s: row %d: %w", name, i, err), b.Abort())
-		}
-	}
-	if err := b.Send(); err != nil {
-		return fmt.Errorf("insert %d rows into %s: %w", len(rows), name, err)
-	}
-	return nil
-}
-
-// putValues puts a row's values in the order of its columns.
-func putValues(values []any, columns []row.Column, r row.Ref) {
-	for i := range columns {
-		c := &columns[i]
-		switch c.Kind {
-		case row.Text:
-			values[i] = *c.Text(r)
-		case row.Small:
-			values[i] = *c.Small(r)
-		case row.Number:
-			values[i] = *c.Number(r)
-		case row.Moment:
-			values[i] = storable(*c.Moment(r))
-		case row.Truth:
-			values[i] = *c.Truth(r)
-		}
-	}
-}
-
-// The bounds of a DateTime64 that clickhouse-go can write: it counts nanoseconds.
-var (
-	firstTime = time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC)
-	lastTime  = time.Date(2262, 4, 11, 23, 47, 16, 0, time.UTC)
-)
-
-// storable moves a time that a backend claims, which may be any, to the nearest that
-// the tables can hold. Without it, the year 9999 would read as 1816.
-func storable(t time.Time) time.Time {
-	switch {
-	case t.IsZero(): // the column's zero, 1970
-		return t
-	case t.Before(firstTime):
-		return firstTime
-	case t.After(lastTime):
-		return lastTime
-	}
-	return t
-}
 
 // A query has the ids that it asks for in its text. ClickHouse takes 256 KiB
 // (max_query_size), and each byte of an id may need a second one that quotes it.
@@ -213,7 +124,7 @@ func (s *Store) page(ctx context.Context, ids []string, query string, scan func(
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}
-	rows, err := s.conn.Query(ctx, s.name(query), ids)
+	rows, err := s.conn.Query(consistent(ctx), s.name(query), ids)
 	if err != nil {
 		return fmt.Errorf("look up rows: %w", err)
 	}
@@ -226,6 +137,12 @@ func (s *Store) page(ctx context.Context, ids []string, query string, scan func(
 		return fmt.Errorf("look up rows: %w", err)
 	}
 	return nil
+}
+
+// consistent makes a query see all that was inserted before, also where a server's
+// replicas answer in turn. Elsewhere it costs nothing.
+func consistent(ctx context.Context) context.Context {
+	return ch.Context(ctx, ch.WithSettings(ch.Settings{"select_sequential_consistency": 1}))
 }
 
 // pageOf counts the ids that go into one query, at least one.

@@ -26,10 +26,7 @@ var contract = map[string]string{
 	"deliveries_hourly": `hour DateTime('UTC'), network LowCardinality(String), event_type LowCardinality(String),
 		target LowCardinality(String), outcome LowCardinality(String), level LowCardinality(String), reason LowCardinality(String),
 		deliveries SimpleAggregateFunction(sum, UInt64), latency_ms_sum SimpleAggregateFunction(sum, UInt64),
-		latency_ms_max SimpleAggregateFunction(max, UInt32)`,
-	"deliveries_hourly_feed": `hour DateTime('UTC'), network LowCardinality(String), event_type LowCardinality(String),
-		target LowCardinality(String), outcome LowCardinality(String), level LowCardinality(String), reason LowCardinality(String),
-		deliveries UInt64, latency_ms_sum UInt64, latency_ms_max UInt32`,
+		latency_ms_max SimpleAggregateFunction(max, UInt32), block SimpleAggregateFunction(anyLast, UInt64)`,
 	"notifications": `uid String, provider String, type String, recipient String, device_id String, platform String, user String,
 		msg_id String, status String, error_message String, error_code String, time DateTime('UTC')`,
 	"goose_db_version": `version_id Int64, is_applied UInt8, date Date, tstamp DateTime`,
@@ -39,7 +36,6 @@ var contract = map[string]string{
 const engines = "attempts\tMergeTree\t1\n" +
 	"deliveries\tMergeTree\t1\n" +
 	"deliveries_hourly\tAggregatingMergeTree\t1\n" +
-	"deliveries_hourly_feed\tMaterializedView\t0\n" +
 	"events\tMergeTree\t1\n" +
 	"goose_db_version\tMergeTree\t0\n" +
 	"notifications\tView\t0"

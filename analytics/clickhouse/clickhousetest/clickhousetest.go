@@ -115,6 +115,9 @@ func library() (string, error) {
 // Name is the name of the test's database.
 func (e *Engine) Name() string { return e.database }
 
+// In is the same engine with another database as the test's.
+func (e *Engine) In(database string) *Engine { return &Engine{e.Supervisor, e.t, database} }
+
 // DSN is the writer's address with the test's database, which [clickhouse.Open] makes.
 func (e *Engine) DSN() string { return e.On(e.database) }
 
