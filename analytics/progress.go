@@ -61,7 +61,8 @@ func (r *Recorder) Healthy() bool {
 func (r *Recorder) WaitRecorded(ctx context.Context, seq uint64) error {
 	for {
 		r.mu.Lock()
-		done, changed := r.done, r.changed
+		done := r.done
+		changed := r.changed
 		r.mu.Unlock()
 		if done >= seq {
 			return nil

@@ -300,7 +300,8 @@ func (r *Recorder) insert(ctx context.Context, records []Record, begun bool) err
 	if fresh.Empty() {
 		return nil
 	}
-	first, last := records[0], records[len(records)-1]
+	first := records[0]
+	last := records[len(records)-1]
 	// The time keeps apart two streams that count from 1, should somebody delete one.
 	token := fmt.Sprintf("%d-%d-%d", first.Sequence, last.Sequence, first.Time.UnixNano())
 	write := r.cfg.Sink.Insert

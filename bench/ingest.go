@@ -110,7 +110,8 @@ func ingest(ctx context.Context, o *options) (_ []result, err error) {
 	}
 	defer func() { err = errors.Join(err, raw.close()) }()
 	var out []result
-	events, round := 0, 0
+	events := 0
+	round := 0
 	for _, v := range []struct {
 		what, raw                  string
 		requests, batch, producers int

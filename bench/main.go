@@ -154,9 +154,13 @@ func turns(r result, rounds int, raw, ours func() (float64, error)) (result, err
 		if err != nil {
 			return r, err
 		}
-		raws, oursAll, r.Rounds = append(raws, a), append(oursAll, b), append(r.Rounds, round(b/a))
+		raws = append(raws, a)
+		oursAll = append(oursAll, b)
+		r.Rounds = append(r.Rounds, round(b/a))
 	}
-	r.RawRate, r.Chatbell, r.Ratio = round(median(raws)), round(median(oursAll)), median(r.Rounds)
+	r.RawRate = round(median(raws))
+	r.Chatbell = round(median(oursAll))
+	r.Ratio = median(r.Rounds)
 	return r, nil
 }
 

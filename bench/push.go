@@ -85,7 +85,8 @@ func fanout(ctx context.Context, o *options) (_ []result, err error) {
 		return nil, err
 	}
 	// The actor is nobody's neighbour: every member is told.
-	sent, tail := 0, []float64{}
+	sent := 0
+	tail := []float64{}
 	res, err := turns(result{
 		Bench: "fanout", What: fmt.Sprintf("one message to %d devices, until the last acceptance", o.devices), Unit: "/s",
 		Raw: "apns2, 200 at a time", Target: 1,

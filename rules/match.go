@@ -46,7 +46,8 @@ func (rs *Ruleset) Match(ev *chatbell.Event) []Trigger {
 			continue
 		}
 		for i := range people {
-			t.SubjectID, t.Subjects = string(people[i].ID), people[i:i+1:i+1]
+			t.SubjectID = string(people[i].ID)
+			t.Subjects = people[i : i+1 : i+1]
 			out = append(out, t)
 		}
 	}

@@ -42,7 +42,8 @@ func (c *Context) zoneOf(q *chatbell.QuietHours, r *chatbell.Recipient) *time.Lo
 			continue
 		}
 		if z := c.zone(d.Timezone); z != nil {
-			best, since = z, d.RegisteredAt
+			best = z
+			since = d.RegisteredAt
 		}
 	}
 	if best != nil {

@@ -107,7 +107,8 @@ func isName(s string) bool {
 		return false
 	}
 	for _, c := range []byte(s) {
-		lower, digit := 'a' <= c && c <= 'z', '0' <= c && c <= '9'
+		lower := 'a' <= c && c <= 'z'
+		digit := '0' <= c && c <= '9'
 		if !lower && !digit && c != '.' && c != '_' && c != '-' {
 			return false
 		}

@@ -103,7 +103,9 @@ func (b *Builtin) add(shelf *bundles, f locales.File) error {
 	if err := bundle.AddMessages(mf.Tag, mf.Messages...); err != nil {
 		return err
 	}
-	v, localizer, rtl := vocabulary{}, i18n.NewLocalizer(bundle, mf.Tag.String()), rightToLeft(mf.Tag)
+	v := vocabulary{}
+	localizer := i18n.NewLocalizer(bundle, mf.Tag.String())
+	rtl := rightToLeft(mf.Tag)
 	for _, m := range mf.Messages {
 		forms := []string{m.Zero, m.One, m.Two, m.Few, m.Many, m.Other}
 		for _, form := range forms {

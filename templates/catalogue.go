@@ -85,7 +85,8 @@ func newTongue(tag string, fallback []string, own *overrides, builtin *Builtin) 
 		var w words
 		for _, l := range search {
 			for _, v := range []vocabulary{own.languages[l], builtin.languages[l]} {
-				w.title, w.body = cmp.Or(w.title, v[name].title), cmp.Or(w.body, v[name].body)
+				w.title = cmp.Or(w.title, v[name].title)
+				w.body = cmp.Or(w.body, v[name].body)
 			}
 		}
 		t.words[name] = w
@@ -99,7 +100,8 @@ func newTongue(tag string, fallback []string, own *overrides, builtin *Builtin) 
 func labels(search []string, builtin *Builtin) map[string]string {
 	for _, l := range search {
 		if v := builtin.languages[l]; v != nil {
-			image, other := v[MessageImage].body.src, v[MessageOther].body.src
+			image := v[MessageImage].body.src
+			other := v[MessageOther].body.src
 			return map[string]string{MessageImage: image, MessageOther: other, MessageText: other}
 		}
 	}
@@ -144,7 +146,9 @@ func (c *Catalogue) Render(template, locale string, in Input) (chatbell.Text, er
 	if !ok {
 		return chatbell.Text{}, fmt.Errorf("render %q: there is no such template", clip(template))
 	}
-	in.Actor, in.Channel, in.Subject = cleanName(in.Actor), cleanName(in.Channel), cleanName(in.Subject)
+	in.Actor = cleanName(in.Actor)
+	in.Channel = cleanName(in.Channel)
+	in.Subject = cleanName(in.Subject)
 	if in.Text == "" {
 		in.Text = l.labels[template]
 	}

@@ -112,7 +112,8 @@ type parsed struct {
 }
 
 func newParsed(parts []part) *parsed {
-	names, others := 0, false
+	names := 0
+	others := false
 	for _, p := range parts {
 		if p.name != "" {
 			names++

@@ -80,8 +80,10 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	}
 	s := &Store{database: o.Auth.Database, log: c.Logger, turn: make(chan struct{}, 1)}
 	o.Auth.Database = "default" // ours may not exist yet; every name is qualified
-	o.DialTimeout, o.ReadTimeout = 5*time.Second, queryTimeout
-	o.MaxOpenConns, o.MaxIdleConns = 4, 2 // one recorder, and senders that look up repeats
+	o.DialTimeout = 5 * time.Second
+	o.ReadTimeout = queryTimeout
+	o.MaxOpenConns = 4
+	o.MaxIdleConns = 2 // one recorder, and senders that look up repeats
 	o.Compression = &ch.Compression{Method: ch.CompressionNone}
 	if o.TLS != nil && c.TLS != nil {
 		o.TLS = c.TLS
@@ -145,12 +147,13 @@ func (s *Store) prepare(ctx context.Context) error {
 	if err := s.conn.Ping(ctx); err != nil { // ServerVersion has no context: it takes this connection
 		return fmt.Errorf("reach ClickHouse: %w", err)
 	}
-	v, err := s.conn.ServerVersion()
+	server, err := s.conn.ServerVersion()
 	if err != nil {
 		return fmt.Errorf("ask ClickHouse for its version: %w", err)
 	}
-	if major, minor := v.Version.Major, v.Version.Minor; major < minMajor || major == minMajor && minor < minMinor {
-		return &TooOldError{v.Version.String()}
+	version := server.Version
+	if version.Major < minMajor || version.Major == minMajor && version.Minor < minMinor {
+		return &TooOldError{version.String()}
 	}
 	if err := s.migrate(ctx); err != nil {
 		return err

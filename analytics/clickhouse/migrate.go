@@ -62,6 +62,7 @@ func (s *Store) migrate(ctx context.Context) (err error) {
 func (s *Store) openSQL() *sql.DB {
 	o := s.options
 	o.Auth.Database = s.database
-	o.MaxOpenConns, o.MaxIdleConns = 1, 1
+	o.MaxOpenConns = 1
+	o.MaxIdleConns = 1
 	return ch.OpenDB(&o)
 }

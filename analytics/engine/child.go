@@ -146,7 +146,8 @@ func bind(ctx context.Context, set *settings, out *reporter) (*server, error) {
 
 // open opens the data folder, which may take a while and cannot be broken off.
 func (s *server) open(set *settings, log *slog.Logger) (<-chan *handler, <-chan error) {
-	opened, refused := make(chan *handler, 1), make(chan error, 1)
+	opened := make(chan *handler, 1)
+	refused := make(chan error, 1)
 	go func() { // ends with the process at the latest
 		h, err := newHandler(s.lib, set, log)
 		if err != nil {

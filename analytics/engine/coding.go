@@ -132,11 +132,13 @@ func decode(r *http.Request, blocks bool) (io.Reader, io.Closer, error) {
 	case "gzip":
 		var z *gzip.Reader
 		z, err = gzip.NewReader(body)
-		body, closer = z, z
+		body = z
+		closer = z
 	case "deflate":
 		var z io.ReadCloser
 		z, err = zlib.NewReader(body)
-		body, closer = z, z
+		body = z
+		closer = z
 	case "br":
 		body = brotli.NewReader(body)
 	case "zstd":
@@ -144,7 +146,8 @@ func decode(r *http.Request, blocks bool) (io.Reader, io.Closer, error) {
 		z, err = zstd.NewReader(body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow))
 		if err == nil {
 			rc := z.IOReadCloser()
-			body, closer = rc, rc
+			body = rc
+			closer = rc
 		}
 	default:
 		return nil, nil, refuse(codeNotImplemented, "NOT_IMPLEMENTED", "Unknown compression method %q: use gzip, deflate, br, zstd, or decompress=1", name)

@@ -13,7 +13,8 @@ const insertPiece = 1 << 20
 // insert feeds data to an INSERT without FORMAT clause, piece by piece. Data that ends
 // with an error inserts nothing of the block that it broke off in.
 func (c *conn) insert(text, format string, data io.Reader) (stats, error) {
-	q, f := []byte(text), []byte(format)
+	q := []byte(text)
+	f := []byte(format)
 	returned := c.work.call()
 	s := c.lib.insert(*c.handle, first(q), uintptr(len(q)), first(f), uintptr(len(f)))
 	runtime.KeepAlive(q)

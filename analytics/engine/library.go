@@ -139,7 +139,9 @@ type emit func(piece []byte, st stats) error
 
 // query runs a statement and hands on its whole answer.
 func (c *conn) query(text, format string, params []param, out emit) error {
-	q, f, p := []byte(text), []byte(format), newParams(params)
+	q := []byte(text)
+	f := []byte(format)
+	p := newParams(params)
 	returned := c.work.call()
 	r := c.lib.query(*c.handle, first(q), uintptr(len(q)), first(f), uintptr(len(f)), p.names(), p.nameLens(), p.values(), p.valueLens(), p.count())
 	runtime.KeepAlive(q)
@@ -185,7 +187,9 @@ func (c *conn) take(r uintptr, out emit) (more bool, err error) {
 // stream runs a statement and hands on its answer piece by piece, the last one empty.
 // An error of out cancels the statement.
 func (c *conn) stream(text, format string, params []param, out emit) error {
-	q, f, p := []byte(text), []byte(format), newParams(params)
+	q := []byte(text)
+	f := []byte(format)
+	p := newParams(params)
 	returned := c.work.call()
 	s := c.lib.streamQuery(*c.handle, first(q), uintptr(len(q)), first(f), uintptr(len(f)), p.names(), p.nameLens(), p.values(), p.valueLens(), p.count())
 	runtime.KeepAlive(q)
@@ -231,8 +235,10 @@ type cParams struct {
 func newParams(params []param) *cParams {
 	p := &cParams{}
 	for _, x := range params {
-		p.n, p.nl = append(p.n, cString(x.name)), append(p.nl, uintptr(len(x.name)))
-		p.v, p.vl = append(p.v, cString(x.value)), append(p.vl, uintptr(len(x.value)))
+		p.n = append(p.n, cString(x.name))
+		p.nl = append(p.nl, uintptr(len(x.name)))
+		p.v = append(p.v, cString(x.value))
+		p.vl = append(p.vl, uintptr(len(x.value)))
 	}
 	return p
 }

@@ -45,7 +45,8 @@ func (s *Supervisor) spawn() (*process, error) {
 	cmd.ExtraFiles = []*os.File{reportEnd}
 	stdout := &lineLog{log: s.cfg.Logger, stream: "stdout", words: p.words}
 	stderr := &lineLog{log: s.cfg.Logger, stream: "stderr", words: p.words}
-	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.Stdout = stdout
+	cmd.Stderr = stderr
 	// A terminal's interrupt goes to the whole group; the parent decides when to stop.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	pipe, err := cmd.StdinPipe()

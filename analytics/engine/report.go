@@ -72,7 +72,8 @@ func (r *reporter) fail(err error) {
 	rep := report{State: stateFailed, Error: err.Error()}
 	var f *failure
 	if errors.As(err, &f) {
-		rep.Mend, rep.Mistake = f.mend, f.mistake
+		rep.Mend = f.mend
+		rep.Mistake = f.mistake
 	}
 	r.report(rep)
 }

@@ -67,7 +67,9 @@ func (h *handler) newRequest(who role, w http.ResponseWriter, r *http.Request) (
 	req.opened = closer
 	req.text = q.Get("query")
 	if m := insertForm.FindStringSubmatch(req.text); m != nil && who == writer {
-		req.text, req.format, req.data = m[1], m[2], io.LimitReader(body, maxInsert)
+		req.text = m[1]
+		req.format = m[2]
+		req.data = io.LimitReader(body, maxInsert)
 	} else if err = req.readText(r, body); err == nil && who == analyst && !strings.HasPrefix(req.text, helloQuery) && len(req.text) <= maxParsed {
 		var more map[string]string
 		req.text, more = lifted(h.rewritten(req.text))

@@ -72,7 +72,9 @@ func (s *Supervisor) live(ctx context.Context) (answered time.Duration, err erro
 	defer ticks.Stop()
 	var silent int // ticks since the child was last heard of
 	var ready time.Time
-	begun, reports, grace := time.Now(), p.reports, drainWait
+	begun := time.Now()
+	reports := p.reports
+	grace := drainWait
 	for err == nil {
 		select {
 		case r, open := <-reports:
@@ -132,9 +134,11 @@ func (s *Supervisor) hear(r report) {
 	case stateWaits:
 		s.trouble = errors.New("the ClickHouse engine waits: " + r.Error)
 	case stateBound:
-		s.addr, s.trouble = r.Addr, errors.New("the ClickHouse engine is opening its data")
+		s.addr = r.Addr
+		s.trouble = errors.New("the ClickHouse engine is opening its data")
 	case stateAnswers:
-		s.version, s.trouble = r.Version, nil
+		s.version = r.Version
+		s.trouble = nil
 		close(s.ready)
 	case stateNote: // for people, below
 	case stateFailed: // its process tells, when it has ended

@@ -99,7 +99,8 @@ func (c Config) complete() (Config, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return c, fmt.Errorf("make the ClickHouse data folder: %w", err)
 	}
-	c.Library, c.Dir = lib, dir
+	c.Library = lib
+	c.Dir = dir
 	if c.Heartbeat <= 0 {
 		c.Heartbeat = defaultHeartbeat
 	}
@@ -200,7 +201,8 @@ func (s *Supervisor) DSN() string {
 // not, its port may be another program's, which must not see the writer's password.
 func (s *Supervisor) Dial(ctx context.Context) (net.Conn, error) {
 	s.mu.Lock()
-	addr, trouble := s.addr, s.trouble
+	addr := s.addr
+	trouble := s.trouble
 	s.mu.Unlock()
 	if trouble != nil {
 		return nil, trouble

@@ -35,7 +35,8 @@ func (w *lastWords) add(line string) {
 	defer w.mu.Unlock()
 	for _, start := range crashes {
 		if !w.crashed && strings.HasPrefix(line, start) {
-			w.crashed, w.lines = true, nil
+			w.crashed = true
+			w.lines = nil
 		}
 	}
 	switch {

@@ -71,7 +71,8 @@ func (w *works) overdue(patience time.Duration) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for one := range w.all {
-		calling, left := one.calling.Load(), one.left.Load()
+		calling := one.calling.Load()
+		left := one.left.Load()
 		if calling == 0 {
 			continue
 		}

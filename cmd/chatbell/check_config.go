@@ -24,7 +24,8 @@ func newCheckConfig() *cobra.Command {
 			"  chatbell check-config --config chatbell.yaml --output json | jq .problems\n" +
 			"  chatbell check-config --example > chatbell.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			stdout, stderr := cmd.OutOrStdout(), cmd.ErrOrStderr()
+			stdout := cmd.OutOrStdout()
+			stderr := cmd.ErrOrStderr()
 			if example {
 				_, err := io.WriteString(stdout, config.Example())
 				return err
@@ -76,7 +77,8 @@ func printCheck(stdout io.Writer, load func() (*config.Config, error)) error {
 	answer := checked{Problems: []config.Problem{}, Warnings: []config.Problem{}}
 	cfg, err := load()
 	if all, ok := config.AsError(err); ok {
-		answer.Problems, answer.More = all.Problems, all.More
+		answer.Problems = all.Problems
+		answer.More = all.More
 		err = fmt.Errorf("the configuration has %d problems", len(all.Problems)+all.More)
 	} else if err != nil {
 		return err

@@ -38,7 +38,8 @@ func watchSignals(parent context.Context, besides ...os.Signal) *signals {
 	again, stopAgain := context.WithCancelCause(context.WithoutCancel(parent))
 	arrive := make(chan os.Signal, 2) // the first two matter
 	signal.Notify(arrive, append([]os.Signal{syscall.SIGINT, syscall.SIGTERM}, besides...)...)
-	released, done := make(chan struct{}), make(chan struct{})
+	released := make(chan struct{})
+	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for _, end := range []context.CancelCauseFunc{stop, stopAgain} {

@@ -135,7 +135,9 @@ func (a *api) getMembers(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, network, channel := c.Request().Context(), web.CallerOf(c).Network, chatbell.ChannelID(id)
+	ctx := c.Request().Context()
+	network := web.CallerOf(c).Network
+	channel := chatbell.ChannelID(id)
 	if _, err := a.state.Channel(ctx, network, channel); err != nil {
 		return err
 	}

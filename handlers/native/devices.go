@@ -132,7 +132,8 @@ func (a *api) getDevices(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	who, user := web.CallerOf(c), chatbell.UserID(c.QueryParam("user"))
+	who := web.CallerOf(c)
+	user := chatbell.UserID(c.QueryParam("user"))
 	if detail := web.CheckID(string(user)); user != "" && detail != "" {
 		return web.Invalid(web.Field("/user", "%s", detail))
 	}
@@ -167,7 +168,8 @@ func (a *api) deleteDevice(c echo.Context) error {
 // deleteDeviceByQuery unregisters as apps do: with a user it acts only if the device
 // is that user's.
 func (a *api) deleteDeviceByQuery(c echo.Context) error {
-	id, user := c.QueryParam("device_id"), c.QueryParam("user")
+	id := c.QueryParam("device_id")
+	user := c.QueryParam("user")
 	k := &web.Checker{}
 	k.ID("/device_id", id)
 	if c.QueryParams().Has("user") { // an empty one is a caller's mistake, not "whoever it is"

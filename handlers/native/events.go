@@ -92,7 +92,8 @@ func (a *api) accept(ctx context.Context, requests []intake.Request, place []int
 
 // answerEvents says 202 when all are in, 422 when all were rejected, 207 else.
 func answerEvents(c echo.Context, results []eventResult) error {
-	in, rejected := 0, 0
+	in := 0
+	rejected := 0
 	for i := range results {
 		switch results[i].Status {
 		case "accepted", "duplicate":

@@ -73,7 +73,8 @@ func nearest(list []Route, path string) string {
 	if len(lost) > maxLostSegments {
 		return ""
 	}
-	best, at := "", tooFar+1
+	best := ""
+	at := tooFar + 1
 	for _, r := range list {
 		if d := distance(segments(r.Path), lost); d < at {
 			best = r.Path

@@ -116,9 +116,11 @@ func (d *decoder) pairs(n *yaml.Node, depth int) (own []pair) {
 	seen := map[string]bool{}
 	var merged []pair
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
+		key := n.Content[i]
+		value := n.Content[i+1]
 		if key.Tag != "!!merge" {
-			own, seen[key.Value] = append(own, pair{key, value}), true
+			own = append(own, pair{key, value})
+			seen[key.Value] = true
 			continue
 		}
 		sources := []*yaml.Node{value}
@@ -133,7 +135,8 @@ func (d *decoder) pairs(n *yaml.Node, depth int) (own []pair) {
 	}
 	for _, m := range merged {
 		if !seen[m.key.Value] {
-			own, seen[m.key.Value] = append(own, m), true
+			own = append(own, m)
+			seen[m.key.Value] = true
 		}
 	}
 	return own

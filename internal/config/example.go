@@ -65,7 +65,8 @@ func writeElement(b *strings.Builder, t reflect.Type, generic, indent string) {
 	done := false
 	for line := range strings.Lines(inner.String()) {
 		if key := strings.TrimPrefix(line, first); !done && key != line && !strings.HasPrefix(key, "#") {
-			line, done = "#"+indent+"- "+key, true
+			line = "#" + indent + "- " + key
+			done = true
 		}
 		b.WriteString(line)
 	}

@@ -72,7 +72,8 @@ func parseDuration(text string) (time.Duration, error) {
 		if err != nil {
 			return 0, notDuration
 		}
-		days, text = time.Duration(n)*24*time.Hour, m[2]
+		days = time.Duration(n) * 24 * time.Hour
+		text = m[2]
 		if text == "" {
 			return days, nil
 		}

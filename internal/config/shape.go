@@ -100,10 +100,12 @@ func (s *shaped) child(name string) (*shaped, bool) {
 
 // suggest names the nearest known key, if one is near.
 func (s *shaped) suggest(name string) string {
-	best, at := "", len(name)/2+2
+	best := ""
+	at := len(name)/2 + 2
 	for _, known := range slices.Sorted(maps.Keys(s.fields)) {
 		if d := distance(name, known); d < at {
-			best, at = known, d
+			best = known
+			at = d
 		}
 	}
 	if best == "" {

@@ -34,7 +34,8 @@ func newScreen(out io.Writer, size func() (int, int), phones []phone, steps int)
 func (s *screen) step(x *step) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.at, s.now = s.at+1, x.Time+"  "+x.Say
+	s.at++
+	s.now = x.Time + "  " + x.Say
 	if s.size == nil {
 		fmt.Fprintf(s.out, "[%2d/%d] %s\n", s.at, s.total, s.now)
 		return

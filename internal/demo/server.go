@@ -56,7 +56,8 @@ func startServer(ctx context.Context, binary, dir string, creds sandbox.Credenti
 	defer log.Close()
 	// The server is stopped by stop, in order; the context must not kill it.
 	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), binary, "serve", "--config", config) //nolint:gosec // our own binary
-	s.cmd.Stdout, s.cmd.Stderr = log, log
+	s.cmd.Stdout = log
+	s.cmd.Stderr = log
 	// A terminal's interrupt goes to the whole group; the demo decides when to stop.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := s.cmd.Start(); err != nil {
@@ -99,7 +100,8 @@ func (s *server) findAddresses() bool {
 	for line := range bytes.Lines(data) {
 		var said struct{ Msg, Listen, ClickHouse string }
 		if json.Unmarshal(line, &said) == nil && said.Msg == "ready" { // a line may be half written yet
-			s.api, s.clickhouse = said.Listen, strings.TrimPrefix(said.ClickHouse, "http://")
+			s.api = said.Listen
+			s.clickhouse = strings.TrimPrefix(said.ClickHouse, "http://")
 			return true
 		}
 	}

@@ -77,7 +77,8 @@ type connKey struct{}
 // Attach lets the limiter know what the server's connections do, and [Vouch] find them.
 // It is called before the server serves.
 func (l *Limiter) Attach(srv *http.Server) {
-	before, state := srv.ConnContext, srv.ConnState
+	before := srv.ConnContext
+	state := srv.ConnState
 	srv.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		if before != nil {
 			ctx = before(ctx, c)

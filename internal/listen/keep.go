@@ -53,12 +53,14 @@ func (k *keeper) look(now time.Time) {
 	if lost := stats.Closed + stats.Refused; lost > k.told && now.Sub(k.warned) >= warnEvery {
 		l.log.Warn("the connections are at their bound; idle and unknown callers' are closed for others (more are possible with a higher limit of open files)",
 			"open", stats.Open, "bound", stats.Max, "closed", lost-k.told)
-		k.warned, k.told = now, lost
+		k.warned = now
+		k.told = lost
 	}
 	k.peak = max(k.peak, stats.Open)
 	if k.peak-stats.Open >= floodSize && stats.Open <= k.peak/2 && now.Sub(k.freed) >= floodEvery {
 		debug.FreeOSMemory()
-		k.peak, k.freed = stats.Open, now
+		k.peak = stats.Open
+		k.freed = now
 	}
 }
 

@@ -103,7 +103,9 @@ func (s *scanner) step(p []byte) (n int, ended bool, reason string) {
 		return n, false, ""
 	}
 	ended, reason = s.line()
-	s.size, s.tail, s.cr = 0, 0, false
+	s.size = 0
+	s.tail = 0
+	s.cr = false
 	return n, ended, reason
 }
 
@@ -111,7 +113,9 @@ func (s *scanner) step(p []byte) (n int, ended bool, reason string) {
 func (s *scanner) read(p []byte) (n int, whole, bare bool) {
 	n = len(p)
 	if end := bytes.IndexByte(p, '\n'); end >= 0 {
-		p, n, whole = p[:end], end+1, true
+		p = p[:end]
+		n = end + 1
+		whole = true
 	}
 	if len(p) == 0 {
 		return n, whole, false
@@ -190,7 +194,8 @@ func (s *scanner) field() (reason string) {
 	name, value, _ := bytes.Cut(kept, []byte(":"))
 	plain := bytes.TrimRight(name, " \t")
 	value = bytes.Trim(value, " \t")
-	length, coding := is(plain, "content-length"), is(plain, "transfer-encoding")
+	length := is(plain, "content-length")
+	coding := is(plain, "transfer-encoding")
 	switch {
 	case !length && !coding:
 		return ""
@@ -213,7 +218,8 @@ func (s *scanner) contentLength(value []byte) (reason string) {
 	if err != nil || s.size > maxKept || s.hasLength && n != s.length {
 		return refuseLength
 	}
-	s.length, s.hasLength = n, true
+	s.length = n
+	s.hasLength = true
 	return ""
 }
 
@@ -229,7 +235,8 @@ func (s *scanner) header() (ended bool, reason string) {
 	case s.chunked:
 		s.at = inChunkSize
 	case s.length > 0:
-		s.at, s.left = inBody, s.length
+		s.at = inBody
+		s.left = s.length
 	default:
 		return true, ""
 	}
@@ -248,6 +255,7 @@ func (s *scanner) chunkSize() {
 	case n == 0:
 		s.at = inTrailer
 	default:
-		s.at, s.left = inChunk, n
+		s.at = inChunk
+		s.left = n
 	}
 }

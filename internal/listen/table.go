@@ -68,10 +68,12 @@ type ranking []*group
 func (r ranking) Len() int { return len(r) }
 
 func (r ranking) Less(i, j int) bool {
-	if a, b := r[i].conns.Len(), r[j].conns.Len(); a != b {
-		return a > b
+	one := r[i].conns.Len()
+	other := r[j].conns.Len()
+	if one != other {
+		return one > other
 	}
-	if r[i].conns.Len() == 0 { // on its way out
+	if one == 0 { // on its way out
 		return false
 	}
 	return r[i].oldest().since.Before(r[j].oldest().since)

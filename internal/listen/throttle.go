@@ -139,5 +139,7 @@ func (t *Throttle) tell(g *guesser, now time.Time) {
 	t.logAt = t.logAt.Add(logPause)
 	t.log.Warn("a wrong "+t.what+" was sent; more from this address are answered slowly and logged once in "+logSpan.String(),
 		"address", g.from, "tries", g.tries, "tries_of_others", t.unlogged)
-	g.logged, g.tries, t.unlogged = now, 0, 0
+	g.logged = now
+	g.tries = 0
+	t.unlogged = 0
 }

@@ -78,7 +78,8 @@ func (m *watcher) run(ctx context.Context, every time.Duration) error {
 
 // look gives back what is worth it, when the server is not busy.
 func (m *watcher) look() {
-	use, last := m.read(), m.last
+	use := m.read()
+	last := m.last
 	m.last = use
 	busy := float64(use.allocated-last.allocated) > memoryQuiet*use.at.Sub(last.at).Seconds()
 	m.rest = min(m.rest, use.held)

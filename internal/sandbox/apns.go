@@ -142,7 +142,8 @@ func isTopic(s string) bool {
 }
 
 func checkAPNsHeaders(h http.Header) (reason string) {
-	kind, priority := h.Get("Apns-Push-Type"), h.Get("Apns-Priority")
+	kind := h.Get("Apns-Push-Type")
+	priority := h.Get("Apns-Priority")
 	switch kind {
 	case "", "alert", "background", "controls", "location", "voip", "complication", "fileprovider", "mdm", "liveactivity", "pushtotalk", "widgets":
 	default:
@@ -191,7 +192,10 @@ func newAPNsID() string {
 		id[i] = digits[bits&0xf]
 		bits >>= 4
 	}
-	id[8], id[13], id[18], id[23] = '-', '-', '-', '-'
+	id[8] = '-'
+	id[13] = '-'
+	id[18] = '-'
+	id[23] = '-'
 	id[14] = '4'                                           // the version: random
 	id[19] = digits[8|strings.IndexByte(digits, id[19])&3] // the variant of RFC 9562
 	return string(id[:])

@@ -59,7 +59,9 @@ func (c *Credentials) YAML(networks ...Network) string {
 }
 
 func (c *Credentials) writeNetwork(b *strings.Builder, n *Network) {
-	app, locale, delivery := n.App, n.DefaultLocale, n.Delivery
+	app := n.App
+	locale := n.DefaultLocale
+	delivery := n.Delivery
 	if app == "" {
 		app = "com." + string(n.ID) + ".chat"
 	}

@@ -92,7 +92,8 @@ func (s *Server) checkHook(call *Webhook, h http.Header, body []byte) (reason st
 	if own, ok := s.cfg.HookSecrets[call.Hook]; ok {
 		secret = own
 	}
-	call.Standard, call.Amity = verifyStandard(secret, h, body), verifyAmity(secret, h, body)
+	call.Standard = verifyStandard(secret, h, body)
+	call.Amity = verifyAmity(secret, h, body)
 	switch {
 	case call.Standard == SignatureInvalid || call.Amity == SignatureInvalid:
 		return "bad_signature"

@@ -183,7 +183,8 @@ func (s *screen) lines(inner, most int) []string {
 		at := n.Time.Format("15:04")
 		indent := strings.Repeat(" ", len(at)+1)
 		text := inner - len(indent)
-		title, body := clean(n.Title), clean(n.Body)
+		title := clean(n.Title)
+		body := clean(n.Body)
 		out = append(out, at+" "+side(cut(title, text), isRTL(title), text))
 		for _, l := range wrap(body, text, 2) {
 			out = append(out, indent+side(l, isRTL(body), text))

@@ -99,7 +99,8 @@ func (c *service) read() ServiceStats {
 		Requests: c.requests.Load(), Accepted: c.accepted.Load(), Connections: c.connections.Load(), Refused: maps.Clone(c.refused),
 	}
 	if first := c.first.Load(); first != 0 {
-		s.FirstAt, s.LastAt = time.Unix(0, first), time.Unix(0, c.last.Load())
+		s.FirstAt = time.Unix(0, first)
+		s.LastAt = time.Unix(0, c.last.Load())
 	}
 	return s
 }
@@ -137,7 +138,10 @@ func (x *ids) reset() {
 	for i := range x.shards {
 		s := &x.shards[i]
 		s.mu.Lock()
-		s.count, s.repeats, s.repeated, s.full = map[[16]byte]uint32{}, 0, nil, false
+		s.count = map[[16]byte]uint32{}
+		s.repeats = 0
+		s.repeated = nil
+		s.full = false
 		s.mu.Unlock()
 	}
 }

@@ -35,7 +35,9 @@ func cut(s string, limit int) string {
 	}
 	var b strings.Builder
 	used := 0
-	for rest, state := s, -1; rest != ""; {
+	rest := s
+	state := -1
+	for rest != "" {
 		var cluster string
 		var w int
 		cluster, rest, w, state = uniseg.FirstGraphemeClusterInString(rest, state)
@@ -98,7 +100,8 @@ func wrap(s string, limit, lines int) []string {
 		if line == "" || rest == "" {
 			break
 		}
-		out, s = append(out, line), rest
+		out = append(out, line)
+		s = rest
 	}
 	if s != "" {
 		out = append(out, cut(s, limit))
@@ -110,7 +113,9 @@ func wrap(s string, limit, lines int) []string {
 // is left to be cut.
 func breakLine(s string, limit int) (line, rest string) {
 	end := 0
-	for left, state := s, -1; left != ""; {
+	left := s
+	state := -1
+	for left != "" {
 		var segment string
 		segment, left, _, state = uniseg.FirstLineSegmentInString(left, state)
 		if width(strings.TrimRight(s[:end+len(segment)], " ")) > limit {

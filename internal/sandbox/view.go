@@ -162,6 +162,7 @@ func (p *painter) draw() bool {
 	if _, err := io.WriteString(p.Out, b.String()); err != nil {
 		p.err = fmt.Errorf("draw the phones: %w", err)
 	}
-	p.dirty, p.height = false, strings.Count(picture, "\n")
+	p.dirty = false
+	p.height = strings.Count(picture, "\n")
 	return p.err == nil
 }

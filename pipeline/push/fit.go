@@ -101,7 +101,8 @@ func (f *fitter) cut(n *Content, text *string) ([]byte, error) {
 // mebibyte costs no more than one of four kibibytes.
 func boundaries(s string, limit int) []int {
 	ends := []int{0}
-	state, at := -1, 0
+	state := -1
+	at := 0
 	for rest := s; rest != ""; {
 		var cluster string
 		cluster, rest, _, state = uniseg.FirstGraphemeClusterInString(rest, state)

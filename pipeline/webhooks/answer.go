@@ -27,7 +27,9 @@ func judge(status int, retryAfter string, now time.Time) error {
 	}
 	switch {
 	case status == http.StatusGone:
-		e.Reason, e.Retry, e.RetryAfter = chatbell.EndpointDisabled, false, 0
+		e.Reason = chatbell.EndpointDisabled
+		e.Retry = false
+		e.RetryAfter = 0
 	case status == http.StatusTooManyRequests:
 		e.Reason = chatbell.RateLimited
 	case status == http.StatusRequestTimeout:
@@ -68,10 +70,13 @@ func (c *Client) failure(parent context.Context, err error, wrote bool) error {
 	)
 	switch {
 	case safedial.Blocked(err):
-		e.Reason, e.Retry, e.ProviderReason = chatbell.BlockedAddress, false, blockedWord
+		e.Reason = chatbell.BlockedAddress
+		e.Retry = false
+		e.ProviderReason = blockedWord
 		e.Err = quiet{"the address is private or special, and allow_private_networks does not name it", err}
 	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err):
-		e.Reason, e.Err = chatbell.Timeout, quiet{fmt.Sprintf("no answer within %s", c.timeout), err}
+		e.Reason = chatbell.Timeout
+		e.Err = quiet{fmt.Sprintf("no answer within %s", c.timeout), err}
 	case errors.As(err, &verify) || errors.As(err, &name):
 		e.Err = quiet{"the certificate is not trusted; add its authority to ca_files if it should be", err}
 	case errors.As(err, &dns):

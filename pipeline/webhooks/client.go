@@ -126,11 +126,13 @@ func refused(err error) error {
 	e := &chatbell.SendError{Reason: chatbell.Other, Err: err}
 	switch {
 	case errors.Is(err, safedial.ErrNotAllowed):
-		e.Reason, e.ProviderReason = chatbell.BlockedAddress, blockedWord
+		e.Reason = chatbell.BlockedAddress
+		e.ProviderReason = blockedWord
 	case errors.Is(err, safedial.ErrForm), errors.Is(err, safedial.ErrScheme), errors.Is(err, safedial.ErrHost), errors.Is(err, safedial.ErrPort):
 		e.ProviderReason = badURLWord
 	case errors.Is(err, errNoSecret), errors.Is(err, errSecretBase64), errors.Is(err, errSignature):
-		e.Reason, e.ProviderReason = chatbell.Auth, badKeyWord
+		e.Reason = chatbell.Auth
+		e.ProviderReason = badKeyWord
 	}
 	return e
 }
@@ -151,7 +153,8 @@ func (c *Client) newRequest(ctx context.Context, target *url.URL, ep *chatbell.E
 	if err != nil {
 		return nil, fmt.Errorf("make the request: %w", err)
 	}
-	req.URL, req.Host = target, target.Host
+	req.URL = target
+	req.Host = target.Host
 	req.Header = http.Header{
 		"Content-Type":     {"application/json"},
 		"User-Agent":       {c.agent},

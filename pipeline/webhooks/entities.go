@@ -77,7 +77,8 @@ func messagesOf(e *chatbell.Event) []messageEntity {
 	case chatbell.MessageUpdated:
 		out.EditedAt = out.UpdatedAt
 	case chatbell.MessageDeleted:
-		out.IsDeleted, out.EditedAt = true, out.UpdatedAt
+		out.IsDeleted = true
+		out.EditedAt = out.UpdatedAt
 	default:
 		out.CreatedAt = out.UpdatedAt
 	}

@@ -40,10 +40,12 @@ func (n *Network) CredentialFor(d *chatbell.Device) (Credential, bool) {
 	if _, ok := n.Pushers[want]; ok || d.App != "" {
 		return want, ok
 	}
-	found, count := Credential{}, 0
+	found := Credential{}
+	count := 0
 	for c := range n.Pushers {
 		if c.Provider == d.Provider {
-			found, count = c, count+1
+			found = c
+			count++
 		}
 	}
 	return found, count == 1

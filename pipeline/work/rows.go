@@ -28,8 +28,10 @@ func (b *Batch) Attempt(t *Target, y *Try, willRetry bool) chatbell.Attempt {
 		ProviderID: y.Receipt.ProviderID, ProviderStatus: uint16(y.Receipt.Status),
 	}
 	if y.Err != nil {
-		a.Outcome, a.Reason = chatbell.Failed, y.Err.Reason
-		a.ProviderStatus, a.ProviderReason = uint16(y.Err.Status), y.Err.ProviderReason
+		a.Outcome = chatbell.Failed
+		a.Reason = y.Err.Reason
+		a.ProviderStatus = uint16(y.Err.Status)
+		a.ProviderReason = y.Err.ProviderReason
 	}
 	return a
 }
@@ -38,16 +40,26 @@ func (b *Batch) Attempt(t *Target, y *Try, willRetry bool) chatbell.Attempt {
 // was tried.
 func (b *Batch) Delivery(t *Target, outcome chatbell.Outcome, reason chatbell.Reason, y *Try, now time.Time) chatbell.Delivery {
 	d := BaseRow(&b.Notification)
-	d.UserID, d.DeviceID, d.DeliveryID = t.User, t.Device, b.DeliveryID(t)
-	d.Target, d.Platform, d.App, d.Endpoint = b.Destination.Kind(), t.Platform, b.Destination.App, b.Destination.Endpoint
+	d.UserID = t.User
+	d.DeviceID = t.Device
+	d.DeliveryID = b.DeliveryID(t)
+	d.Target = b.Destination.Kind()
+	d.Platform = t.Platform
+	d.App = b.Destination.App
+	d.Endpoint = b.Destination.Endpoint
 	d.Locale = b.Texts[t.Text].Locale
-	d.Outcome, d.Reason, d.Attempts, d.FinishedAt = outcome, reason, t.Attempts, now
+	d.Outcome = outcome
+	d.Reason = reason
+	d.Attempts = t.Attempts
+	d.FinishedAt = now
 	if y == nil {
 		return d
 	}
-	d.ProviderID, d.ProviderStatus = y.Receipt.ProviderID, uint16(y.Receipt.Status)
+	d.ProviderID = y.Receipt.ProviderID
+	d.ProviderStatus = uint16(y.Receipt.Status)
 	if y.Err != nil {
-		d.ProviderStatus, d.ProviderReason = uint16(y.Err.Status), y.Err.ProviderReason
+		d.ProviderStatus = uint16(y.Err.Status)
+		d.ProviderReason = y.Err.ProviderReason
 	}
 	d.FinishedAt = y.At.Add(y.Took)
 	if outcome == chatbell.Accepted {

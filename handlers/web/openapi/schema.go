@@ -156,7 +156,8 @@ func refineItems(p jsonschema.InterceptPropParams) error {
 	if !p.Processed {
 		return nil
 	}
-	least, most := p.Field.Tag.Get("itemMinLength"), p.Field.Tag.Get("itemMaxLength")
+	least := p.Field.Tag.Get("itemMinLength")
+	most := p.Field.Tag.Get("itemMaxLength")
 	if least == "" && most == "" {
 		return nil
 	}

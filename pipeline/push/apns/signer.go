@@ -36,7 +36,9 @@ func newSigner(keyPEM []byte, keyID, teamID string) (*signer, error) {
 		return nil, errors.New("the signing key cannot be read; it must be the .p8 file as Apple hands it out")
 	}
 	s := &signer{}
-	s.token.AuthKey, s.token.KeyID, s.token.TeamID = key, keyID, teamID
+	s.token.AuthKey = key
+	s.token.KeyID = keyID
+	s.token.TeamID = teamID
 	if _, err := s.bearer(time.Now()); err != nil { // a key on a wrong curve shows here, not at the first push
 		return nil, err
 	}
@@ -59,7 +61,8 @@ func (s *signer) renew(now time.Time) error {
 	if _, err := s.token.Generate(); err != nil {
 		return fmt.Errorf("sign provider token: %w; check that the key is an ES256 key", err)
 	}
-	s.issued, s.header = now, "bearer "+s.token.Bearer
+	s.issued = now
+	s.header = "bearer " + s.token.Bearer
 	return nil
 }
 

@@ -141,7 +141,10 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 		if !fresh && t.fetch == nil && !held && !t.closed {
 			t.start()
 		}
-		token, fetch, err, closed := t.token, t.fetch, t.err, t.closed
+		token := t.token
+		fetch := t.fetch
+		err := t.err
+		closed := t.closed
 		t.mu.Unlock()
 		switch {
 		case usable:
@@ -168,12 +171,15 @@ func (t *tokens) start() {
 		token, err := t.fetchOne()
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		t.fetch, t.err = nil, err
+		t.fetch = nil
+		t.err = err
 		if err != nil {
 			t.failed = time.Now()
 			return
 		}
-		t.token, t.fetched, t.ends = token.AccessToken, time.Now(), token.Expiry
+		t.token = token.AccessToken
+		t.fetched = time.Now()
+		t.ends = token.Expiry
 		if t.ends.IsZero() {
 			t.ends = t.fetched.Add(time.Hour) // what Google gives
 		}
@@ -231,7 +237,8 @@ func fetchError(err error) error {
 		e.RetryAfter = h2.RetryAfter(refused.Response.Header, time.Now())
 		e.Err = fmt.Errorf("fcm: fetch access token: status %d", refused.Response.StatusCode)
 	default:
-		e.Reason, e.Retry = chatbell.Auth, false
+		e.Reason = chatbell.Auth
+		e.Retry = false
 		e.Err = fmt.Errorf("fcm: fetch access token: status %d; check the service account and the clock", refused.Response.StatusCode)
 	}
 	return e

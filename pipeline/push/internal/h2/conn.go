@@ -94,7 +94,8 @@ func (g *gathering) write() {
 		runtime.Gosched()
 		g.mu.Lock()
 		batch := g.buf
-		g.buf, g.spare = g.spare[:0], nil
+		g.buf = g.spare[:0]
+		g.spare = nil
 		g.changed.Broadcast() // there is room
 		g.mu.Unlock()
 		_, err := g.Conn.Write(batch)

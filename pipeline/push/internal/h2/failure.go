@@ -39,9 +39,11 @@ func Failure(caller context.Context, what string, err error) error {
 	var timeout interface{ Timeout() bool }
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		e.Reason, e.Err = chatbell.Timeout, fmt.Errorf("%s: no answer in time: %w", what, context.DeadlineExceeded)
+		e.Reason = chatbell.Timeout
+		e.Err = fmt.Errorf("%s: no answer in time: %w", what, context.DeadlineExceeded)
 	case errors.As(err, &timeout) && timeout.Timeout():
-		e.Reason, e.Err = chatbell.Timeout, fmt.Errorf("%s: %s", what, plain(err))
+		e.Reason = chatbell.Timeout
+		e.Err = fmt.Errorf("%s: %s", what, plain(err))
 	default:
 		e.Err = fmt.Errorf("%s: %s", what, plain(err))
 	}

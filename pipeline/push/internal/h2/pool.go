@@ -121,7 +121,8 @@ func (p *Pool) Close() error {
 	p.mu.Lock()
 	p.closed = true
 	conns := slices.Concat(p.conns, p.leaving)
-	p.conns, p.leaving = nil, nil
+	p.conns = nil
+	p.leaving = nil
 	p.mu.Unlock()
 	p.cancel()
 	for _, c := range conns {
@@ -286,7 +287,9 @@ func (p *Pool) connect() {
 	p.dialing--
 	switch {
 	case err != nil:
-		p.failErr, p.failAt, p.fails = err, time.Now(), p.fails+1
+		p.failErr = err
+		p.failAt = time.Now()
+		p.fails++
 	case p.closed:
 		_ = cc.Close() // nobody wants it any more
 	default:
