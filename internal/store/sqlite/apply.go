@@ -24,7 +24,7 @@ func (s *Store) Apply(ctx context.Context, seq uint64, env *chatbell.Envelope) e
 	}
 	at := int64(seq) //nolint:gosec // sequences stay far below 2^63
 	s.writer.saw(at)
-	return s.do(ctx, "apply "+string(e.Type), func(ctx context.Context, q querier) error {
+	return s.do(ctx, "apply "+string(e.Type), func(ctx context.Context, q *tx) error {
 		c := change{q: q, network: env.Network, seq: at}
 		return c.apply(ctx, e)
 	})
@@ -32,7 +32,7 @@ func (s *Store) Apply(ctx context.Context, seq uint64, env *chatbell.Envelope) e
 
 // change is one event's writes.
 type change struct {
-	q       querier
+	q       *tx
 	network chatbell.NetworkID
 	seq     int64
 }
@@ -47,6 +47,7 @@ func (c *change) apply(ctx context.Context, e *chatbell.Event) error {
 	case chatbell.ChannelUpdated:
 		return c.channel(ctx, &e.Channel)
 	case chatbell.ChannelLeft:
+		c.q.touchChannel(c.network, e.Channel.ID)
 		for i := range e.Members {
 			if err := c.exec(ctx, `UPDATE members SET deleted = 1, seq = ?1 WHERE network = ?2 AND channel = ?3 AND user = ?4 AND seq < ?1`,
 				c.seq, c.network, e.Channel.ID, e.Members[i].ID); err != nil {
@@ -85,6 +86,7 @@ func (c *change) channel(ctx context.Context, ch *chatbell.ChannelRef) error {
 }
 
 func (c *change) join(ctx context.Context, e *chatbell.Event) error {
+	c.q.touchChannel(c.network, e.Channel.ID)
 	for i := range e.Members {
 		p := &e.Members[i]
 		// Nobody joins a channel, or as a user, that was deleted later; nor a channel whose
@@ -109,6 +111,7 @@ func (c *change) join(ctx context.Context, e *chatbell.Event) error {
 // user learns what an event says of a person. Roles in a list of members are those
 // in the channel; only user.updated speaks of the user's own.
 func (c *change) user(ctx context.Context, p *chatbell.Person, withRoles bool) error {
+	c.q.touchUser(c.network, p.ID)
 	roles := ""
 	if withRoles {
 		roles = list(p.Roles)
@@ -117,6 +120,7 @@ func (c *change) user(ctx context.Context, p *chatbell.Person, withRoles bool) e
 }
 
 func (c *change) deleteChannel(ctx context.Context, id chatbell.ChannelID) error {
+	c.q.touchChannel(c.network, id)
 	if err := c.exec(ctx, `INSERT INTO channels (network, id, seq, deleted, gone_seq) VALUES (?1, ?2, ?3, 1, ?3)
 		ON CONFLICT (network, id) DO UPDATE SET deleted = 1, name = '', type = '', mode = '', seq = excluded.seq, gone_seq = excluded.seq
 		WHERE excluded.seq > seq`, c.network, id, c.seq); err != nil {
@@ -130,6 +134,7 @@ func (c *change) deleteChannel(ctx context.Context, id chatbell.ChannelID) error
 }
 
 func (c *change) deleteUser(ctx context.Context, id chatbell.UserID) error {
+	c.q.touchUser(c.network, id)
 	res, err := c.q.ExecContext(ctx, goneUser, c.seq, c.network, id)
 	if err != nil {
 		return fmt.Errorf("delete user: %w", err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unsafe"
 
 	"chatbell"
 )
@@ -26,8 +27,28 @@ const recipientJoins = `
 	LEFT JOIN devices d INDEXED BY devices_by_user ON d.network = ?1 AND d.user = m.user AND d.disabled = ''`
 
 // Audience reads one page of a channel's members, in the order of their ids, with
-// everything that the decision and the delivery need.
+// everything that the decision and the delivery need. Small channels are kept in memory;
+// what the slice points to is shared, and nobody may change it.
 func (s *Store) Audience(ctx context.Context, q chatbell.AudienceQuery) ([]chatbell.Recipient, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("read audience: %w", err)
+	}
+	if q.JoinedBefore > 0 { // asked once for each person who joins
+		people, _, err := s.readAudience(ctx, &q)
+		return people, err
+	}
+	if people, ok := s.audiences.page(&q); ok {
+		return people, nil
+	}
+	read := s.audiences.begin(channelKey{q.Network, q.Channel})
+	people, bytes, err := s.readAudience(ctx, &q)
+	whole := err == nil && q.After == "" && len(people) < q.Limit
+	s.audiences.end(read, people, bytes, whole)
+	return people, err
+}
+
+// readAudience reads a page from the database, and estimates its size in memory.
+func (s *Store) readAudience(ctx context.Context, q *chatbell.AudienceQuery) (people []chatbell.Recipient, bytes int, err error) {
 	// A bare parameter as the LIMIT of a subquery would make SQLite plan the query anew
 	// each time; hence the + 0.
 	before := int64(q.JoinedBefore) //nolint:gosec // sequences stay far below 2^63
@@ -37,7 +58,7 @@ func (s *Store) Audience(ctx context.Context, q chatbell.AudienceQuery) ([]chatb
 			ORDER BY user LIMIT ?5 + 0) m`+recipientJoins+` ORDER BY m.user, d.id`,
 		q.Network, q.Channel, q.After, before, q.Limit)
 	if err != nil {
-		return nil, fmt.Errorf("read audience: %w", err)
+		return nil, 0, fmt.Errorf("read audience: %w", err)
 	}
 	return scanRecipients(rows)
 }
@@ -55,7 +76,8 @@ func (s *Store) Recipients(ctx context.Context, network chatbell.NetworkID, chan
 	if err != nil {
 		return nil, fmt.Errorf("read people: %w", err)
 	}
-	return scanRecipients(rows)
+	people, _, err := scanRecipients(rows)
+	return people, err
 }
 
 // recipientRow is one row of the join.
@@ -70,33 +92,55 @@ type recipientRow struct {
 }
 
 // scanRecipients reads the rows of a join. Most channels are small: room for a whole
-// page would be most of what matching allocates.
-func scanRecipients(rows *sql.Rows) (out []chatbell.Recipient, err error) {
+// page would be most of what matching allocates. It estimates the size in memory, too.
+func scanRecipients(rows *sql.Rows) (out []chatbell.Recipient, bytes int, err error) {
+	bytes = keptOverhead
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var x recipientRow
 		u := &x.r.User
 		if err := rows.Scan(&u.ID, &x.r.Member, &u.Name, &u.Locale, &u.Timezone, &x.roles, &x.settings, &x.channel,
 			&x.device, &x.d.Provider, &x.d.Platform, &x.d.Token, &x.d.App, &x.d.Locale, &x.d.Timezone, &x.sandbox, &x.registered); err != nil {
-			return nil, fmt.Errorf("read audience: %w", err)
+			return nil, 0, fmt.Errorf("read audience: %w", err)
 		}
 		if n := len(out); n == 0 || out[n-1].User.ID != u.ID {
 			if err := x.person(); err != nil {
-				return nil, err
+				return nil, 0, err
 			}
 			out = append(out, x.r)
+			bytes += x.personBytes()
 		}
 		if x.device.Valid {
 			x.d.ID, x.d.User, x.d.Sandbox = chatbell.DeviceID(x.device.String), u.ID, x.sandbox != 0
 			x.d.RegisteredAt = time.UnixMilli(x.registered).UTC()
 			last := &out[len(out)-1]
 			last.Devices = append(last.Devices, x.d)
+			bytes += x.deviceBytes()
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read audience: %w", err)
+		return nil, 0, fmt.Errorf("read audience: %w", err)
 	}
-	return out, nil
+	return out, bytes, nil
+}
+
+// keptOverhead is what an audience takes besides its people, and personOverhead a person
+// besides what is said of them: their places in maps.
+const (
+	keptOverhead   = 256
+	personOverhead = 256
+)
+
+func (x *recipientRow) personBytes() int {
+	u := &x.r.User
+	texts := len(u.ID) + len(u.Name) + len(u.Locale) + len(u.Timezone)
+	decoded := 4 * (len(x.roles) + len(x.settings.String) + len(x.channel.String)) // what JSON becomes
+	return int(unsafe.Sizeof(x.r)) + personOverhead + texts + decoded
+}
+
+func (x *recipientRow) deviceBytes() int {
+	d := &x.d
+	return int(unsafe.Sizeof(*d)) + len(d.ID) + len(d.Platform) + len(d.Token) + len(d.App) + len(d.Locale) + len(d.Timezone)
 }
 
 // person decodes what a person has once, however many devices.

@@ -38,21 +38,32 @@ func benchmarked(b *testing.B, channels int) *Store {
 	return s
 }
 
-// BenchmarkAudience reads the audience of a pair as matching does: with a context that
-// may end.
+// BenchmarkAudience reads the audience of a pair as matching does, with a context that may
+// end: from memory, and from the database.
 func BenchmarkAudience(b *testing.B) {
 	const channels = 200
 	s := benchmarked(b, channels)
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
-	b.ReportAllocs()
-	i := 0
-	for b.Loop() {
-		i++
-		query := chatbell.AudienceQuery{Network: "acme", Channel: chatbell.ChannelID(fmt.Sprint("c", i%channels)), Limit: 1024}
-		list, err := s.Audience(ctx, query)
-		if err != nil || len(list) != 2 {
-			b.Fatal(list, err)
-		}
+	turns := 0
+	query := func() *chatbell.AudienceQuery {
+		turns++
+		return &chatbell.AudienceQuery{Network: "acme", Channel: chatbell.ChannelID(fmt.Sprint("c", turns%channels)), Limit: 1024}
 	}
+	b.Run("kept", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if list, err := s.Audience(ctx, *query()); err != nil || len(list) != 2 {
+				b.Fatal(list, err)
+			}
+		}
+	})
+	b.Run("read", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if list, _, err := s.readAudience(ctx, query()); err != nil || len(list) != 2 {
+				b.Fatal(list, err)
+			}
+		}
+	})
 }

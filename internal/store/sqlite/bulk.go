@@ -136,7 +136,8 @@ func (s *Store) ReplaceMembers(ctx context.Context, network chatbell.NetworkID, 
 
 func (s *Store) swapMembers(ctx context.Context, path string, network chatbell.NetworkID, channel chatbell.ChannelID) (n int, err error) {
 	defer s.channels.forget(channelKey{network, channel})
-	err = s.writer.doThen(ctx, func(ctx context.Context, q querier) error {
+	err = s.writer.doThen(ctx, func(ctx context.Context, q *tx) error {
+		q.touchNetwork(network) // any of its people may be named
 		at := s.now()
 		if err := s.ensureChannel(ctx, q, network, channel, at); err != nil {
 			return err

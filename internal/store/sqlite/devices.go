@@ -40,9 +40,13 @@ func (s *Store) RegisterDevice(ctx context.Context, network chatbell.NetworkID, 
 	if len(d.Meta) > 0 {
 		meta = encode(d.Meta)
 	}
-	return d, s.do(ctx, "register device", func(ctx context.Context, q querier) error {
-		if _, err := q.ExecContext(ctx, `DELETE FROM devices WHERE network = ? AND provider = ? AND app = ? AND token = ? AND id <> ?`,
+	return d, s.do(ctx, "register device", func(ctx context.Context, q *tx) error {
+		q.touchUser(network, d.User)
+		if _, err := q.touchOwners(ctx, network, `DELETE FROM devices WHERE network = ? AND provider = ? AND app = ? AND token = ? AND id <> ? RETURNING user`,
 			network, d.Provider, d.App, d.Token, d.ID); err != nil {
+			return err
+		}
+		if _, err := q.touchOwners(ctx, network, `SELECT user FROM devices WHERE network = ? AND id = ?`, network, d.ID); err != nil {
 			return err
 		}
 		_, err := q.ExecContext(ctx, `INSERT OR REPLACE INTO devices (network, `+deviceColumns+`, seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?)`,
@@ -96,8 +100,8 @@ func (s *Store) devices(ctx context.Context, query string, args ...any) (out []c
 // DeleteDevice removes a device and reports whether it did. With a user it acts only
 // if the device is that user's.
 func (s *Store) DeleteDevice(ctx context.Context, network chatbell.NetworkID, id chatbell.DeviceID, onlyIf chatbell.UserID) (bool, error) {
-	n, err := s.exec(ctx, "delete device", `DELETE FROM devices WHERE network = ? AND id = ? AND (? = '' OR user = ?)`, network, id, onlyIf, onlyIf)
-	return n > 0, err
+	return s.changeDevice(ctx, "delete device", network, `DELETE FROM devices WHERE network = ? AND id = ? AND (? = '' OR user = ?) RETURNING user`,
+		network, id, onlyIf, onlyIf)
 }
 
 // RemoveDeadDevice removes a device whose token its provider called dead, if it still
@@ -105,14 +109,24 @@ func (s *Store) DeleteDevice(ctx context.Context, network chatbell.NetworkID, id
 // the provider did not say since when.
 func (s *Store) RemoveDeadDevice(ctx context.Context, network chatbell.NetworkID, id chatbell.DeviceID, token string, deadSince time.Time) (bool, error) {
 	since := sql.NullInt64{Int64: deadSince.UnixMilli(), Valid: !deadSince.IsZero()}
-	n, err := s.exec(ctx, "remove dead device", `DELETE FROM devices WHERE network = ? AND id = ? AND token = ? AND (? IS NULL OR registered_at < ?)`,
+	return s.changeDevice(ctx, "remove dead device", network, `DELETE FROM devices WHERE network = ? AND id = ? AND token = ? AND (? IS NULL OR registered_at < ?) RETURNING user`,
 		network, id, token, since, since)
-	return n > 0, err
 }
 
 // DisableDevice keeps a device from being sent to until it registers again, if it
 // still has the token.
 func (s *Store) DisableDevice(ctx context.Context, network chatbell.NetworkID, id chatbell.DeviceID, token string, why chatbell.Reason) (bool, error) {
-	n, err := s.exec(ctx, "disable device", `UPDATE devices SET disabled = ? WHERE network = ? AND id = ? AND token = ?`, why, network, id, token)
-	return n > 0, err
+	return s.changeDevice(ctx, "disable device", network, `UPDATE devices SET disabled = ? WHERE network = ? AND id = ? AND token = ? RETURNING user`,
+		why, network, id, token)
+}
+
+// changeDevice runs a query that changes at most one device, and returns whose it is. It
+// reports whether there was one.
+func (s *Store) changeDevice(ctx context.Context, what string, network chatbell.NetworkID, query string, args ...any) (acted bool, err error) {
+	err = s.do(ctx, what, func(ctx context.Context, q *tx) error {
+		n, err := q.touchOwners(ctx, network, query, args...)
+		acted = n > 0
+		return err
+	})
+	return acted, err
 }

@@ -58,7 +58,7 @@ func (s *Store) PutChannel(ctx context.Context, network chatbell.NetworkID, c ch
 // DeleteChannel removes a channel with its members and their settings for it.
 func (s *Store) DeleteChannel(ctx context.Context, network chatbell.NetworkID, id chatbell.ChannelID) error {
 	defer s.channels.forget(channelKey{network, id})
-	return s.do(ctx, "delete channel", func(ctx context.Context, q querier) error {
+	return s.do(ctx, "delete channel", func(ctx context.Context, q *tx) error {
 		c, err := s.deletion(ctx, q, network, `SELECT deleted = 0, seq FROM channels WHERE network = ?1 AND id = ?2
 			UNION ALL SELECT 0, seq FROM members WHERE network = ?1 AND channel = ?2`, id)
 		if err != nil {
@@ -82,7 +82,9 @@ const putMember = `INSERT INTO members (network, channel, user, roles, joined_se
 // that nobody has named yet is made.
 func (s *Store) PutMember(ctx context.Context, network chatbell.NetworkID, channel chatbell.ChannelID, m chatbell.Member) error {
 	defer s.channels.forget(channelKey{network, channel})
-	return s.do(ctx, "put member", func(ctx context.Context, q querier) error {
+	return s.do(ctx, "put member", func(ctx context.Context, q *tx) error {
+		q.touchChannel(network, channel)
+		q.touchUser(network, m.ID)
 		at := s.now()
 		if err := s.ensureChannel(ctx, q, network, channel, at); err != nil {
 			return err
@@ -103,12 +105,18 @@ func (s *Store) ensureChannel(ctx context.Context, q querier, network chatbell.N
 
 // DeleteMember takes a user out of a channel.
 func (s *Store) DeleteMember(ctx context.Context, network chatbell.NetworkID, channel chatbell.ChannelID, user chatbell.UserID) error {
-	n, err := s.exec(ctx, "delete member", `UPDATE members SET deleted = 1, seq = MAX(seq, ?) WHERE network = ? AND channel = ? AND user = ? AND deleted = 0`,
-		s.now(), network, channel, user)
-	if err == nil && n == 0 {
-		err = fmt.Errorf("delete member: %w", chatbell.ErrNotFound)
-	}
-	return err
+	return s.do(ctx, "delete member", func(ctx context.Context, q *tx) error {
+		q.touchChannel(network, channel)
+		res, err := q.ExecContext(ctx, `UPDATE members SET deleted = 1, seq = MAX(seq, ?) WHERE network = ? AND channel = ? AND user = ? AND deleted = 0`,
+			s.now(), network, channel, user)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n > 0 {
+			return err
+		}
+		return chatbell.ErrNotFound
+	})
 }
 
 // Members lists a channel's members in the order of their ids.

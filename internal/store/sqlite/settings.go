@@ -55,8 +55,11 @@ func (s *Store) UserSettings(ctx context.Context, network chatbell.NetworkID, us
 
 // PutUserSettings replaces a user's settings.
 func (s *Store) PutUserSettings(ctx context.Context, network chatbell.NetworkID, user chatbell.UserID, u chatbell.UserSettings) error {
-	_, err := s.exec(ctx, "put user settings", `INSERT OR REPLACE INTO user_settings VALUES (?, ?, ?)`, network, user, encode(u))
-	return err
+	return s.do(ctx, "put user settings", func(ctx context.Context, q *tx) error {
+		q.touchUser(network, user)
+		_, err := q.ExecContext(ctx, `INSERT OR REPLACE INTO user_settings VALUES (?, ?, ?)`, network, user, encode(u))
+		return err
+	})
 }
 
 // ChannelSettings reads a user's settings for a channel.
@@ -66,13 +69,16 @@ func (s *Store) ChannelSettings(ctx context.Context, network chatbell.NetworkID,
 
 // PutChannelSettings replaces a user's settings for a channel.
 func (s *Store) PutChannelSettings(ctx context.Context, network chatbell.NetworkID, user chatbell.UserID, channel chatbell.ChannelID, c chatbell.ChannelSettings) error {
-	_, err := s.exec(ctx, "put channel settings", `INSERT OR REPLACE INTO channel_settings VALUES (?, ?, ?, ?)`, network, user, channel, encode(c))
-	return err
+	return s.do(ctx, "put channel settings", func(ctx context.Context, q *tx) error {
+		q.touchChannel(network, channel)
+		_, err := q.ExecContext(ctx, `INSERT OR REPLACE INTO channel_settings VALUES (?, ?, ?, ?)`, network, user, channel, encode(c))
+		return err
+	})
 }
 
 // CreateNetwork makes a network with its first key, in one step.
 func (s *Store) CreateNetwork(ctx context.Context, id chatbell.NetworkID, key chatbell.Key) error {
-	return s.do(ctx, "create network", func(ctx context.Context, q querier) error {
+	return s.do(ctx, "create network", func(ctx context.Context, q *tx) error {
 		if _, err := q.ExecContext(ctx, `INSERT INTO networks VALUES (?, 'en', ?)`, id, chatbell.DeliverDirect); err != nil {
 			return err
 		}

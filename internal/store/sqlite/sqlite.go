@@ -49,6 +49,8 @@ type Store struct {
 	seq    func() uint64
 	writer *writer
 
+	audiences *audiences
+
 	swapping sync.Mutex // held while a bulk list takes effect
 
 	toggles  cached[chatbell.NetworkID, string]    // as stored; "" where never set
@@ -77,7 +79,7 @@ func Open(ctx context.Context, c Config) (_ *Store, err error) {
 	if c.Sequence == nil {
 		c.Sequence = func() uint64 { return 0 }
 	}
-	s := &Store{path: c.Path, seq: c.Sequence}
+	s := &Store{path: c.Path, seq: c.Sequence, audiences: newAudiences(keptBytes)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -103,7 +105,7 @@ func Open(ctx context.Context, c Config) (_ *Store, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", c.Path, err)
 	}
-	s.writer = newWriter(conn)
+	s.writer = newWriter(conn, s.audiences.forget)
 	newest, err := s.NewestSequence(ctx)
 	if err != nil {
 		return nil, err
@@ -144,7 +146,7 @@ func migrate(ctx context.Context, db *sql.DB, path string) error {
 
 // tidy removes tombstones that no event can be older than.
 func (s *Store) tidy(ctx context.Context) error {
-	return s.do(ctx, "tidy the store", func(ctx context.Context, q querier) error {
+	return s.do(ctx, "tidy the store", func(ctx context.Context, q *tx) error {
 		old := max(s.now(), s.writer.newest.Load()) - tombstoneAge
 		for _, table := range []string{"users", "channels", "members"} {
 			if _, err := q.ExecContext(ctx, `DELETE FROM `+table+` WHERE deleted = 1 AND seq < ?`, old); err != nil {
@@ -173,7 +175,7 @@ func (s *Store) Close() error {
 }
 
 // do runs a write and says what it was for when it fails.
-func (s *Store) do(ctx context.Context, what string, f func(context.Context, querier) error) error {
+func (s *Store) do(ctx context.Context, what string, f func(context.Context, *tx) error) error {
 	if err := s.writer.do(ctx, f); err != nil {
 		return fmt.Errorf("%s: %w", what, asUnavailable(err))
 	}
@@ -183,7 +185,7 @@ func (s *Store) do(ctx context.Context, what string, f func(context.Context, que
 // exec runs one statement as a write and returns how many rows it changed.
 func (s *Store) exec(ctx context.Context, what, query string, args ...any) (int64, error) {
 	var n int64
-	err := s.do(ctx, what, func(ctx context.Context, q querier) error {
+	err := s.do(ctx, what, func(ctx context.Context, q *tx) error {
 		res, err := q.ExecContext(ctx, query, args...)
 		if err != nil {
 			return err

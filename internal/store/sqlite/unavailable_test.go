@@ -25,7 +25,7 @@ func TestUnavailable(t *testing.T) {
 	}
 	set := func(pragma string, value int) {
 		t.Helper()
-		if err := s.writer.do(ctx, func(ctx context.Context, q querier) error {
+		if err := s.writer.do(ctx, func(ctx context.Context, q *tx) error {
 			_, err := q.ExecContext(ctx, fmt.Sprintf("PRAGMA %s = %d", pragma, value))
 			return err
 		}); err != nil {
@@ -83,15 +83,15 @@ func TestFullDiskFailsAllTogether(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	meta := func(key string, more func(context.Context, querier) error) *write {
-		return &write{ctx: ctx, done: make(chan struct{}), f: func(ctx context.Context, q querier) error {
+	meta := func(key string, more func(context.Context, *tx) error) *write {
+		return &write{ctx: ctx, done: make(chan struct{}), f: func(ctx context.Context, q *tx) error {
 			if _, err := q.ExecContext(ctx, `INSERT INTO meta VALUES (?, 'v')`, key); err != nil || more == nil {
 				return err
 			}
 			return more(ctx, q)
 		}}
 	}
-	fill := func(ctx context.Context, q querier) error {
+	fill := func(ctx context.Context, q *tx) error {
 		if _, err := q.ExecContext(ctx, `PRAGMA max_page_count = 1`); err != nil { // no more than there are
 			return err
 		}
@@ -99,7 +99,7 @@ func TestFullDiskFailsAllTogether(t *testing.T) {
 		return err
 	}
 	list := []*write{meta("before", nil), meta("full", fill), meta("after", nil)}
-	if err := s.writer.do(ctx, func(context.Context, querier) error { return nil }); err != nil { // it is idle now
+	if err := s.writer.do(ctx, func(context.Context, *tx) error { return nil }); err != nil { // it is idle now
 		t.Fatal(err)
 	}
 	s.writer.group(list)

@@ -63,13 +63,16 @@ func (s *Store) User(ctx context.Context, network chatbell.NetworkID, id chatbel
 
 // PutUser replaces a user.
 func (s *Store) PutUser(ctx context.Context, network chatbell.NetworkID, u chatbell.User) error {
-	_, err := s.exec(ctx, "put user", putUser, network, u.ID, u.Name, u.Locale, u.Timezone, list(u.Roles), s.now())
-	return err
+	return s.do(ctx, "put user", func(ctx context.Context, q *tx) error {
+		q.touchUser(network, u.ID)
+		_, err := q.ExecContext(ctx, putUser, network, u.ID, u.Name, u.Locale, u.Timezone, list(u.Roles), s.now())
+		return err
+	})
 }
 
 // DeleteUser removes a user with devices, memberships and settings.
 func (s *Store) DeleteUser(ctx context.Context, network chatbell.NetworkID, id chatbell.UserID) error {
-	return s.do(ctx, "delete user", func(ctx context.Context, q querier) error {
+	return s.do(ctx, "delete user", func(ctx context.Context, q *tx) error {
 		c, err := s.deletion(ctx, q, network, `SELECT deleted = 0, seq FROM users WHERE network = ?1 AND id = ?2
 			UNION ALL SELECT 1, seq FROM devices INDEXED BY devices_by_user WHERE network = ?1 AND user = ?2
 			UNION ALL SELECT deleted = 0, seq FROM members INDEXED BY members_by_user WHERE network = ?1 AND user = ?2`, id)
@@ -88,7 +91,7 @@ func (s *Store) DeleteUser(ctx context.Context, network chatbell.NetworkID, id c
 
 // deletion is a change that is newer than all rows of a thing, which may be newer than
 // what is known to be accepted. The query gives the rows: whether they live, and seq.
-func (s *Store) deletion(ctx context.Context, q querier, network chatbell.NetworkID, rows string, id any) (*change, error) {
+func (s *Store) deletion(ctx context.Context, q *tx, network chatbell.NetworkID, rows string, id any) (*change, error) {
 	var live bool
 	var newest int64
 	err := q.QueryRowContext(ctx, `SELECT COALESCE(MAX(live), 0), COALESCE(MAX(seq), 0) FROM (SELECT 0 AS live, 0 AS seq UNION ALL `+rows+`)`, network, id).Scan(&live, &newest)

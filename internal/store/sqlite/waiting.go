@@ -13,7 +13,7 @@ import (
 // PutWaiting puts batches into the backlogs of their destinations, all or none, and
 // returns their places. A batch whose id is there already stays as it is.
 func (s *Store) PutWaiting(ctx context.Context, rows []store.Waiting) (places []int64, err error) {
-	err = s.do(ctx, "store waiting batches", func(ctx context.Context, q querier) error {
+	err = s.do(ctx, "store waiting batches", func(ctx context.Context, q *tx) error {
 		places, err = putWaiting(ctx, q, rows)
 		return err
 	})
@@ -37,7 +37,7 @@ func putWaiting(ctx context.Context, q querier, rows []store.Waiting) ([]int64, 
 
 // SettleWaiting stores what became of batches that waited.
 func (s *Store) SettleWaiting(ctx context.Context, settled store.Settled) error {
-	return s.do(ctx, "settle waiting batches", func(ctx context.Context, q querier) error {
+	return s.do(ctx, "settle waiting batches", func(ctx context.Context, q *tx) error {
 		if len(settled.Done) > 0 {
 			if _, err := q.ExecContext(ctx, `DELETE FROM waiting WHERE seq IN (SELECT value FROM json_each(?))`, encode(settled.Done)); err != nil {
 				return err

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"chatbell"
 	"chatbell/internal/store"
 )
 
@@ -18,11 +19,54 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
+// tx is what a write does its work with: the connection, inside its transaction, and
+// what it has to say of what it changes.
+type tx struct {
+	querier
+
+	touched *touched
+}
+
+func (t *tx) touchChannel(network chatbell.NetworkID, id chatbell.ChannelID) {
+	t.touched.channels = append(t.touched.channels, channelKey{network, id})
+}
+
+func (t *tx) touchUser(network chatbell.NetworkID, id chatbell.UserID) {
+	t.touched.users = append(t.touched.users, userKey{network, id})
+}
+
+// touchNetwork is for what changes more of a network than can be named.
+func (t *tx) touchNetwork(network chatbell.NetworkID) {
+	t.touched.networks = append(t.touched.networks, network)
+}
+
+// touchOwners runs a query that changes devices and returns whose they are, or were. It
+// returns how many there were.
+func (t *tx) touchOwners(ctx context.Context, network chatbell.NetworkID, query string, args ...any) (n int, err error) {
+	rows, err := t.QueryContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var owner chatbell.UserID
+		if err := rows.Scan(&owner); err != nil {
+			return 0, err
+		}
+		t.touchUser(network, owner)
+		n++
+	}
+	return n, rows.Err()
+}
+
 // writer is the one goroutine that writes. What arrives while a commit is under way
 // shares the next one.
 type writer struct {
 	conn *sql.Conn
 	stmt *prepared // on conn
+	// forget is told what a write has touched, when it is committed or may be, and before
+	// its caller is told.
+	forget func(*touched)
 
 	// newest is the greatest sequence with which anything was to be written, and kept is
 	// what of it is committed.
@@ -36,11 +80,12 @@ type writer struct {
 }
 
 type write struct {
-	ctx   context.Context //nolint:containedctx // the caller's, for the time of its call
-	f     func(context.Context, querier) error
-	after string // a statement that cannot run in a transaction
-	err   error
-	done  chan struct{}
+	ctx     context.Context //nolint:containedctx // the caller's, for the time of its call
+	f       func(context.Context, *tx) error
+	touched touched
+	after   string // a statement that cannot run in a transaction
+	err     error
+	done    chan struct{}
 }
 
 // maxGroup bounds the writes of one commit: some 256 small writes are a few
@@ -49,21 +94,21 @@ const maxGroup = 256
 
 var errClosed = errors.New("the store is closed")
 
-func newWriter(conn *sql.Conn) *writer {
-	w := &writer{conn: conn, stmt: newPrepared(conn), in: make(chan *write, maxGroup), stop: make(chan struct{}), done: make(chan struct{})}
+func newWriter(conn *sql.Conn, forget func(*touched)) *writer {
+	w := &writer{conn: conn, stmt: newPrepared(conn), forget: forget, in: make(chan *write, maxGroup), stop: make(chan struct{}), done: make(chan struct{})}
 	go w.run()
 	return w
 }
 
 // do runs f in a transaction and returns when it is committed or undone. After its
 // context has ended a write that was not begun is not begun.
-func (w *writer) do(ctx context.Context, f func(context.Context, querier) error) error {
+func (w *writer) do(ctx context.Context, f func(context.Context, *tx) error) error {
 	return w.doThen(ctx, f, "")
 }
 
 // doThen is do, and runs a statement when the transaction has ended, in whatever way. Its
 // error counts for nothing: where f has failed there may be nothing to do.
-func (w *writer) doThen(ctx context.Context, f func(context.Context, querier) error, after string) error {
+func (w *writer) doThen(ctx context.Context, f func(context.Context, *tx) error, after string) error {
 	req := &write{ctx: ctx, f: f, after: after, done: make(chan struct{})}
 	select {
 	case <-w.stop:
@@ -134,6 +179,7 @@ func (w *writer) group(list []*write) {
 		if err != nil {
 			r.err = fmt.Errorf("write to the store: %w", err)
 		}
+		w.forget(&r.touched)
 		close(r.done)
 	}
 }
@@ -185,7 +231,7 @@ func (w *writer) one(ctx context.Context, r *write) error {
 	if err := w.command(ctx, "SAVEPOINT one"); err != nil {
 		return err
 	}
-	err := r.f(ctx, w.stmt)
+	err := r.f(ctx, &tx{querier: w.stmt, touched: &r.touched})
 	if err != nil {
 		err = errors.Join(err, w.command(ctx, "ROLLBACK TO one"))
 	}

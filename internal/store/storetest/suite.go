@@ -82,6 +82,7 @@ func Members(t *testing.T, open Open) {
 func Audiences(t *testing.T, open Open) {
 	tests{
 		"Audience": audience, "Large": largeAudience, "OddIDs": oddIDs, "JoinedBefore": joinedBefore, "Recipients": recipients,
+		"InEffect": inEffect, "InEffectBeside": inEffectBeside,
 	}.run(t, open)
 }
 
