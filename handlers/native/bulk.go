@@ -85,8 +85,8 @@ func readMembers(r io.Reader, limit int) iter.Seq2[chatbell.Member, error] {
 				yield(chatbell.Member{}, web.NewProblem(http.StatusRequestEntityTooLarge, "a list may have at most %d members; nothing was changed", limit))
 				return
 			}
-			m, err := readMember(text, line)
-			if !yield(m, err) || err != nil {
+			one, err := readMember(text, line)
+			if !yield(one, err) || err != nil {
 				return
 			}
 		}
@@ -97,21 +97,21 @@ func readMembers(r io.Reader, limit int) iter.Seq2[chatbell.Member, error] {
 }
 
 func readMember(text []byte, line int) (chatbell.Member, error) {
-	var m member
-	if err := web.DecodeObject(text, &m); err != nil {
+	var entry member
+	if err := web.DecodeObject(text, &entry); err != nil {
 		return chatbell.Member{}, atLine(err, line)
 	}
-	k := &web.Checker{}
-	m.check(k, fmt.Sprintf("/%d", line-1))
-	return m.member(), k.Result()
+	check := &web.Checker{}
+	entry.check(check, fmt.Sprintf("/%d", line-1))
+	return entry.member(), check.Result()
 }
 
 // atLine makes a problem's pointers relative to the list.
 func atLine(err error, line int) error {
-	var p *web.Problem
-	if errors.As(err, &p) {
-		for i := range p.Errors {
-			p.Errors[i].Pointer = fmt.Sprintf("/%d%s", line-1, p.Errors[i].Pointer)
+	var problem *web.Problem
+	if errors.As(err, &problem) {
+		for i := range problem.Errors {
+			problem.Errors[i].Pointer = fmt.Sprintf("/%d%s", line-1, problem.Errors[i].Pointer)
 		}
 	}
 	return err

@@ -31,27 +31,27 @@ func (a *api) putChannel(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	var in channelInput
-	if err := web.ReadJSON(c, &in); err != nil {
+	var input channelInput
+	if err := web.ReadJSON(c, &input); err != nil {
 		return err
 	}
-	k := &web.Checker{}
-	k.SamePathID(string(in.ID), id)
-	ch := chatbell.Channel(in)
-	ch.ID = chatbell.ChannelID(id)
-	k.Short("/name", ch.Name, web.MaxName)
-	k.Short("/type", ch.Type, chatbell.MaxIDLength)
-	ch.NotificationMode = cmp.Or(ch.NotificationMode, chatbell.ModeDefault)
-	if !slices.Contains(chatbell.NotificationModes[:], ch.NotificationMode) {
-		k.Add("/notification_mode", "must be default, silent or subscribe")
+	check := &web.Checker{}
+	check.SamePathID(string(input.ID), id)
+	channel := chatbell.Channel(input)
+	channel.ID = chatbell.ChannelID(id)
+	check.Short("/name", channel.Name, web.MaxName)
+	check.Short("/type", channel.Type, chatbell.MaxIDLength)
+	channel.NotificationMode = cmp.Or(channel.NotificationMode, chatbell.ModeDefault)
+	if !slices.Contains(chatbell.NotificationModes[:], channel.NotificationMode) {
+		check.Add("/notification_mode", "must be default, silent or subscribe")
 	}
-	if err := k.Result(); err != nil {
+	if err := check.Result(); err != nil {
 		return err
 	}
-	if err := a.state.PutChannel(c.Request().Context(), web.CallerOf(c).Network, ch); err != nil {
+	if err := a.state.PutChannel(c.Request().Context(), web.CallerOf(c).Network, channel); err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, ch)
+	return c.JSON(http.StatusOK, channel)
 }
 
 func (a *api) getChannel(c echo.Context) error {
@@ -59,11 +59,11 @@ func (a *api) getChannel(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	ch, err := a.state.Channel(c.Request().Context(), web.CallerOf(c).Network, chatbell.ChannelID(id))
+	channel, err := a.state.Channel(c.Request().Context(), web.CallerOf(c).Network, chatbell.ChannelID(id))
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, ch)
+	return c.JSON(http.StatusOK, channel)
 }
 
 func (a *api) deleteChannel(c echo.Context) error {
@@ -95,24 +95,24 @@ func (a *api) putMember(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	var in memberInput
+	var input memberInput
 	if len(body) > 0 {
-		if err := web.DecodeObject(body, &in); err != nil {
+		if err := web.DecodeObject(body, &input); err != nil {
 			return err
 		}
 	}
-	k := &web.Checker{}
-	k.SamePathID(string(in.ID), string(user))
-	m := member(in)
-	m.ID = user
-	m.check(k, "")
-	if err := k.Result(); err != nil {
+	check := &web.Checker{}
+	check.SamePathID(string(input.ID), string(user))
+	entry := member(input)
+	entry.ID = user
+	entry.check(check, "")
+	if err := check.Result(); err != nil {
 		return err
 	}
-	if err := a.state.PutMember(c.Request().Context(), web.CallerOf(c).Network, channel, m.member()); err != nil {
+	if err := a.state.PutMember(c.Request().Context(), web.CallerOf(c).Network, channel, entry.member()); err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, m)
+	return c.JSON(http.StatusOK, entry)
 }
 
 func (a *api) deleteMember(c echo.Context) error {
@@ -146,8 +146,8 @@ func (a *api) getMembers(c echo.Context) error {
 		return err
 	}
 	out := memberPage{Members: make([]member, len(members))}
-	for i, m := range members {
-		out.Members[i] = member{ID: m.ID, Name: m.Name, Locale: m.Locale, Timezone: m.Timezone, Roles: m.ChannelRoles}
+	for i, row := range members {
+		out.Members[i] = member{ID: row.ID, Name: row.Name, Locale: row.Locale, Timezone: row.Timezone, Roles: row.ChannelRoles}
 	}
 	if len(members) == limit {
 		out.Next = web.CursorAfter(string(members[limit-1].ID))

@@ -39,82 +39,82 @@ const (
 )
 
 // checkEvent says everything that is wrong with an event.
-func checkEvent(e *chatbell.Event) []chatbell.FieldError {
-	k := &web.Checker{}
-	if e.ID != "" {
-		k.ID("/id", string(e.ID))
+func checkEvent(event *chatbell.Event) []chatbell.FieldError {
+	check := &web.Checker{}
+	if event.ID != "" {
+		check.ID("/id", string(event.ID))
 	}
-	if !typePattern.MatchString(string(e.Type)) {
-		k.Add("/type", "must be an event type: 1 to 64 characters of a-z, 0-9, dot, underscore and hyphen")
+	if !typePattern.MatchString(string(event.Type)) {
+		check.Add("/type", "must be an event type: 1 to 64 characters of a-z, 0-9, dot, underscore and hyphen")
 	}
-	if y := e.Time.UTC().Year(); !e.Time.IsZero() && (y < minYear || y > maxYear) {
-		k.Add("/time", "must be within the years %d to %d in UTC", minYear, maxYear)
+	if y := event.Time.UTC().Year(); !event.Time.IsZero() && (y < minYear || y > maxYear) {
+		check.Add("/time", "must be within the years %d to %d in UTC", minYear, maxYear)
 	}
-	need := needs[e.Type]
-	if !e.Actor.IsZero() {
-		k.Person("/actor", &e.Actor)
+	need := needs[event.Type]
+	if !event.Actor.IsZero() {
+		check.Person("/actor", &event.Actor)
 	}
-	checkChannel(k, e, need.channel)
-	checkMessage(k, e, need.message)
-	checkMembers(k, e, need.members)
+	checkChannel(check, event, need.channel)
+	checkMessage(check, event, need.message)
+	checkMembers(check, event, need.members)
 	switch {
-	case e.User != nil:
-		k.Person("/user", e.User)
+	case event.User != nil:
+		check.Person("/user", event.User)
 	case need.user:
-		k.Add("/user", "is required for %s", e.Type)
+		check.Add("/user", "is required for %s", event.Type)
 	}
-	if e.Badge != nil && *e.Badge < 0 {
-		k.Add("/badge", "must not be negative")
+	if event.Badge != nil && *event.Badge < 0 {
+		check.Add("/badge", "must not be negative")
 	}
-	return k.Mistakes()
+	return check.Mistakes()
 }
 
-func checkChannel(k *web.Checker, e *chatbell.Event, required bool) {
-	c := &e.Channel
-	if *c == (chatbell.ChannelRef{}) {
+func checkChannel(check *web.Checker, e *chatbell.Event, required bool) {
+	ref := &e.Channel
+	if *ref == (chatbell.ChannelRef{}) {
 		if required {
-			k.Add("/channel", "is required for %s", e.Type)
+			check.Add("/channel", "is required for %s", e.Type)
 		}
 		return
 	}
-	k.ID("/channel/id", string(c.ID))
-	k.Short("/channel/name", c.Name, web.MaxName)
-	k.Short("/channel/type", c.Type, chatbell.MaxIDLength)
+	check.ID("/channel/id", string(ref.ID))
+	check.Short("/channel/name", ref.Name, web.MaxName)
+	check.Short("/channel/type", ref.Type, chatbell.MaxIDLength)
 }
 
-func checkMessage(k *web.Checker, e *chatbell.Event, required bool) {
-	m := e.Message
-	if m == nil {
+func checkMessage(check *web.Checker, event *chatbell.Event, required bool) {
+	message := event.Message
+	if message == nil {
 		if required {
-			k.Add("/message", "is required for %s", e.Type)
+			check.Add("/message", "is required for %s", event.Type)
 		}
 		return
 	}
-	k.ID("/message/id", m.ID)
-	gone := m.Type == "" && e.Type == chatbell.MessageDeleted // what is gone has no type any more
-	if !gone && !slices.Contains(chatbell.MessageTypes[:], m.Type) {
-		k.Add("/message/type", "must be text, image, file, audio, video or custom")
+	check.ID("/message/id", message.ID)
+	gone := message.Type == "" && event.Type == chatbell.MessageDeleted // what is gone has no type any more
+	if !gone && !slices.Contains(chatbell.MessageTypes[:], message.Type) {
+		check.Add("/message/type", "must be text, image, file, audio, video or custom")
 	}
-	k.Short("/message/text", m.Text, maxText)
-	k.Short("/message/thread_id", m.ThreadID, chatbell.MaxIDLength)
-	if len(m.Mentions) > chatbell.MaxEventMembers {
-		k.Add("/message/mentions", "must be at most %d", chatbell.MaxEventMembers)
+	check.Short("/message/text", message.Text, maxText)
+	check.Short("/message/thread_id", message.ThreadID, chatbell.MaxIDLength)
+	if len(message.Mentions) > chatbell.MaxEventMembers {
+		check.Add("/message/mentions", "must be at most %d", chatbell.MaxEventMembers)
 		return
 	}
-	for i, id := range m.Mentions {
-		k.ID(fmt.Sprintf("/message/mentions/%d", i), string(id))
+	for i, id := range message.Mentions {
+		check.ID(fmt.Sprintf("/message/mentions/%d", i), string(id))
 	}
 }
 
-func checkMembers(k *web.Checker, e *chatbell.Event, required bool) {
-	switch n := len(e.Members); {
+func checkMembers(check *web.Checker, event *chatbell.Event, required bool) {
+	switch n := len(event.Members); {
 	case n == 0 && required:
-		k.Add("/members", "must name at least one person for %s", e.Type)
+		check.Add("/members", "must name at least one person for %s", event.Type)
 	case n > chatbell.MaxEventMembers:
-		k.Add("/members", "must be at most %d; put more with PUT /v1/channels/{channel}/members", chatbell.MaxEventMembers)
+		check.Add("/members", "must be at most %d; put more with PUT /v1/channels/{channel}/members", chatbell.MaxEventMembers)
 		return
 	}
-	for i := range e.Members {
-		k.Person(fmt.Sprintf("/members/%d", i), &e.Members[i])
+	for i := range event.Members {
+		check.Person(fmt.Sprintf("/members/%d", i), &event.Members[i])
 	}
 }

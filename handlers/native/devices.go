@@ -35,71 +35,71 @@ const (
 
 // checkDevice says what is wrong with a device, and writes its token in the one form in
 // which it is kept.
-func checkDevice(d *chatbell.Device) error {
-	k := &web.Checker{}
-	if d.ID != "" {
-		k.ID("/device_id", string(d.ID))
+func checkDevice(dev *chatbell.Device) error {
+	check := &web.Checker{}
+	if dev.ID != "" {
+		check.ID("/device_id", string(dev.ID))
 	}
-	k.ID("/user", string(d.User))
-	provider, ok := providers.Find(d.Provider)
+	check.ID("/user", string(dev.User))
+	provider, ok := providers.Find(dev.Provider)
 	switch {
-	case ok && d.Platform == "":
-		d.Platform = provider.Platform
+	case ok && dev.Platform == "":
+		dev.Platform = provider.Platform
 	case ok:
-	case d.Provider == chatbell.ProviderWebPush || d.Provider == chatbell.ProviderHMS:
-		k.Add("/provider", "%s is not in this build; there are %s", d.Provider, namesOf(providers.Names(), "and"))
+	case dev.Provider == chatbell.ProviderWebPush || dev.Provider == chatbell.ProviderHMS:
+		check.Add("/provider", "%s is not in this build; there are %s", dev.Provider, namesOf(providers.Names(), "and"))
 	default:
-		k.Add("/provider", "must be %s", namesOf(providers.Names(), "or"))
+		check.Add("/provider", "must be %s", namesOf(providers.Names(), "or"))
 	}
-	if d.Platform != "" && !slices.Contains(chatbell.Platforms[:], d.Platform) {
-		k.Add("/platform", "must be ios, android or web")
+	if dev.Platform != "" && !slices.Contains(chatbell.Platforms[:], dev.Platform) {
+		check.Add("/platform", "must be ios, android or web")
 	}
-	switch n := utf8.RuneCountInString(d.Token); {
+	switch n := utf8.RuneCountInString(dev.Token); {
 	case n < 1 || n > maxToken:
-		k.Add("/token", "must have 1 to %d characters", maxToken)
-	case strings.ContainsFunc(d.Token, unicode.IsControl):
-		k.Add("/token", "must not contain control characters")
+		check.Add("/token", "must have 1 to %d characters", maxToken)
+	case strings.ContainsFunc(dev.Token, unicode.IsControl):
+		check.Add("/token", "must not contain control characters")
 	case ok:
-		token, err := provider.Token(d.Token)
+		token, err := provider.Token(dev.Token)
 		if err != nil {
-			k.Add("/token", "%s", err.Error())
+			check.Add("/token", "%s", err.Error())
 			break
 		}
-		d.Token = token
+		dev.Token = token
 	}
-	k.Short("/app", d.App, chatbell.MaxIDLength)
-	k.Locale("/locale", d.Locale)
-	k.Timezone("/timezone", d.Timezone)
-	checkMeta(k, d.Meta)
-	return k.Result()
+	check.Short("/app", dev.App, chatbell.MaxIDLength)
+	check.Locale("/locale", dev.Locale)
+	check.Timezone("/timezone", dev.Timezone)
+	checkMeta(check, dev.Meta)
+	return check.Result()
 }
 
 // namesOf lists names in words: apns, fcm or webpush.
 func namesOf[S ~string](names []S, last string) string {
-	var b strings.Builder
+	var out strings.Builder
 	for i, name := range names {
 		switch {
 		case i > 0 && i == len(names)-1:
-			b.WriteString(" " + last + " ")
+			out.WriteString(" " + last + " ")
 		case i > 0:
-			b.WriteString(", ")
+			out.WriteString(", ")
 		}
-		b.WriteString(string(name))
+		out.WriteString(string(name))
 	}
-	return b.String()
+	return out.String()
 }
 
-func checkMeta(k *web.Checker, meta map[string]string) {
+func checkMeta(check *web.Checker, meta map[string]string) {
 	if len(meta) > maxMeta {
-		k.Add("/meta", "must have at most %d entries", maxMeta)
+		check.Add("/meta", "must have at most %d entries", maxMeta)
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(meta)) {
 		switch {
 		case len(name) > chatbell.MaxIDLength:
-			k.Add("/meta", "must have names of at most %d bytes", chatbell.MaxIDLength)
+			check.Add("/meta", "must have names of at most %d bytes", chatbell.MaxIDLength)
 		case len(meta[name]) > maxMetaText:
-			k.Add("/meta"+web.Escaped(name), "must have at most %d bytes", maxMetaText)
+			check.Add("/meta"+web.Escaped(name), "must have at most %d bytes", maxMetaText)
 		}
 	}
 }
@@ -109,22 +109,22 @@ func (a *api) postDevice(c echo.Context) error {
 	if err := web.ReadJSON(c, &in); err != nil {
 		return err
 	}
-	d := in.device()
+	dev := in.device()
 	who := web.CallerOf(c)
 	if who.User != "" {
-		if d.User != "" && d.User != who.User {
+		if dev.User != "" && dev.User != who.User {
 			return web.ErrUserToken
 		}
-		d.User = who.User
+		dev.User = who.User
 	}
-	if err := checkDevice(&d); err != nil {
+	if err := checkDevice(&dev); err != nil {
 		return err
 	}
-	d, err := a.state.RegisterDevice(c.Request().Context(), who.Network, d)
+	dev, err := a.state.RegisterDevice(c.Request().Context(), who.Network, dev)
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, registered{ID: d.ID, DeviceID: d.ID})
+	return c.JSON(http.StatusOK, registered{ID: dev.ID, DeviceID: dev.ID})
 }
 
 func (a *api) getDevices(c echo.Context) error {
@@ -170,12 +170,12 @@ func (a *api) deleteDevice(c echo.Context) error {
 func (a *api) deleteDeviceByQuery(c echo.Context) error {
 	id := c.QueryParam("device_id")
 	user := c.QueryParam("user")
-	k := &web.Checker{}
-	k.ID("/device_id", id)
+	check := &web.Checker{}
+	check.ID("/device_id", id)
 	if c.QueryParams().Has("user") { // an empty one is a caller's mistake, not "whoever it is"
-		k.ID("/user", user)
+		check.ID("/user", user)
 	}
-	if err := k.Result(); err != nil {
+	if err := check.Result(); err != nil {
 		return err
 	}
 	who := web.CallerOf(c)

@@ -35,16 +35,16 @@ func (a *api) postEvents(c echo.Context) error {
 	requests := make([]intake.Request, 0, len(raw))
 	place := make([]int, 0, len(raw))
 	for i, r := range raw {
-		e, errs := parseEvent(r)
+		event, errs := parseEvent(r)
 		if len(errs) > 0 {
-			results[i] = eventResult{ID: string(e.ID), Status: "rejected", Errors: errs}
+			results[i] = eventResult{ID: string(event.ID), Status: "rejected", Errors: errs}
 			continue
 		}
-		complete(&e, now)
-		results[i].ID = string(e.ID)
+		complete(&event, now)
+		results[i].ID = string(event.ID)
 		request, err := intake.Event(&chatbell.Envelope{
 			Network:     web.CallerOf(c).Network,
-			Event:       e,
+			Event:       event,
 			AcceptedAt:  now,
 			Source:      chatbell.SourceEvent,
 			TraceParent: trace,
@@ -63,14 +63,14 @@ func (a *api) postEvents(c echo.Context) error {
 }
 
 // complete fills in what an event need not say.
-func complete(e *chatbell.Event, now time.Time) {
-	if e.ID == "" {
-		e.ID = chatbell.EventID(rand.Text())
+func complete(event *chatbell.Event, now time.Time) {
+	if event.ID == "" {
+		event.ID = chatbell.EventID(rand.Text())
 	}
-	if e.Time.IsZero() {
-		e.Time = now
+	if event.Time.IsZero() {
+		event.Time = now
 	}
-	e.Time = e.Time.UTC()
+	event.Time = event.Time.UTC()
 }
 
 // statusWords are the intake's statuses on the wire.
@@ -84,27 +84,27 @@ func (a *api) accept(ctx context.Context, requests []intake.Request, place []int
 	if err != nil {
 		return err
 	}
-	for i, s := range statuses {
-		results[place[i]].Status = statusWords[s]
+	for i, status := range statuses {
+		results[place[i]].Status = statusWords[status]
 	}
 	return nil
 }
 
 // answerEvents says 202 when all are in, 422 when all were rejected, 207 else.
 func answerEvents(c echo.Context, results []eventResult) error {
-	in := 0
+	taken := 0
 	rejected := 0
 	for i := range results {
 		switch results[i].Status {
 		case "accepted", "duplicate":
-			in++
+			taken++
 		case "rejected":
 			rejected++
 		}
 	}
 	status := http.StatusMultiStatus
 	switch len(results) {
-	case in:
+	case taken:
 		status = http.StatusAccepted
 	case rejected:
 		status = http.StatusUnprocessableEntity

@@ -94,17 +94,17 @@ func elementEnd(body []byte, start int) int {
 	var depth int
 	var quoted bool
 	for i := start; i < len(body); i++ {
-		switch c := body[i]; {
-		case quoted && c == '\\':
+		switch char := body[i]; {
+		case quoted && char == '\\':
 			i++
-		case c == '"':
+		case char == '"':
 			quoted = !quoted
 		case quoted:
-		case c == '{' || c == '[':
+		case char == '{' || char == '[':
 			depth++
-		case (c == ',' || c == ']') && depth == 0:
+		case (char == ',' || char == ']') && depth == 0:
 			return i
-		case (c == '}' || c == ']') && depth > 0:
+		case (char == '}' || char == ']') && depth > 0:
 			depth--
 		}
 	}
@@ -113,20 +113,20 @@ func elementEnd(body []byte, start int) int {
 
 // parseEvent reads and checks one framed event.
 func parseEvent(raw json.RawMessage) (chatbell.Event, []chatbell.FieldError) {
-	var e chatbell.Event
+	var event chatbell.Event
 	switch {
 	case len(raw) > chatbell.MaxEventSize:
-		return e, []chatbell.FieldError{web.Field("", "has %d bytes; one event may have at most %d", len(raw), chatbell.MaxEventSize)}
+		return event, []chatbell.FieldError{web.Field("", "has %d bytes; one event may have at most %d", len(raw), chatbell.MaxEventSize)}
 	case !utf8.Valid(raw):
-		return e, []chatbell.FieldError{web.Field("", "must be valid UTF-8")}
+		return event, []chatbell.FieldError{web.Field("", "must be valid UTF-8")}
 	case len(raw) == 0 || raw[0] != '{':
-		return e, []chatbell.FieldError{web.Field("", "must be a JSON object")}
+		return event, []chatbell.FieldError{web.Field("", "must be a JSON object")}
 	}
-	if err := json.Unmarshal(raw, &e); err != nil {
-		return e, []chatbell.FieldError{web.JSONError(err, raw, &e)}
+	if err := json.Unmarshal(raw, &event); err != nil {
+		return event, []chatbell.FieldError{web.JSONError(err, raw, &event)}
 	}
 	if errs := web.CheckOutline(raw); len(errs) > 0 {
-		return e, errs
+		return event, errs
 	}
-	return e, checkEvent(&e)
+	return event, checkEvent(&event)
 }

@@ -95,24 +95,24 @@ func types() []openapi.Type {
 // providersDescription says of each push service what its tokens are, and what its
 // devices run that do not say so.
 func providersDescription() string {
-	var b strings.Builder
-	b.WriteString("A push service, and what a token is there:")
-	for i, p := range providers.All() {
+	var out strings.Builder
+	out.WriteString("A push service, and what a token is there:")
+	for i, provider := range providers.All() {
 		if i > 0 {
-			b.WriteString(";")
+			out.WriteString(";")
 		}
-		fmt.Fprintf(&b, " `%s` %s", p.Name, p.Tokens)
-		if p.Platform != "" {
-			fmt.Fprintf(&b, ", on %s if the device does not say", p.Platform)
+		fmt.Fprintf(&out, " `%s` %s", provider.Name, provider.Tokens)
+		if provider.Platform != "" {
+			fmt.Fprintf(&out, ", on %s if the device does not say", provider.Platform)
 		}
 	}
-	return b.String() + "."
+	return out.String() + "."
 }
 
 func list[T any](values []T) []any {
 	out := make([]any, len(values))
-	for i, v := range values {
-		out[i] = v
+	for i, value := range values {
+		out[i] = value
 	}
 	return out
 }

@@ -19,26 +19,26 @@ type settings struct{ get, put, patch openapi.Operation }
 // example, a patch, and what comes of that.
 type level struct{ whose, name, example, patch, patched string }
 
-func settingsOf[T any](l level, parameters ...any) settings {
-	read := web.Done(web.Body[T](web.Example("settings", l.example)))
-	patch := openapi.Content{Media: web.MediaMerge, Schema: openapi.MergePatch[T](), Examples: []openapi.Example{web.Example("patch", l.patch)}}
+func settingsOf[T any](lvl level, parameters ...any) settings {
+	read := web.Done(web.Body[T](web.Example("settings", lvl.example)))
+	patch := openapi.Content{Media: web.MediaMerge, Schema: openapi.MergePatch[T](), Examples: []openapi.Example{web.Example("patch", lvl.patch)}}
 	return settings{
 		get: openapi.Operation{
-			ID: "get" + l.name, Tag: tagSettings, Summary: "Read " + l.whose, Description: readsSettings,
+			ID: "get" + lvl.name, Tag: tagSettings, Summary: "Read " + lvl.whose, Description: readsSettings,
 			Parameters: parameters,
 			Answers:    read,
 		},
 		put: openapi.Operation{
-			ID: "put" + l.name, Tag: tagSettings, Summary: "Replace " + l.whose, Description: putsSettings,
+			ID: "put" + lvl.name, Tag: tagSettings, Summary: "Replace " + lvl.whose, Description: putsSettings,
 			Parameters: parameters,
-			Request:    &openapi.Body{Content: web.Body[T](web.Example("settings", l.example))},
+			Request:    &openapi.Body{Content: web.Body[T](web.Example("settings", lvl.example))},
 			Answers:    read,
 		},
 		patch: openapi.Operation{
-			ID: "patch" + l.name, Tag: tagSettings, Summary: "Merge into " + l.whose, Description: mergesSettings,
+			ID: "patch" + lvl.name, Tag: tagSettings, Summary: "Merge into " + lvl.whose, Description: mergesSettings,
 			Parameters: parameters,
 			Request:    &openapi.Body{Content: []openapi.Content{patch}},
-			Answers:    web.Done(web.Body[T](web.Example("settings", l.patched))),
+			Answers:    web.Done(web.Body[T](web.Example("settings", lvl.patched))),
 		},
 	}
 }

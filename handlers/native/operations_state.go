@@ -23,9 +23,9 @@ func reads[T any](w words, example openapi.Example, parameters ...any) openapi.O
 
 // puts is an operation that takes an In and answers with an Out.
 func puts[In, Out any](w words, in, out openapi.Example, parameters ...any) openapi.Operation {
-	op := reads[Out](w, out, parameters...)
-	op.Request = &openapi.Body{Content: web.Body[In](in)}
-	return op
+	operation := reads[Out](w, out, parameters...)
+	operation.Request = &openapi.Body{Content: web.Body[In](in)}
+	return operation
 }
 
 // removes is an operation after which something is gone.
@@ -82,16 +82,16 @@ func optional(without string, op openapi.Operation) openapi.Operation {
 }
 
 func replaceMembers() openapi.Operation {
-	op := reads[memberCount](words{
+	operation := reads[memberCount](words{
 		"replaceMembers", tagChannels, "Replace the members of a channel",
 		"Makes the members of the channel exactly these, one a line, at most 512 MiB in 10 minutes; the channel need not exist before. A bad line changes nothing, and is named by a pointer that begins with its index.",
 	}, web.Example("count", `{"members":2}`), channelPath{})
-	op.Request = &openapi.Body{Optional: true, Description: "No line at all takes every member out.", Content: []openapi.Content{{
+	operation.Request = &openapi.Body{Optional: true, Description: "No line at all takes every member out.", Content: []openapi.Content{{
 		Media: web.MediaLines, Schema: openapi.Lines("One Member a line, at most 64 KiB each; an empty line means nothing."),
 		Examples: []openapi.Example{web.Example("members", exampleMember+"\n"+`{"id":"carol"}`+"\n")},
 	}}}
-	op.Answers = append(op.Answers, web.AnswerTooMany)
-	return op
+	operation.Answers = append(operation.Answers, web.AnswerTooMany)
+	return operation
 }
 
 var (

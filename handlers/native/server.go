@@ -36,37 +36,37 @@ type api struct {
 }
 
 // New makes the API.
-func New(c Config) (http.Handler, error) {
-	if c.Intake == nil || c.State == nil {
+func New(cfg Config) (http.Handler, error) {
+	if cfg.Intake == nil || cfg.State == nil {
 		return nil, errors.New("native API: Intake and State are required")
 	}
-	if c.Now == nil {
-		c.Now = time.Now
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
-	if c.Rejected == nil {
-		c.Rejected = func(int) {}
+	if cfg.Rejected == nil {
+		cfg.Rejected = func(int) {}
 	}
-	a := &api{
-		intake:   c.Intake,
-		state:    c.State,
-		now:      c.Now,
-		version:  c.Version,
-		rejected: c.Rejected,
-		beside:   c.Beside,
+	made := &api{
+		intake:   cfg.Intake,
+		state:    cfg.State,
+		now:      cfg.Now,
+		version:  cfg.Version,
+		rejected: cfg.Rejected,
+		beside:   cfg.Beside,
 	}
 	var beside []web.Route
-	for _, p := range c.Beside {
+	for _, p := range cfg.Beside {
 		beside = append(beside, p.Routes...)
 	}
 	return web.New(web.Config{
-		Common:   c.Common,
+		Common:   cfg.Common,
 		Name:     "native",
-		Routes:   a.routes(),
+		Routes:   made.routes(),
 		Beside:   beside,
 		Document: "/openapi.json",
 		Pages: []web.Route{
-			{Method: http.MethodGet, Path: "/", Handle: a.getIndex},
-			{Method: http.MethodGet, Path: "/docs", Handle: a.getIndex},
+			{Method: http.MethodGet, Path: "/", Handle: made.getIndex},
+			{Method: http.MethodGet, Path: "/docs", Handle: made.getIndex},
 		},
 	})
 }

@@ -45,26 +45,26 @@ const (
 	maxFilterRoles = 10
 )
 
-func checkToggles(t *chatbell.Toggles, k *web.Checker) {
+func checkToggles(t *chatbell.Toggles, check *web.Checker) {
 	if len(t.Modules) > maxToggles {
-		k.Add("/modules", "must be at most %d", maxToggles)
+		check.Add("/modules", "must be at most %d", maxToggles)
 		return
 	}
 	if len(t.Events) > maxToggles {
-		k.Add("/events", "must be at most %d", maxToggles)
+		check.Add("/events", "must be at most %d", maxToggles)
 		return
 	}
-	for i, m := range t.Modules {
-		at := fmt.Sprintf("/modules/%d", i)
-		if !namePattern.MatchString(string(m.Name)) {
-			k.Add(at+"/name", "must be a module's name, for example chat")
+	for i, toggle := range t.Modules {
+		place := fmt.Sprintf("/modules/%d", i)
+		if !namePattern.MatchString(string(toggle.Name)) {
+			check.Add(place+"/name", "must be a module's name, for example chat")
 		}
-		checkFilter(at+"/roles/include", m.Roles.Include, k)
-		checkFilter(at+"/roles/exclude", m.Roles.Exclude, k)
+		checkFilter(place+"/roles/include", toggle.Roles.Include, check)
+		checkFilter(place+"/roles/exclude", toggle.Roles.Exclude, check)
 	}
 	for i, e := range t.Events {
 		if !typePattern.MatchString(string(e.Name)) {
-			k.Add(fmt.Sprintf("/events/%d/name", i), "must be an event type, for example message.created")
+			check.Add(fmt.Sprintf("/events/%d/name", i), "must be an event type, for example message.created")
 		}
 	}
 }
@@ -77,15 +77,15 @@ func checkFilter(pointer string, roles []string, k *web.Checker) {
 	k.Roles(pointer, roles)
 }
 
-func checkUserSettings(s *chatbell.UserSettings, k *web.Checker) {
-	checkToggles(&s.Toggles, k)
-	q := s.QuietHours
-	if q == nil {
+func checkUserSettings(s *chatbell.UserSettings, check *web.Checker) {
+	checkToggles(&s.Toggles, check)
+	quiet := s.QuietHours
+	if quiet == nil {
 		return
 	}
-	checkClock("/quiet_hours/from", q.From, k)
-	checkClock("/quiet_hours/to", q.To, k)
-	k.Timezone("/quiet_hours/timezone", q.Timezone)
+	checkClock("/quiet_hours/from", quiet.From, check)
+	checkClock("/quiet_hours/to", quiet.To, check)
+	check.Timezone("/quiet_hours/timezone", quiet.Timezone)
 }
 
 func checkClock(pointer, v string, k *web.Checker) {
@@ -100,12 +100,14 @@ func checkChannelSettings(s *chatbell.ChannelSettings, k *web.Checker) { checkTo
 const aSetting = "a setting of this level"
 
 func (a *api) networkSettings(c echo.Context) web.Document[chatbell.Toggles] {
-	n := web.CallerOf(c).Network
+	network := web.CallerOf(c).Network
 	return web.Document[chatbell.Toggles]{
 		Member: aSetting,
 		Check:  checkToggles,
-		Read:   func(ctx context.Context) (chatbell.Toggles, error) { return a.state.NetworkSettings(ctx, n) },
-		Write:  func(ctx context.Context, t chatbell.Toggles) error { return a.state.PutNetworkSettings(ctx, n, t) },
+		Read:   func(ctx context.Context) (chatbell.Toggles, error) { return a.state.NetworkSettings(ctx, network) },
+		Write: func(ctx context.Context, t chatbell.Toggles) error {
+			return a.state.PutNetworkSettings(ctx, network, t)
+		},
 	}
 }
 
@@ -114,13 +116,15 @@ func (a *api) putNetworkSettings(c echo.Context) error { return a.networkSetting
 
 func (a *api) userSettings(c echo.Context) (web.Document[chatbell.UserSettings], error) {
 	user, err := ownUser(c)
-	n := web.CallerOf(c).Network
+	network := web.CallerOf(c).Network
 	return web.Document[chatbell.UserSettings]{
 		Member: aSetting,
 		Check:  checkUserSettings,
-		Read:   func(ctx context.Context) (chatbell.UserSettings, error) { return a.state.UserSettings(ctx, n, user) },
+		Read: func(ctx context.Context) (chatbell.UserSettings, error) {
+			return a.state.UserSettings(ctx, network, user)
+		},
 		Write: func(ctx context.Context, s chatbell.UserSettings) error {
-			return a.state.PutUserSettings(ctx, n, user, s)
+			return a.state.PutUserSettings(ctx, network, user, s)
 		},
 	}, err
 }
@@ -151,16 +155,16 @@ func (a *api) channelSettings(c echo.Context) (web.Document[chatbell.ChannelSett
 	if err != nil {
 		return none, err
 	}
-	n := web.CallerOf(c).Network
+	network := web.CallerOf(c).Network
 	channel := chatbell.ChannelID(id)
 	return web.Document[chatbell.ChannelSettings]{
 		Member: aSetting,
 		Check:  checkChannelSettings,
 		Read: func(ctx context.Context) (chatbell.ChannelSettings, error) {
-			return a.state.ChannelSettings(ctx, n, user, channel)
+			return a.state.ChannelSettings(ctx, network, user, channel)
 		},
 		Write: func(ctx context.Context, s chatbell.ChannelSettings) error {
-			return a.state.PutChannelSettings(ctx, n, user, channel, s)
+			return a.state.PutChannelSettings(ctx, network, user, channel, s)
 		},
 	}, nil
 }

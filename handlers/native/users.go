@@ -22,23 +22,23 @@ func (a *api) putUser(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	var in userInput
-	if err := web.ReadJSON(c, &in); err != nil {
+	var input userInput
+	if err := web.ReadJSON(c, &input); err != nil {
 		return err
 	}
-	k := &web.Checker{}
-	k.SamePathID(string(in.ID), id)
-	m := member(in)
-	m.ID = chatbell.UserID(id)
-	m.check(k, "")
-	if err := k.Result(); err != nil {
+	check := &web.Checker{}
+	check.SamePathID(string(input.ID), id)
+	entry := member(input)
+	entry.ID = chatbell.UserID(id)
+	entry.check(check, "")
+	if err := check.Result(); err != nil {
 		return err
 	}
-	u := chatbell.User(m)
-	if err := a.state.PutUser(c.Request().Context(), web.CallerOf(c).Network, u); err != nil {
+	user := chatbell.User(entry)
+	if err := a.state.PutUser(c.Request().Context(), web.CallerOf(c).Network, user); err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, u)
+	return c.JSON(http.StatusOK, user)
 }
 
 func (a *api) getUser(c echo.Context) error {
@@ -46,11 +46,11 @@ func (a *api) getUser(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	u, err := a.state.User(c.Request().Context(), web.CallerOf(c).Network, chatbell.UserID(id))
+	user, err := a.state.User(c.Request().Context(), web.CallerOf(c).Network, chatbell.UserID(id))
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, u)
+	return c.JSON(http.StatusOK, user)
 }
 
 func (a *api) deleteUser(c echo.Context) error {

@@ -48,8 +48,8 @@ func New(c Config) (http.Handler, error) {
 	if c.Health == nil || c.Metrics == nil {
 		return nil, errors.New("status: Health and Metrics are required")
 	}
-	s := &status{health: c.Health, metrics: echo.WrapHandler(c.Metrics), version: c.Version}
-	return web.New(web.Config{Common: c.Common, Name: "status", Routes: s.routes(), Document: c.Document})
+	made := &status{health: c.Health, metrics: echo.WrapHandler(c.Metrics), version: c.Version}
+	return web.New(web.Config{Common: c.Common, Name: "status", Routes: made.routes(), Document: c.Document})
 }
 
 // Part is what the document of a whole server tells of the surface.
@@ -93,8 +93,8 @@ const notReadyRetry = 5
 func (s *status) getReadyz(c echo.Context) error {
 	ctx := c.Request().Context()
 	if err := s.health.Ready(ctx); err != nil {
-		p := web.RetryLater(http.StatusServiceUnavailable, notReadyRetry, "events cannot be accepted now: "+whyNot(err))
-		return fmt.Errorf("%w: %w", p, err)
+		problem := web.RetryLater(http.StatusServiceUnavailable, notReadyRetry, "events cannot be accepted now: "+whyNot(err))
+		return fmt.Errorf("%w: %w", problem, err)
 	}
 	degraded := s.health.Degraded(ctx)
 	if degraded == nil {

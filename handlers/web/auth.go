@@ -88,10 +88,10 @@ func denied(why, detail string) *Problem {
 		status = http.StatusForbidden
 		challenge = realm + `, error="insufficient_scope"`
 	}
-	p := NewProblem(status, "%s", detail)
-	p.refused = why
-	p.challenge = challenge
-	return p
+	problem := NewProblem(status, "%s", detail)
+	problem.refused = why
+	problem.challenge = challenge
+	return problem
 }
 
 // Guard lets nobody pass who has no credential for what they call. It is safe for
@@ -116,17 +116,17 @@ var Bearer = Credential{Read: bearer, How: "send a key as \"Authorization: Beare
 
 // NewGuard makes a guard for callers who show their credential in a way; the zero value
 // means [Bearer].
-func NewGuard(c Common, credential Credential) *Guard {
+func NewGuard(common Common, credential Credential) *Guard {
 	if credential.Read == nil {
 		credential = Bearer
 	}
-	guesses := c.Guesses
+	guesses := common.Guesses
 	if guesses == nil {
-		guesses = listen.NewThrottle(listen.ThrottleConfig{What: "API key", Logger: c.Log})
+		guesses = listen.NewThrottle(listen.ThrottleConfig{What: "API key", Logger: common.Log})
 	}
-	g := &Guard{keys: c.Keys, guesses: guesses, refused: func(string) {}, credential: credential}
-	if c.Observer != nil {
-		g.refused = c.Observer.Refused
+	g := &Guard{keys: common.Keys, guesses: guesses, refused: func(string) {}, credential: credential}
+	if common.Observer != nil {
+		g.refused = common.Observer.Refused
 	}
 	return g
 }
@@ -170,12 +170,12 @@ func (g *Guard) authenticate(access Access) echo.MiddlewareFunc {
 
 // refuse counts a refusal, and returns when it may be told.
 func (g *Guard) refuse(ctx context.Context, from string, err error) {
-	var p *Problem
-	if !errors.As(err, &p) || p.refused == "" {
+	var problem *Problem
+	if !errors.As(err, &problem) || problem.refused == "" {
 		return
 	}
-	g.refused(p.refused)
-	if p.refused == RefusedUnknown {
+	g.refused(problem.refused)
+	if problem.refused == RefusedUnknown {
 		g.guesses.Wrong(ctx, listen.AddressOf(from))
 	}
 }
@@ -221,9 +221,9 @@ func (g *Guard) asAdmin(want chatbell.NetworkID) (Caller, error) {
 	if want == "" && len(all) == 1 {
 		return Caller{Network: all[0], trust: listen.Server}, nil
 	}
-	for _, n := range all {
-		if n == want {
-			return Caller{Network: n, trust: listen.Server}, nil
+	for _, network := range all {
+		if network == want {
+			return Caller{Network: network, trust: listen.Server}, nil
 		}
 	}
 	if want == "" {
@@ -239,11 +239,11 @@ func (g *Guard) asUser(token string) (Caller, error) {
 	claims := jwt.RegisteredClaims{}
 	_, err := jwt.ParseWithClaims(token, &claims, func(t *jwt.Token) (any, error) {
 		id, _ := t.Header["kid"].(string)
-		k, secret, ok := g.keys.ClientSecret(id)
+		candidate, secret, ok := g.keys.ClientSecret(id)
 		if !ok {
 			return nil, errors.New("the token's kid names no client key")
 		}
-		key = k
+		key = candidate
 		return secret, nil
 	}, jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired())
 	switch {

@@ -57,7 +57,7 @@ func ReadJSON(c echo.Context, v any) error {
 }
 
 // DecodeObject reads one JSON object into v. The error points to what is wrong.
-func DecodeObject(body []byte, v any) error {
+func DecodeObject(body []byte, value any) error {
 	if !utf8.Valid(body) {
 		return Invalid(Field("", "must be valid UTF-8"))
 	}
@@ -65,8 +65,8 @@ func DecodeObject(body []byte, v any) error {
 	if err := json.Unmarshal(body, &object); err != nil || object == nil {
 		return Invalid(Field("", "must be a JSON object"))
 	}
-	if err := json.Unmarshal(body, v); err != nil {
-		return Invalid(JSONError(err, body, v))
+	if err := json.Unmarshal(body, value); err != nil {
+		return Invalid(JSONError(err, body, value))
 	}
 	if errs := CheckOutline(body); len(errs) > 0 {
 		return Invalid(errs...)

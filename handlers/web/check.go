@@ -25,8 +25,8 @@ func CheckID(id string) string {
 	if n < 1 || n > chatbell.MaxIDLength {
 		return fmt.Sprintf("must have 1 to %d characters", chatbell.MaxIDLength)
 	}
-	for _, r := range id {
-		if unicode.IsControl(r) || r == utf8.RuneError {
+	for _, char := range id {
+		if unicode.IsControl(char) || char == utf8.RuneError {
 			return "must not contain control characters"
 		}
 	}
@@ -81,15 +81,15 @@ func (k *Checker) Short(pointer, s string, limit int) {
 }
 
 // Locale checks a language tag, if there is one.
-func (k *Checker) Locale(pointer, s string) {
-	if s == "" {
+func (k *Checker) Locale(pointer, text string) {
+	if text == "" {
 		return
 	}
-	if len(s) > maxLocale {
+	if len(text) > maxLocale {
 		k.Add(pointer, "must have at most %d characters", maxLocale)
 		return
 	}
-	if _, err := language.Parse(s); err != nil {
+	if _, err := language.Parse(text); err != nil {
 		k.Add(pointer, "must be a BCP 47 language tag, for example en or pt-BR")
 	}
 }

@@ -71,15 +71,15 @@ var problemTypes = []openapi.Type{
 // operation is what the document says of a route: its own words, and what follows
 // from who may call it and whether it takes a body.
 func (r *Route) operation() openapi.Operation {
-	op := r.Doc
-	op.Security = r.Access.schemes()
-	answers := slices.Clone(op.Answers)
+	operation := r.Doc
+	operation.Security = r.Access.schemes()
+	answers := slices.Clone(operation.Answers)
 	answers = append(answers, answerBadRequest)
 	if r.Access != Open {
-		op.Parameters = append(slices.Clone(op.Parameters), networkQuery{})
+		operation.Parameters = append(slices.Clone(operation.Parameters), networkQuery{})
 		answers = append(answers, answerUnauthorized, answerForbidden, answerNotFound)
 	}
-	if op.Request != nil {
+	if operation.Request != nil {
 		answers = append(answers, answerTooLarge, answerUnsupported)
 	}
 	unready := slices.ContainsFunc(answers, func(a openapi.Answer) bool { return a.Status == http.StatusServiceUnavailable })
@@ -87,8 +87,8 @@ func (r *Route) operation() openapi.Operation {
 		answers = append(answers, answerAway)
 	}
 	answers = append(answers, answerElse)
-	op.Answers = answers
-	return op
+	operation.Answers = answers
+	return operation
 }
 
 func (a Access) schemes() []string {

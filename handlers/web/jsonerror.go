@@ -11,7 +11,7 @@ import (
 )
 
 // JSONError says where JSON is wrong, in our words. The body is what was decoded into v.
-func JSONError(err error, body []byte, v any) chatbell.FieldError {
+func JSONError(err error, body []byte, value any) chatbell.FieldError {
 	var kind *json.UnmarshalTypeError
 	var syntax *json.SyntaxError
 	switch {
@@ -21,8 +21,8 @@ func JSONError(err error, body []byte, v any) chatbell.FieldError {
 	case errors.As(err, &syntax):
 		return Field("", "is not valid JSON at byte %d: %v", syntax.Offset, syntax)
 	}
-	if at := badTime(body, v); at != "" {
-		return Field(at, "must be an RFC 3339 time, for example 2026-11-20T10:00:00Z")
+	if place := badTime(body, value); place != "" {
+		return Field(place, "must be an RFC 3339 time, for example 2026-11-20T10:00:00Z")
 	}
 	return Field("", "is not valid JSON")
 }
@@ -34,14 +34,14 @@ func badTime(body []byte, v any) string {
 	if json.Unmarshal(body, &members) != nil || reflect.TypeOf(v).Elem().Kind() != reflect.Struct {
 		return ""
 	}
-	for _, f := range reflect.VisibleFields(reflect.TypeOf(v).Elem()) {
-		if f.Type != reflect.TypeFor[time.Time]() {
+	for _, field := range reflect.VisibleFields(reflect.TypeOf(v).Elem()) {
+		if field.Type != reflect.TypeFor[time.Time]() {
 			continue
 		}
-		want, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		want, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		for name, raw := range members {
-			var t time.Time
-			if strings.EqualFold(name, want) && json.Unmarshal(raw, &t) != nil {
+			var when time.Time
+			if strings.EqualFold(name, want) && json.Unmarshal(raw, &when) != nil {
 				return Escaped(name)
 			}
 		}

@@ -43,9 +43,9 @@ func guide(list, beside []Route, document string) echo.MiddlewareFunc {
 
 // methodsAt lists the methods of a path. HEAD is answered wherever GET is.
 func methodsAt(list []Route, path string) (methods []string) {
-	for _, r := range list {
-		if distance(segments(r.Path), segments(path)) == 0 {
-			methods = append(methods, r.Method)
+	for _, route := range list {
+		if distance(segments(route.Path), segments(path)) == 0 {
+			methods = append(methods, route.Method)
 		}
 	}
 	if slices.Contains(methods, http.MethodGet) {
@@ -74,17 +74,17 @@ func nearest(list []Route, path string) string {
 		return ""
 	}
 	best := ""
-	at := tooFar + 1
-	for _, r := range list {
-		if d := distance(segments(r.Path), lost); d < at {
-			best = r.Path
-			at = d
+	least := tooFar + 1
+	for _, route := range list {
+		if diff := distance(segments(route.Path), lost); diff < least {
+			best = route.Path
+			least = diff
 		}
 	}
 	parts := segments(best)
-	for i, p := range parts {
-		if strings.HasPrefix(p, ":") {
-			parts[i] = fmt.Sprintf("{%s}", p[1:])
+	for i, part := range parts {
+		if strings.HasPrefix(part, ":") {
+			parts[i] = fmt.Sprintf("{%s}", part[1:])
 		}
 	}
 	if best == "" {
@@ -111,32 +111,32 @@ func wordDistance(known, lost string) int {
 	if len(lost) > maxLostSegment {
 		return unrelated
 	}
-	d := edit(len(known), len(lost), 1, func(i, j int) int {
+	diff := edit(len(known), len(lost), 1, func(i, j int) int {
 		if known[i] == lost[j] {
 			return 0
 		}
 		return 1
 	})
-	if d > len(known)/2 {
+	if diff > len(known)/2 {
 		return unrelated
 	}
-	return d
+	return diff
 }
 
 // edit is Levenshtein's distance of two lists, by what putting in or leaving out costs,
 // and what it costs to put one element in the other's place.
-func edit(n, m, gap int, replace func(i, j int) int) int {
-	above := make([]int, m+1)
+func edit(n, width, gap int, replace func(i, j int) int) int {
+	above := make([]int, width+1)
 	for j := range above {
 		above[j] = j * gap
 	}
 	for i := range n {
-		row := make([]int, m+1)
+		row := make([]int, width+1)
 		row[0] = (i + 1) * gap
-		for j := range m {
+		for j := range width {
 			row[j+1] = min(above[j]+replace(i, j), above[j+1]+gap, row[j]+gap)
 		}
 		above = row
 	}
-	return above[m]
+	return above[width]
 }

@@ -31,7 +31,7 @@ func walk(raw []byte, value func(at int, around []level) bool, name func(around 
 	around := make([]level, 0, 8)
 	named := false // the innermost object has its member's name already
 	for i := 0; i < len(raw); {
-		switch c := raw[i]; c {
+		switch char := raw[i]; char {
 		case ' ', '\t', '\r', '\n', ':':
 			i++
 		case ',':
@@ -45,7 +45,7 @@ func walk(raw []byte, value func(at int, around []level) bool, name func(around 
 			if !value(i, around) {
 				return
 			}
-			around = entered(around, c == '[')
+			around = entered(around, char == '[')
 			named = false
 			i++
 		default:
@@ -68,14 +68,14 @@ func walk(raw []byte, value func(at int, around []level) bool, name func(around 
 // takes over: every event comes through here.
 func entered(around []level, array bool) []level {
 	n := len(around)
-	l := level{array: array}
+	lvl := level{array: array}
 	if n > 0 {
-		l.opaque = around[n-1].opaque || string(around[n-1].name) == `"data"`
+		lvl.opaque = around[n-1].opaque || string(around[n-1].name) == `"data"`
 	}
 	if n < cap(around) {
-		l.names = around[:n+1][n].names[:0]
+		lvl.names = around[:n+1][n].names[:0]
 	}
-	return append(around, l)
+	return append(around, lvl)
 }
 
 // scalarEnd is where the string, number or word that starts at i ends.
@@ -125,24 +125,24 @@ func (l *level) repeats() bool {
 }
 
 func unquote(name []byte) string {
-	var s string
-	if json.Unmarshal(name, &s) != nil {
+	var text string
+	if json.Unmarshal(name, &text) != nil {
 		return string(name) // cannot be: the JSON is valid
 	}
-	return s
+	return text
 }
 
 // pointer is the RFC 6901 pointer of what is being read in the innermost level.
 func pointer(around []level) string {
-	var b strings.Builder
+	var out strings.Builder
 	for i := range around {
 		if around[i].array {
-			b.WriteString("/" + strconv.Itoa(around[i].index))
+			out.WriteString("/" + strconv.Itoa(around[i].index))
 		} else {
-			b.WriteString(Escaped(unquote(around[i].name)))
+			out.WriteString(Escaped(unquote(around[i].name)))
 		}
 	}
-	return b.String()
+	return out.String()
 }
 
 var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")

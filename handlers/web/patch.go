@@ -45,10 +45,10 @@ func (d Document[T]) Change(c echo.Context) error {
 	if err := DecodeObject(body, &next); err != nil {
 		return err
 	}
-	k := &Checker{}
-	checkKnown(body, new(T), d.Member, k)
-	d.Check(&next, k)
-	if err := k.Result(); err != nil {
+	check := &Checker{}
+	checkKnown(body, new(T), d.Member, check)
+	d.Check(&next, check)
+	if err := check.Result(); err != nil {
 		return err
 	}
 	if err := d.Write(c.Request().Context(), next); err != nil {
@@ -67,10 +67,10 @@ func (d Document[T]) Get(c echo.Context) error {
 }
 
 // checkKnown refuses members that mean nothing.
-func checkKnown(body []byte, v any, member string, k *Checker) {
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	err := d.Decode(v)
+func checkKnown(body []byte, v any, member string, check *Checker) {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(v)
 	if err == nil {
 		return
 	}
@@ -78,14 +78,14 @@ func checkKnown(body []byte, v any, member string, k *Checker) {
 	if !unknown {
 		return // DecodeObject has looked at everything else
 	}
-	at := ""
+	place := ""
 	walk(body, func(int, []level) bool { return true }, func(around []level) bool {
 		if string(around[len(around)-1].name) == name {
-			at = pointer(around)
+			place = pointer(around)
 		}
-		return at == ""
+		return place == ""
 	})
-	k.Add(at, "is not %s", member)
+	check.Add(place, "is not %s", member)
 }
 
 // merge lays a merge patch over a value: null removes, an object goes deeper,
@@ -104,8 +104,8 @@ func merge(now any, patch map[string]any) ([]byte, error) {
 }
 
 func mergeInto(target, patch map[string]any) {
-	for name, v := range patch {
-		switch v := v.(type) {
+	for name, change := range patch {
+		switch value := change.(type) {
 		case nil:
 			delete(target, name)
 		case map[string]any:
@@ -113,10 +113,10 @@ func mergeInto(target, patch map[string]any) {
 			if !ok {
 				inner = map[string]any{}
 			}
-			mergeInto(inner, v)
+			mergeInto(inner, value)
 			target[name] = inner
 		default:
-			target[name] = v
+			target[name] = value
 		}
 	}
 }

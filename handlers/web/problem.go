@@ -42,9 +42,9 @@ func NewProblem(status int, detail string, args ...any) *Problem {
 
 // Invalid is a 400 that names the wrong fields.
 func Invalid(errs ...chatbell.FieldError) *Problem {
-	p := NewProblem(http.StatusBadRequest, "the request has %d invalid field(s)", len(errs))
-	p.Errors = errs
-	return p
+	problem := NewProblem(http.StatusBadRequest, "the request has %d invalid field(s)", len(errs))
+	problem.Errors = errs
+	return problem
 }
 
 // Field is what is wrong at one place of the input, which a JSON pointer (RFC 6901) names.
@@ -54,23 +54,23 @@ func Field(pointer, detail string, args ...any) chatbell.FieldError {
 
 // RetryLater asks the caller to come back after so many seconds.
 func RetryLater(status, seconds int, detail string) *Problem {
-	p := NewProblem(status, "%s", detail)
-	p.retryAfter = seconds
-	return p
+	problem := NewProblem(status, "%s", detail)
+	problem.retryAfter = seconds
+	return problem
 }
 
 // AsProblem is the one place that maps errors to problems. What is nobody's mistake
 // but ours says nothing to the caller and everything to the log.
 func AsProblem(err error) *Problem {
-	var p *Problem
-	var f chatbell.FieldError
+	var problem *Problem
+	var fieldErr chatbell.FieldError
 	var refused *intake.Error
-	var he *echo.HTTPError
+	var httpErr *echo.HTTPError
 	switch {
-	case errors.As(err, &p):
-		return p
-	case errors.As(err, &f):
-		return Invalid(f)
+	case errors.As(err, &problem):
+		return problem
+	case errors.As(err, &fieldErr):
+		return Invalid(fieldErr)
 	case errors.Is(err, chatbell.ErrNotFound):
 		return NewProblem(http.StatusNotFound, "there is no such object in this network")
 	case errors.As(err, &refused):
@@ -79,8 +79,8 @@ func AsProblem(err error) *Problem {
 		return RetryLater(http.StatusServiceUnavailable, 30, "the server's disk is full; nothing was changed, send it again later")
 	case errors.Is(err, store.ErrUnavailable):
 		return RetryLater(http.StatusServiceUnavailable, 5, "the store cannot take this now; nothing was changed, send it again later")
-	case errors.As(err, &he):
-		return NewProblem(he.Code, "%v", he.Message)
+	case errors.As(err, &httpErr):
+		return NewProblem(httpErr.Code, "%v", httpErr.Message)
 	}
 	return NewProblem(http.StatusInternalServerError, "an internal error; see the server's log")
 }
@@ -105,21 +105,21 @@ func handleError(log *slog.Logger, passing *refusals) echo.HTTPErrorHandler {
 		if c.Response().Committed {
 			return
 		}
-		p := AsProblem(err)
+		problem := AsProblem(err)
 		switch {
-		case p.Status < http.StatusInternalServerError || c.Request().Context().Err() != nil:
-		case p.Status == http.StatusServiceUnavailable && p.retryAfter > 0:
-			passing.refused(c.Request().Method, c.Path(), p.Status, err)
+		case problem.Status < http.StatusInternalServerError || c.Request().Context().Err() != nil:
+		case problem.Status == http.StatusServiceUnavailable && problem.retryAfter > 0:
+			passing.refused(c.Request().Method, c.Path(), problem.Status, err)
 		default:
-			log.Error("request failed", "method", c.Request().Method, "route", c.Path(), "status", p.Status, "error", err)
+			log.Error("request failed", "method", c.Request().Method, "route", c.Path(), "status", problem.Status, "error", err)
 		}
-		if p.challenge != "" {
-			c.Response().Header().Set("WWW-Authenticate", p.challenge)
+		if problem.challenge != "" {
+			c.Response().Header().Set("WWW-Authenticate", problem.challenge)
 		}
-		if p.retryAfter > 0 {
-			c.Response().Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
+		if problem.retryAfter > 0 {
+			c.Response().Header().Set("Retry-After", strconv.Itoa(problem.retryAfter))
 		}
-		body, err := json.Marshal(p)
+		body, err := json.Marshal(problem)
 		if err != nil {
 			log.Error("cannot encode a problem", "error", err)
 			return
@@ -127,7 +127,7 @@ func handleError(log *slog.Logger, passing *refusals) echo.HTTPErrorHandler {
 		if c.Request().Method == http.MethodHead {
 			body = nil
 		}
-		if err := c.Blob(p.Status, MediaProblem, body); err != nil {
+		if err := c.Blob(problem.Status, MediaProblem, body); err != nil {
 			log.Debug("caller went away before the answer", "error", err)
 		}
 	}

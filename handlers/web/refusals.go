@@ -40,15 +40,15 @@ func (r *refusals) refused(method, route string, status int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
-	x := r.all[method+" "+route]
-	if x == nil {
-		x = &refusal{since: now}
-		r.all[method+" "+route] = x
+	refused := r.all[method+" "+route]
+	if refused == nil {
+		refused = &refusal{since: now}
+		r.all[method+" "+route] = refused
 		r.routes.Add(1)
 		r.log.Error("requests are refused for now; those that follow are counted, not logged", "method", method, "route", route, "status", status, "error", err)
 	}
-	x.times++
-	x.last = now
+	refused.times++
+	refused.last = now
 }
 
 // served notes that a request was answered well.
@@ -58,13 +58,13 @@ func (r *refusals) served(method, route string) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	x := r.all[method+" "+route]
-	if x == nil || r.now().Sub(x.last) < refusalQuiet {
+	refused := r.all[method+" "+route]
+	if refused == nil || r.now().Sub(refused.last) < refusalQuiet {
 		return
 	}
 	delete(r.all, method+" "+route)
 	r.routes.Add(-1)
-	r.log.Info("requests are taken again", "method", method, "route", route, "refused", x.times, "first", x.since, "last", x.last)
+	r.log.Info("requests are taken again", "method", method, "route", route, "refused", refused.times, "first", refused.since, "last", refused.last)
 }
 
 // watch tells of each request that is answered well.

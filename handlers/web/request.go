@@ -29,8 +29,8 @@ func PathID(c echo.Context, name string) (id string, err error) {
 // TraceParent is the W3C trace that the request belongs to; empty when there is none, or
 // when the header cannot be read.
 func TraceParent(c echo.Context) string {
-	if s := c.Request().Header.Get("traceparent"); chatbell.IsTraceParent(s) {
-		return s
+	if text := c.Request().Header.Get("traceparent"); chatbell.IsTraceParent(text) {
+		return text
 	}
 	return ""
 }
@@ -45,13 +45,13 @@ const (
 // so that nobody reads a meaning into it.
 func Page(c echo.Context) (after string, limit int, err error) {
 	limit = defaultLimit
-	if s := c.QueryParam("limit"); s != "" {
-		if limit, err = strconv.Atoi(s); err != nil || limit < 1 || limit > maxLimit {
+	if text := c.QueryParam("limit"); text != "" {
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > maxLimit {
 			return "", 0, Invalid(Field("/limit", "must be a whole number from 1 to %d", maxLimit))
 		}
 	}
-	if s := c.QueryParam("cursor"); s != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(s)
+	if value := c.QueryParam("cursor"); value != "" {
+		raw, err := base64.RawURLEncoding.DecodeString(value)
 		if err != nil || !utf8.Valid(raw) {
 			return "", 0, Invalid(Field("/cursor", "must be the next_cursor of an earlier answer"))
 		}

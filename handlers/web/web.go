@@ -77,35 +77,35 @@ type Config struct {
 }
 
 // New makes the handler of a surface. It is safe for concurrent use.
-func New(c Config) (http.Handler, error) {
-	guarded := slices.ContainsFunc(c.Routes, func(r Route) bool { return r.Access != Open })
-	if c.Log == nil || c.Keys == nil && guarded {
-		return nil, fmt.Errorf("surface %s: Log, and Keys where a route needs one, are required", c.Name)
+func New(cfg Config) (http.Handler, error) {
+	guarded := slices.ContainsFunc(cfg.Routes, func(r Route) bool { return r.Access != Open })
+	if cfg.Log == nil || cfg.Keys == nil && guarded {
+		return nil, fmt.Errorf("surface %s: Log, and Keys where a route needs one, are required", cfg.Name)
 	}
-	if c.Now == nil {
-		c.Now = time.Now
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
-	guard := NewGuard(c.Common, c.Credential)
-	e := echo.New()
-	e.HideBanner = true
-	e.HidePort = true
-	passing := newRefusals(c.Log, c.Now)
-	e.HTTPErrorHandler = handleError(c.Log, passing)
-	if c.Observer != nil {
-		e.Use(observe(c.Observer))
+	guard := NewGuard(cfg.Common, cfg.Credential)
+	router := echo.New()
+	router.HideBanner = true
+	router.HidePort = true
+	passing := newRefusals(cfg.Log, cfg.Now)
+	router.HTTPErrorHandler = handleError(cfg.Log, passing)
+	if cfg.Observer != nil {
+		router.Use(observe(cfg.Observer))
 	}
-	e.Use(passing.watch, recoverer(c.Log), guide(c.Routes, c.Beside, c.Document), wellFormed)
-	for _, r := range c.Routes {
+	router.Use(passing.watch, recoverer(cfg.Log), guide(cfg.Routes, cfg.Beside, cfg.Document), wellFormed)
+	for _, route := range cfg.Routes {
 		var before []echo.MiddlewareFunc
-		if r.Access != Open {
-			before = append(before, guard.authenticate(r.Access))
+		if route.Access != Open {
+			before = append(before, guard.authenticate(route.Access))
 		}
-		e.Add(r.Method, r.Path, r.Handle, before...)
+		router.Add(route.Method, route.Path, route.Handle, before...)
 	}
-	for _, p := range c.Pages {
-		e.Add(p.Method, p.Path, p.Handle)
+	for _, p := range cfg.Pages {
+		router.Add(p.Method, p.Path, p.Handle)
 	}
-	return head(e), nil
+	return head(router), nil
 }
 
 // head answers HEAD as GET; net/http leaves the body out. Probes of load balancers use it.
@@ -121,14 +121,14 @@ func head(next http.Handler) http.Handler {
 
 // observe tells the observer of each answer. It is the outermost, so that the answer to
 // an error is one, too.
-func observe(o Observer) echo.MiddlewareFunc {
+func observe(observer Observer) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			start := time.Now()
 			if err := next(c); err != nil {
 				c.Error(err)
 			}
-			o.Request(c.Request().Method, c.Path(), c.Response().Status, time.Since(start))
+			observer.Request(c.Request().Method, c.Path(), c.Response().Status, time.Since(start))
 			return nil
 		}
 	}
@@ -140,11 +140,11 @@ func recoverer(log *slog.Logger) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) (err error) {
 			defer func() {
-				if v := recover(); v != nil {
-					if v == http.ErrAbortHandler { //nolint:errorlint // the value that net/http compares with
-						panic(v)
+				if value := recover(); value != nil {
+					if value == http.ErrAbortHandler { //nolint:errorlint // the value that net/http compares with
+						panic(value)
 					}
-					log.Error("handler panicked", "route", c.Path(), "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+					log.Error("handler panicked", "route", c.Path(), "panic", fmt.Sprint(value), "stack", string(debug.Stack()))
 					err = AsProblem(errors.New("a panic"))
 				}
 			}()

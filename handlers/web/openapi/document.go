@@ -48,17 +48,17 @@ type Document struct {
 // New makes a document without operations. The types say what their Go declarations
 // cannot.
 func New(info Info, types ...Type) *Document {
-	d := &Document{
+	doc := &Document{
 		reflector: openapi31.NewReflector(),
 		types:     make(map[reflect.Type]Type, len(types)),
 		ids:       map[string]bool{},
 	}
-	for _, t := range types {
-		d.types[t.Go] = t
+	for _, kind := range types {
+		doc.types[kind.Go] = kind
 	}
-	d.setUpReflection()
-	d.describe(info)
-	return d
+	doc.setUpReflection()
+	doc.describe(info)
+	return doc
 }
 
 func (d *Document) describe(info Info) {
@@ -69,15 +69,15 @@ func (d *Document) describe(info Info) {
 		WithContact(*(&openapi31.Contact{}).WithName(info.Contact))
 	spec.WithInfo(*about)
 	spec.WithServers(*(&openapi31.Server{}).WithURL(info.Server))
-	for _, t := range info.Tags {
-		spec.Tags = append(spec.Tags, *(&openapi31.Tag{}).WithName(t.Name).WithDescription(t.Description))
+	for _, tag := range info.Tags {
+		spec.Tags = append(spec.Tags, *(&openapi31.Tag{}).WithName(tag.Name).WithDescription(tag.Description))
 	}
-	for _, s := range info.Schemes {
-		if s.Header != "" {
-			spec.SetAPIKeySecurity(s.Name, s.Header, openapi.InHeader, s.Description)
+	for _, scheme := range info.Schemes {
+		if scheme.Header != "" {
+			spec.SetAPIKeySecurity(scheme.Name, scheme.Header, openapi.InHeader, scheme.Description)
 			continue
 		}
-		spec.SetHTTPBearerTokenSecurity(s.Name, s.Format, s.Description)
+		spec.SetHTTPBearerTokenSecurity(scheme.Name, scheme.Format, scheme.Description)
 	}
 }
 
@@ -101,23 +101,23 @@ func (d *Document) Add(method, path string, op Operation) error {
 	return nil
 }
 
-func (d *Document) add(method, path string, op Operation) error {
-	if op.ID == "" || d.ids[op.ID] {
-		return fmt.Errorf("the operation id %q is empty or taken", op.ID)
+func (d *Document) add(method, path string, operation Operation) error {
+	if operation.ID == "" || d.ids[operation.ID] {
+		return fmt.Errorf("the operation id %q is empty or taken", operation.ID)
 	}
-	d.ids[op.ID] = true
-	oc, err := d.reflector.NewOperationContext(method, path)
+	d.ids[operation.ID] = true
+	context, err := d.reflector.NewOperationContext(method, path)
 	if err != nil {
 		return err
 	}
-	oc.SetID(op.ID)
-	oc.SetTags(op.Tag)
-	oc.SetSummary(op.Summary)
-	oc.SetDescription(op.Description)
-	for _, p := range op.Parameters {
-		oc.AddReqStructure(p)
+	context.SetID(operation.ID)
+	context.SetTags(operation.Tag)
+	context.SetSummary(operation.Summary)
+	context.SetDescription(operation.Description)
+	for _, p := range operation.Parameters {
+		context.AddReqStructure(p)
 	}
-	if err := d.reflector.AddOperation(oc); err != nil {
+	if err := d.reflector.AddOperation(context); err != nil {
 		return err
 	}
 	item := d.reflector.Spec.Paths.MapOfPathItemValues[path]
@@ -125,25 +125,25 @@ func (d *Document) add(method, path string, op Operation) error {
 	if err != nil {
 		return err
 	}
-	secure(made, op.Security)
+	secure(made, operation.Security)
 	inOrder(made.Parameters)
-	if op.Request != nil {
-		if err := d.request(made, op.Request); err != nil {
+	if operation.Request != nil {
+		if err := d.request(made, operation.Request); err != nil {
 			return err
 		}
 	}
-	return d.answers(made, op.Answers)
+	return d.answers(made, operation.Answers)
 }
 
 // secure lists the schemes of which any will do. For no scheme the list is written, too,
 // and is empty: left out it would mean that nobody has thought about it.
-func secure(op *openapi31.Operation, schemes []string) {
+func secure(operation *openapi31.Operation, schemes []string) {
 	for _, name := range schemes {
-		op.Security = append(op.Security, map[string][]string{name: {}})
+		operation.Security = append(operation.Security, map[string][]string{name: {}})
 	}
 	if len(schemes) == 0 {
 		// The library leaves out an empty list, and writes what is added by hand.
-		op.WithMapOfAnythingItem("security", []any{})
+		operation.WithMapOfAnythingItem("security", []any{})
 	}
 }
 

@@ -72,52 +72,52 @@ func (d *Document) request(op *openapi31.Operation, b *Body) error {
 	return nil
 }
 
-func (d *Document) answers(op *openapi31.Operation, answers []Answer) error {
+func (d *Document) answers(operation *openapi31.Operation, answers []Answer) error {
 	responses := &openapi31.Responses{}
-	for _, a := range answers {
-		made, err := d.answer(a)
+	for _, answer := range answers {
+		made, err := d.answer(answer)
 		if err != nil {
-			return fmt.Errorf("answer %d: %w", a.Status, err)
+			return fmt.Errorf("answer %d: %w", answer.Status, err)
 		}
-		if a.Status == 0 {
+		if answer.Status == 0 {
 			responses.WithDefault(made)
 			continue
 		}
-		responses.WithMapOfResponseOrReferenceValuesItem(strconv.Itoa(a.Status), made)
+		responses.WithMapOfResponseOrReferenceValuesItem(strconv.Itoa(answer.Status), made)
 	}
-	op.WithResponses(*responses)
+	operation.WithResponses(*responses)
 	return nil
 }
 
 // answer describes an answer in place or, if it has a name, once for all.
-func (d *Document) answer(a Answer) (openapi31.ResponseOrReference, error) {
-	made, err := d.response(a)
-	if err != nil || a.Name == "" {
+func (d *Document) answer(answer Answer) (openapi31.ResponseOrReference, error) {
+	made, err := d.response(answer)
+	if err != nil || answer.Name == "" {
 		return openapi31.ResponseOrReference{Response: made}, err
 	}
 	shared := d.reflector.SpecEns().ComponentsEns()
-	if before, ok := shared.Responses[a.Name]; ok && !reflect.DeepEqual(before.Response, made) {
-		return openapi31.ResponseOrReference{}, fmt.Errorf("there are two different answers named %s", a.Name)
+	if before, ok := shared.Responses[answer.Name]; ok && !reflect.DeepEqual(before.Response, made) {
+		return openapi31.ResponseOrReference{}, fmt.Errorf("there are two different answers named %s", answer.Name)
 	}
-	shared.WithResponsesItem(a.Name, openapi31.ResponseOrReference{Response: made})
-	return openapi31.ResponseOrReference{Reference: &openapi31.Reference{Ref: "#/components/responses/" + a.Name}}, nil
+	shared.WithResponsesItem(answer.Name, openapi31.ResponseOrReference{Response: made})
+	return openapi31.ResponseOrReference{Reference: &openapi31.Reference{Ref: "#/components/responses/" + answer.Name}}, nil
 }
 
-func (d *Document) response(a Answer) (*openapi31.Response, error) {
-	made := (&openapi31.Response{}).WithDescription(a.Description)
-	content, err := d.content(a.Content)
+func (d *Document) response(answer Answer) (*openapi31.Response, error) {
+	made := (&openapi31.Response{}).WithDescription(answer.Description)
+	content, err := d.content(answer.Content)
 	if err != nil {
 		return nil, err
 	}
 	made.Content = content
-	if a.Headers == nil {
+	if answer.Headers == nil {
 		return made, nil
 	}
-	headers, err := d.properties(a.Headers, "header")
+	headers, err := d.properties(answer.Headers, "header")
 	if err != nil {
 		return nil, err
 	}
-	refl.WalkTaggedFields(reflect.ValueOf(a.Headers), func(_ reflect.Value, f reflect.StructField, name string) {
+	refl.WalkTaggedFields(reflect.ValueOf(answer.Headers), func(_ reflect.Value, f reflect.StructField, name string) {
 		schema := headers[name]
 		header := (&openapi31.Header{}).WithDescription(f.Tag.Get("description"))
 		if f.Tag.Get("required") == "true" {
@@ -131,22 +131,22 @@ func (d *Document) response(a Answer) (*openapi31.Response, error) {
 
 func (d *Document) content(forms []Content) (map[string]openapi31.MediaType, error) {
 	out := make(map[string]openapi31.MediaType, len(forms))
-	for _, c := range forms {
+	for _, content := range forms {
 		made := openapi31.MediaType{}
-		schema, err := c.Schema(d)
+		schema, err := content.Schema(d)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", c.Media, err)
+			return nil, fmt.Errorf("%s: %w", content.Media, err)
 		}
 		made.WithSchema(schema)
 		isText := schema["type"] == "string"
-		for _, e := range c.Examples {
+		for _, e := range content.Examples {
 			value, err := e.value(isText)
 			if err != nil {
-				return nil, fmt.Errorf("%s: example %s: %w", c.Media, e.Name, err)
+				return nil, fmt.Errorf("%s: example %s: %w", content.Media, e.Name, err)
 			}
 			made.WithExamplesItem(e.Name, openapi31.ExampleOrReference{Example: value})
 		}
-		out[c.Media] = made
+		out[content.Media] = made
 	}
 	return out, nil
 }

@@ -13,16 +13,16 @@ var errNoObject = errors.New("a merge patch is for objects")
 // MergePatch is the schema of a merge patch (RFC 7396) for a T: nothing is required,
 // null takes a member away, objects are merged, and a list is replaced as a whole.
 func MergePatch[T any]() Schema {
-	return func(d *Document) (map[string]any, error) {
-		whole, err := d.reflect(reflect.TypeFor[T]())
+	return func(doc *Document) (map[string]any, error) {
+		whole, err := doc.reflect(reflect.TypeFor[T]())
 		if err != nil {
 			return nil, err
 		}
-		name, ok := d.object(whole)
+		name, ok := doc.object(whole)
 		if !ok {
 			return nil, errNoObject
 		}
-		return d.patch(name), nil
+		return doc.patch(name), nil
 	}
 }
 

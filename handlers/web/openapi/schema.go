@@ -70,12 +70,12 @@ func Any() Schema {
 }
 
 func (d *Document) setUpReflection() {
-	r := &d.reflector.Reflector
-	r.DefaultOptions = append(r.DefaultOptions,
+	reflector := &d.reflector.Reflector
+	reflector.DefaultOptions = append(reflector.DefaultOptions,
 		jsonschema.InterceptSchema(d.refine), jsonschema.InterceptProp(refineItems), jsonschema.InterceptDefName(d.name))
-	for _, t := range d.types {
-		if !t.named() {
-			r.InlineDefinition(reflect.Zero(t.Go).Interface())
+	for _, kind := range d.types {
+		if !kind.named() {
+			reflector.InlineDefinition(reflect.Zero(kind.Go).Interface())
 		}
 	}
 }
@@ -122,59 +122,59 @@ func (d *Document) name(t reflect.Type, _ string) string {
 }
 
 // refine adds what a [Type] says.
-func (d *Document) refine(p jsonschema.InterceptSchemaParams) (stop bool, err error) {
-	goType := p.Value.Type()
+func (d *Document) refine(params jsonschema.InterceptSchemaParams) (stop bool, err error) {
+	goType := params.Value.Type()
 	for goType.Kind() == reflect.Pointer {
 		goType = goType.Elem()
 	}
-	t, known := d.types[goType]
-	if !p.Processed || !known {
+	kind, known := d.types[goType]
+	if !params.Processed || !known {
 		return false, nil
 	}
-	if t.Description != "" {
-		p.Schema.WithDescription(t.Description)
+	if kind.Description != "" {
+		params.Schema.WithDescription(kind.Description)
 	}
-	if len(t.Enum) > 0 {
-		p.Schema.WithEnum(t.Enum...)
+	if len(kind.Enum) > 0 {
+		params.Schema.WithEnum(kind.Enum...)
 	}
-	p.Schema.MinLength = t.MinLength
-	if t.MaxLength > 0 {
-		p.Schema.WithMaxLength(t.MaxLength)
+	params.Schema.MinLength = kind.MinLength
+	if kind.MaxLength > 0 {
+		params.Schema.WithMaxLength(kind.MaxLength)
 	}
-	if t.Pattern != "" {
-		p.Schema.WithPattern(t.Pattern)
+	if kind.Pattern != "" {
+		params.Schema.WithPattern(kind.Pattern)
 	}
-	if t.Closed {
+	if kind.Closed {
 		no := false
-		p.Schema.WithAdditionalProperties(jsonschema.SchemaOrBool{TypeBoolean: &no})
+		params.Schema.WithAdditionalProperties(jsonschema.SchemaOrBool{TypeBoolean: &no})
 	}
 	return false, nil
 }
 
 // refineItems reads the tags that are about the items of a list.
-func refineItems(p jsonschema.InterceptPropParams) error {
-	if !p.Processed {
+func refineItems(params jsonschema.InterceptPropParams) error {
+	if !params.Processed {
 		return nil
 	}
-	least := p.Field.Tag.Get("itemMinLength")
-	most := p.Field.Tag.Get("itemMaxLength")
+	least := params.Field.Tag.Get("itemMinLength")
+	most := params.Field.Tag.Get("itemMaxLength")
 	if least == "" && most == "" {
 		return nil
 	}
-	items := p.PropertySchema.Items
+	items := params.PropertySchema.Items
 	if items == nil || items.SchemaOrBool == nil || items.SchemaOrBool.TypeObject == nil {
-		return fmt.Errorf("%s is no list of texts", p.Name)
+		return fmt.Errorf("%s is no list of texts", params.Name)
 	}
 	item := items.SchemaOrBool.TypeObject
 	if n, err := strconv.ParseInt(least, 10, 64); err == nil {
 		item.MinLength = n
 	} else if least != "" {
-		return fmt.Errorf("%s: itemMinLength: %w", p.Name, err)
+		return fmt.Errorf("%s: itemMinLength: %w", params.Name, err)
 	}
 	if n, err := strconv.ParseInt(most, 10, 64); err == nil {
 		item.WithMaxLength(n)
 	} else if most != "" {
-		return fmt.Errorf("%s: itemMaxLength: %w", p.Name, err)
+		return fmt.Errorf("%s: itemMaxLength: %w", params.Name, err)
 	}
 	return nil
 }
