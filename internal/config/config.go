@@ -99,7 +99,7 @@ type TextPatch struct {
 
 // defaults is the configuration of a start without any.
 func defaults() *Config {
-	r := deliver.DefaultRetry()
+	retry := deliver.DefaultRetry()
 	embedded := URL{hidden: hidden{value: Embedded}}
 	return &Config{
 		Data: "./data", Listen: "127.0.0.1:8080",
@@ -107,7 +107,7 @@ func defaults() *Config {
 		ClickHouse: embedded, ClickHouseListen: "127.0.0.1:8123", ClickHouseUser: "analyst",
 		ShutdownTimeout: 30 * time.Second, Durability: "page-cache", DedupWindow: 10 * time.Minute,
 		AllowPrivateNetworks: []netip.Prefix{}, CAFiles: []string{}, Networks: []Network{},
-		Retry: Retry{Webhooks: r.Webhooks, Push: RetryPush{Initial: r.PushInitial, Max: r.PushMax, Expire: r.PushExpire}},
+		Retry: Retry{Webhooks: retry.Webhooks, Push: RetryPush{Initial: retry.PushInitial, Max: retry.PushMax, Expire: retry.PushExpire}},
 	}
 }
 
@@ -120,8 +120,8 @@ func (c *Config) BrokerURLs() []string {
 		return nil
 	}
 	var urls []string
-	for u := range strings.SplitSeq(c.Broker.Reveal(), ",") {
-		urls = append(urls, strings.TrimSpace(u))
+	for address := range strings.SplitSeq(c.Broker.Reveal(), ",") {
+		urls = append(urls, strings.TrimSpace(address))
 	}
 	return urls
 }
@@ -136,8 +136,8 @@ func (c *Config) PipelineRetry() deliver.Retry {
 // Endpoints are the network's webhooks in the domain's words.
 func (n *Network) Endpoints() []chatbell.Endpoint {
 	out := make([]chatbell.Endpoint, len(n.Webhooks))
-	for i, w := range n.Webhooks {
-		out[i] = chatbell.Endpoint{ID: w.ID, URL: w.URL.Reveal(), Secret: w.Secret.Reveal(), Events: w.Events, Signatures: w.Signature}
+	for i, hook := range n.Webhooks {
+		out[i] = chatbell.Endpoint{ID: hook.ID, URL: hook.URL.Reveal(), Secret: hook.Secret.Reveal(), Events: hook.Events, Signatures: hook.Signature}
 	}
 	return out
 }
@@ -147,8 +147,8 @@ func (n *Network) Overrides() map[string]map[string]templates.Override {
 	out := make(map[string]map[string]templates.Override, len(n.Templates))
 	for name, locales := range n.Templates {
 		out[name] = make(map[string]templates.Override, len(locales))
-		for locale, t := range locales {
-			out[name][locale] = templates.Override(t)
+		for locale, patch := range locales {
+			out[name][locale] = templates.Override(patch)
 		}
 	}
 	return out

@@ -85,12 +85,12 @@ func isCredential(t reflect.Type) bool {
 func pushFields(i int, yield func(field) bool) bool {
 	lists := pushType()
 	for j := range lists.NumField() {
-		f := lists.Field(j)
+		one := lists.Field(j)
 		in := func(group reflect.Value) reflect.Value {
 			held, _ := group.Field(i).Addr().Interface().(*pushCredentials) // fieldsOf has looked at its type
 			return held.value().Field(j)
 		}
-		if !yield(field{f.Tag.Get("yaml"), f.Type, in}) {
+		if !yield(field{one.Tag.Get("yaml"), one.Type, in}) {
 			return false
 		}
 	}
@@ -118,10 +118,10 @@ type Credential struct {
 func (n *Network) Credentials() []Credential {
 	var out []Credential
 	lists := n.Push.value()
-	for i, p := range providers.All() {
+	for i, provider := range providers.All() {
 		list := lists.Field(i)
 		for j := range list.Len() {
-			out = append(out, Credential{Provider: p, Key: fmt.Sprintf("%s[%d]", p.Name, j), values: list.Index(j)})
+			out = append(out, Credential{Provider: provider, Key: fmt.Sprintf("%s[%d]", provider.Name, j), values: list.Index(j)})
 		}
 	}
 	return out
@@ -130,14 +130,14 @@ func (n *Network) Credentials() []Credential {
 // Value is what an option says: of a File its path, of a Secret the secret itself. It is
 // empty for what was not given and has no default.
 func (c Credential) Value(option string) string {
-	for o, v := range c.options() {
+	for o, value := range c.options() {
 		if o.Name != option {
 			continue
 		}
-		if secret, ok := v.Interface().(Secret); ok {
+		if secret, ok := value.Interface().(Secret); ok {
 			return secret.Reveal()
 		}
-		return v.String()
+		return value.String()
 	}
 	return ""
 }
@@ -148,8 +148,8 @@ func (c Credential) App() string { return c.Value(c.Provider.App) }
 // Options are the options with their values, as [Credential.Value] has them.
 func (c Credential) Options() func(yield func(push.Option, string) bool) {
 	return func(yield func(push.Option, string) bool) {
-		for o := range c.options() {
-			if !yield(o, c.Value(o.Name)) {
+		for option := range c.options() {
+			if !yield(option, c.Value(option.Name)) {
 				return
 			}
 		}
@@ -158,8 +158,8 @@ func (c Credential) Options() func(yield func(push.Option, string) bool) {
 
 func (c Credential) options() func(yield func(push.Option, reflect.Value) bool) {
 	return func(yield func(push.Option, reflect.Value) bool) {
-		for i, o := range optionsOf(c.Provider) {
-			if !yield(o, c.values.Field(i)) {
+		for i, option := range optionsOf(c.Provider) {
+			if !yield(option, c.values.Field(i)) {
 				return
 			}
 		}
@@ -168,8 +168,8 @@ func (c Credential) options() func(yield func(push.Option, reflect.Value) bool) 
 
 func (c Credential) secrets() func(yield func(string, Secret) bool) {
 	return func(yield func(string, Secret) bool) {
-		for o, v := range c.options() {
-			if secret, ok := v.Interface().(Secret); ok && !yield(o.Name, secret) {
+		for option, value := range c.options() {
+			if secret, ok := value.Interface().(Secret); ok && !yield(option.Name, secret) {
 				return
 			}
 		}
@@ -177,39 +177,39 @@ func (c Credential) secrets() func(yield func(string, Secret) bool) {
 }
 
 func (c Credential) setDefaults() {
-	for o, v := range c.options() {
-		if o.Default != "" && v.String() == "" {
-			v.SetString(o.Default)
+	for option, value := range c.options() {
+		if option.Default != "" && value.String() == "" {
+			value.SetString(option.Default)
 		}
 	}
 }
 
 // rebase makes the files relative to the configuration.
 func (c Credential) rebase(to func(string) string) {
-	for o, v := range c.options() {
-		if o.Kind == push.File {
-			v.SetString(to(v.String()))
+	for option, value := range c.options() {
+		if option.Kind == push.File {
+			value.SetString(to(value.String()))
 		}
 	}
 }
 
 // checkCredentials checks what can be told of an option by itself. Whether a file holds
 // what it should is for the provider.
-func (n *Network) checkCredentials(p *Problems, key string) {
+func (n *Network) checkCredentials(problems *Problems, key string) {
 	apps := map[*push.Provider]seen{}
-	for _, c := range n.Credentials() {
-		at := key + "." + c.Key
-		if apps[c.Provider] == nil {
-			apps[c.Provider] = seen{}
+	for _, credential := range n.Credentials() {
+		place := key + "." + credential.Key
+		if apps[credential.Provider] == nil {
+			apps[credential.Provider] = seen{}
 		}
-		apps[c.Provider].once(p, at+"."+c.Provider.App, c.App(), "the network's "+string(c.Provider.Name))
-		for o, value := range c.Options() {
+		apps[credential.Provider].once(problems, place+"."+credential.Provider.App, credential.App(), "the network's "+string(credential.Provider.Name))
+		for option, value := range credential.Options() {
 			switch {
-			case o.Kind == push.File:
-				readable(p, at+"."+o.Name, value)
-			case o.Check != nil && value != "":
-				if err := o.Check(value); err != nil {
-					p.Add(at+"."+o.Name, err.Error(), "")
+			case option.Kind == push.File:
+				readable(problems, place+"."+option.Name, value)
+			case option.Check != nil && value != "":
+				if err := option.Check(value); err != nil {
+					problems.Add(place+"."+option.Name, err.Error(), "")
 				}
 			}
 		}

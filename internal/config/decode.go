@@ -63,24 +63,24 @@ func join(key, name string) string {
 }
 
 // decode reads one node. What is empty (key:) counts as not given.
-func (d *decoder) decode(n *yaml.Node, to into) {
+func (d *decoder) decode(n *yaml.Node, target into) {
 	if n = d.resolve(n); n == nil || isNull(n) || d.exhausted() {
 		return
 	}
-	to.from = d.where(n, to.from)
-	d.p.origins[to.key] = to.from
-	t := to.value.Type()
+	target.from = d.where(n, target.from)
+	d.p.origins[target.key] = target.from
+	kind := target.value.Type()
 	switch {
-	case t == secretType || t == urlType:
-		d.hidden(n, to)
-	case isGroup(t):
-		d.group(n, to)
-	case t.Kind() == reflect.Slice:
-		d.list(n, to)
-	case t.Kind() == reflect.Map:
-		d.names(n, to)
+	case kind == secretType || kind == urlType:
+		d.hidden(n, target)
+	case isGroup(kind):
+		d.group(n, target)
+	case kind.Kind() == reflect.Slice:
+		d.list(n, target)
+	case kind.Kind() == reflect.Map:
+		d.names(n, target)
 	default:
-		d.scalar(n, to)
+		d.scalar(n, target)
 	}
 }
 
@@ -94,8 +94,8 @@ func (d *decoder) resolve(n *yaml.Node) *yaml.Node {
 
 // where is the place of a node: the file's line, or what was laid over the file.
 func (d *decoder) where(n *yaml.Node, outer origin) origin {
-	if at, ok := d.doc.laid[n]; ok {
-		return at
+	if place, ok := d.doc.laid[n]; ok {
+		return place
 	}
 	if outer.source != "" {
 		return outer
@@ -124,8 +124,8 @@ func (d *decoder) pairs(n *yaml.Node, depth int) (own []pair) {
 			continue
 		}
 		sources := []*yaml.Node{value}
-		if v := d.resolve(value); v.Kind == yaml.SequenceNode {
-			sources = v.Content
+		if node := d.resolve(value); node.Kind == yaml.SequenceNode {
+			sources = node.Content
 		}
 		for _, source := range sources {
 			if source = d.resolve(source); source.Kind == yaml.MappingNode && depth < maxMerges {
@@ -144,70 +144,70 @@ func (d *decoder) pairs(n *yaml.Node, depth int) (own []pair) {
 
 // each calls f for the keys of a group, and tells those that are no names and those
 // that are given twice.
-func (d *decoder) each(n *yaml.Node, to into, f func(name string, key, value *yaml.Node)) {
+func (d *decoder) each(n *yaml.Node, target into, visit func(name string, key, value *yaml.Node)) {
 	if n.Kind != yaml.MappingNode {
-		d.p.Add(to.key, "must hold keys with values", "")
+		d.p.Add(target.key, "must hold keys with values", "")
 		return
 	}
 	first := map[string]int{}
-	for _, p := range d.pairs(n, 0) {
-		at := d.where(p.key, to.from)
-		name := p.key.Value
+	for _, one := range d.pairs(n, 0) {
+		place := d.where(one.key, target.from)
+		name := one.key.Value
 		line, twice := first[name]
 		switch {
-		case p.key.Kind != yaml.ScalarNode:
-			d.p.add(at, join(to.key, "?"), "a key must be plain text", "")
+		case one.key.Kind != yaml.ScalarNode:
+			d.p.add(place, join(target.key, "?"), "a key must be plain text", "")
 		case twice:
-			d.p.add(at, join(to.key, name), fmt.Sprintf("is given twice, first in line %d", line), "keep one")
+			d.p.add(place, join(target.key, name), fmt.Sprintf("is given twice, first in line %d", line), "keep one")
 		default:
-			first[name] = at.line
-			f(name, p.key, p.value)
+			first[name] = place.line
+			visit(name, one.key, one.value)
 		}
 	}
 }
 
 // group reads a struct.
-func (d *decoder) group(n *yaml.Node, to into) {
+func (d *decoder) group(n *yaml.Node, target into) {
 	known := map[string]reflect.Value{}
-	for f := range fieldsOf(to.value.Type()) {
-		known[f.name] = f.in(to.value)
+	for entry := range fieldsOf(target.value.Type()) {
+		known[entry.name] = entry.in(target.value)
 	}
-	d.each(n, to, func(name string, key, value *yaml.Node) {
-		inner := to.child(name, known[name])
+	d.each(n, target, func(name string, key, value *yaml.Node) {
+		inner := target.child(name, known[name])
 		feature, isLater := later[inner.generic]
 		switch {
 		case isLater:
 			if !d.without(value) {
-				d.p.add(d.where(key, to.from), inner.key, feature+" not in this build", "remove the key")
+				d.p.add(d.where(key, target.from), inner.key, feature+" not in this build", "remove the key")
 			}
 		case !inner.value.IsValid():
-			d.p.add(d.where(key, to.from), inner.key, "unknown key", shapeAt(to.generic).suggest(name))
+			d.p.add(d.where(key, target.from), inner.key, "unknown key", shapeAt(target.generic).suggest(name))
 		default:
 			d.decode(value, inner)
 		}
 	})
-	for f := range fieldsOf(to.value.Type()) {
-		inner := to.child(f.name, f.in(to.value))
-		if s := settingOf(inner.generic); s.required && inner.value.IsZero() && !d.p.Has(inner.key) {
-			d.p.add(to.from, inner.key, "is missing", s.requiredMend())
+	for one := range fieldsOf(target.value.Type()) {
+		inner := target.child(one.name, one.in(target.value))
+		if set := settingOf(inner.generic); set.required && inner.value.IsZero() && !d.p.Has(inner.key) {
+			d.p.add(target.from, inner.key, "is missing", set.requiredMend())
 		}
 	}
 }
 
 // shapeAt finds a group of keys in the tree of known ones.
 func shapeAt(generic string) *shaped {
-	at := shape()
+	found := shape()
 	if generic == "" {
-		return at
+		return found
 	}
 	for part := range strings.SplitSeq(generic, ".") {
-		next, ok := at.child(part)
+		next, ok := found.child(part)
 		if !ok {
 			return &shaped{}
 		}
-		at = next
+		found = next
 	}
-	return at
+	return found
 }
 
 // without reports whether a value does not need the feature that is not in this build:
@@ -218,10 +218,10 @@ func (d *decoder) without(n *yaml.Node) bool {
 	case yaml.ScalarNode:
 		return isNull(n) || n.Value == "" || n.Value == "0" || n.Value == "false"
 	case yaml.MappingNode:
-		for _, p := range d.pairs(n, 0) {
+		for _, entry := range d.pairs(n, 0) {
 			// A pre-hook without a URL and a surface without an address are switched off.
-			if p.key.Value == "url" || p.key.Value == "listen" {
-				return d.resolve(p.value).Value == ""
+			if entry.key.Value == "url" || entry.key.Value == "listen" {
+				return d.resolve(entry.value).Value == ""
 			}
 		}
 		for _, p := range d.pairs(n, 0) {
@@ -238,63 +238,63 @@ func (d *decoder) without(n *yaml.Node) bool {
 }
 
 // names reads a map.
-func (d *decoder) names(n *yaml.Node, to into) {
-	out := reflect.MakeMap(to.value.Type())
-	d.each(n, to, func(name string, _, value *yaml.Node) {
-		v := reflect.New(to.value.Type().Elem()).Elem()
-		inner := to.child(name, v)
-		inner.generic = join(to.generic, "*")
+func (d *decoder) names(n *yaml.Node, target into) {
+	out := reflect.MakeMap(target.value.Type())
+	d.each(n, target, func(name string, _, value *yaml.Node) {
+		one := reflect.New(target.value.Type().Elem()).Elem()
+		inner := target.child(name, one)
+		inner.generic = join(target.generic, "*")
 		d.decode(value, inner)
-		out.SetMapIndex(reflect.ValueOf(name), v)
+		out.SetMapIndex(reflect.ValueOf(name), one)
 	})
-	to.value.Set(out)
+	target.value.Set(out)
 }
 
 // list reads a list. A list of plain values may be written in one text, as the
 // environment has it: a,b.
-func (d *decoder) list(n *yaml.Node, to into) {
+func (d *decoder) list(n *yaml.Node, target into) {
 	elements := n.Content
 	switch {
-	case n.Kind == yaml.ScalarNode && !isGroup(to.value.Type().Elem()):
+	case n.Kind == yaml.ScalarNode && !isGroup(target.value.Type().Elem()):
 		elements = nil
 		for part := range strings.SplitSeq(n.Value, ",") {
 			if part = strings.TrimSpace(part); part != "" {
-				e := scalar(part)
-				e.Line = n.Line
-				elements = append(elements, e)
+				node := scalar(part)
+				node.Line = n.Line
+				elements = append(elements, node)
 			}
 		}
 	case n.Kind != yaml.SequenceNode:
-		d.p.Add(to.key, "must be a list", "put a hyphen before each element, or write [a, b]")
+		d.p.Add(target.key, "must be a list", "put a hyphen before each element, or write [a, b]")
 		return
 	}
-	if s := settingOf(to.generic); !s.count.allows(int64(len(elements))) {
-		d.p.Add(to.key, fmt.Sprintf("must have %s elements, has %d%s", s.count, len(elements), s.count.because()), "")
+	if set := settingOf(target.generic); !set.count.allows(int64(len(elements))) {
+		d.p.Add(target.key, fmt.Sprintf("must have %s elements, has %d%s", set.count, len(elements), set.count.because()), "")
 		return
 	}
-	out := reflect.MakeSlice(to.value.Type(), len(elements), len(elements))
-	for i, e := range elements {
-		inner := to.element(i, out.Index(i))
-		if r := d.resolve(e); r != nil && isNull(r) {
-			d.p.add(d.where(e, to.from), inner.key, "is empty", "remove the element, or fill it in")
+	out := reflect.MakeSlice(target.value.Type(), len(elements), len(elements))
+	for i, entry := range elements {
+		inner := target.element(i, out.Index(i))
+		if r := d.resolve(entry); r != nil && isNull(r) {
+			d.p.add(d.where(entry, target.from), inner.key, "is empty", "remove the element, or fill it in")
 			continue
 		}
-		d.decode(e, inner)
+		d.decode(entry, inner)
 	}
-	to.value.Set(out)
+	target.value.Set(out)
 }
 
 // plainTags are YAML's own types; another tag would promise something.
 var plainTags = map[string]bool{"": true, "!": true, "!!str": true, "!!int": true, "!!float": true, "!!bool": true, "!!timestamp": true, "!!binary": false}
 
 // text is what a scalar says, as it is written: a team id of 1e5 is no number.
-func (d *decoder) text(n *yaml.Node, to into) (string, bool) {
+func (d *decoder) text(n *yaml.Node, target into) (string, bool) {
 	switch {
 	case n.Kind != yaml.ScalarNode:
-		d.p.Add(to.key, "must be one value, not a list or a group of keys", "")
+		d.p.Add(target.key, "must be one value, not a list or a group of keys", "")
 		return "", false
 	case !plainTags[n.Tag]:
-		d.p.Add(to.key, "must have no tag "+n.Tag, "remove the tag")
+		d.p.Add(target.key, "must have no tag "+n.Tag, "remove the tag")
 		return "", false
 	}
 	return n.Value, true
@@ -303,42 +303,42 @@ func (d *decoder) text(n *yaml.Node, to into) (string, bool) {
 var durationType = reflect.TypeFor[time.Duration]()
 
 // scalar reads a plain value and holds it against the bounds of its key.
-func (d *decoder) scalar(n *yaml.Node, to into) {
-	text, ok := d.text(n, to)
+func (d *decoder) scalar(n *yaml.Node, target into) {
+	text, ok := d.text(n, target)
 	if !ok {
 		return
 	}
-	to.from.value = text
-	d.p.origins[to.key] = to.from
-	s := settingOf(to.generic)
-	switch v := to.value.Addr().Interface().(type) {
+	target.from.value = text
+	d.p.origins[target.key] = target.from
+	set := settingOf(target.generic)
+	switch value := target.value.Addr().Interface().(type) {
 	case *time.Duration:
 		got, err := parseDuration(text)
 		if err != nil {
-			d.p.Add(to.key, err.Error(), mendOf(err))
+			d.p.Add(target.key, err.Error(), mendOf(err))
 			return
 		}
-		*v = got
-		d.bound(to, s, int64(got))
+		*value = got
+		d.bound(target, set, int64(got))
 	case *Size:
 		got, err := parseSize(text)
 		if err != nil {
-			d.p.Add(to.key, err.Error(), mendOf(err))
+			d.p.Add(target.key, err.Error(), mendOf(err))
 			return
 		}
-		*v = got
-		d.bound(to, s, int64(got))
+		*value = got
+		d.bound(target, set, int64(got))
 	case encoding.TextUnmarshaler:
-		if err := v.UnmarshalText([]byte(text)); err != nil {
-			d.p.Add(to.key, "must be "+s.kind, s.sampleMend())
+		if err := value.UnmarshalText([]byte(text)); err != nil {
+			d.p.Add(target.key, "must be "+set.kind, set.sampleMend())
 		}
 	default:
-		if to.value.Kind() != reflect.String {
-			panic("config: no decoder for " + to.value.Type().String()) // a key was added without one; the tests read every key
+		if target.value.Kind() != reflect.String {
+			panic("config: no decoder for " + target.value.Type().String()) // a key was added without one; the tests read every key
 		}
-		to.value.SetString(text)
-		if !s.takes(text) {
-			d.p.Add(to.key, "must be "+s.choice(), s.choiceMend)
+		target.value.SetString(text)
+		if !set.takes(text) {
+			d.p.Add(target.key, "must be "+set.choice(), set.choiceMend)
 		}
 	}
 }
@@ -352,34 +352,34 @@ func (d *decoder) bound(to into, s *setting, n int64) {
 
 // hidden reads a secret, or an address that may hold one: the value itself, or where it
 // lies.
-func (d *decoder) hidden(n *yaml.Node, to into) {
-	text, ok := d.text(n, to)
+func (d *decoder) hidden(n *yaml.Node, target into) {
+	text, ok := d.text(n, target)
 	if !ok {
 		return
 	}
-	h := hidden{value: text}
+	secret := hidden{value: text}
 	if name, ok := strings.CutPrefix(text, "env:"); ok {
-		h = hidden{ref: text, value: d.variable(name, to.key)}
+		secret = hidden{ref: text, value: d.variable(name, target.key)}
 	} else if path, ok := strings.CutPrefix(text, "file:"); ok {
 		path = d.rebase(path)
-		h = hidden{ref: "file:" + path, value: d.secretFile(path, to.key)}
-	} else if name, ok := strings.CutPrefix(to.from.source, environment); ok && n.Kind == yaml.ScalarNode && d.isLaid(n) {
-		h.ref = "env:" + name
+		secret = hidden{ref: "file:" + path, value: d.secretFile(path, target.key)}
+	} else if name, ok := strings.CutPrefix(target.from.source, environment); ok && n.Kind == yaml.ScalarNode && d.isLaid(n) {
+		secret.ref = "env:" + name
 	}
 	switch {
-	case strings.Contains(h.value, redacted):
-		d.p.Add(to.key, "holds "+redacted+", which check-config prints in place of a secret", "put the secret there again, or env:NAME or file:PATH")
-	case strings.TrimSpace(h.value) != h.value:
-		d.p.Add(to.key, "begins or ends with white space", "remove it")
+	case strings.Contains(secret.value, redacted):
+		d.p.Add(target.key, "holds "+redacted+", which check-config prints in place of a secret", "put the secret there again, or env:NAME or file:PATH")
+	case strings.TrimSpace(secret.value) != secret.value:
+		d.p.Add(target.key, "begins or ends with white space", "remove it")
 	}
-	switch v := to.value.Addr().Interface().(type) {
+	switch set := target.value.Addr().Interface().(type) {
 	case *Secret:
-		v.hidden = h
-		if s := settingOf(to.generic); h.value != "" && !s.bounds.allows(int64(len(h.value))) {
-			d.p.Add(to.key, fmt.Sprintf("must have %s", s.bounds), s.bounds.why)
+		set.hidden = secret
+		if one := settingOf(target.generic); secret.value != "" && !one.bounds.allows(int64(len(secret.value))) {
+			d.p.Add(target.key, fmt.Sprintf("must have %s", one.bounds), one.bounds.why)
 		}
 	case *URL:
-		v.hidden = h
+		set.hidden = secret
 	}
 }
 
@@ -391,8 +391,8 @@ func (d *decoder) isLaid(n *yaml.Node) bool {
 }
 
 func (d *decoder) variable(name, key string) string {
-	for _, kv := range d.env {
-		if n, value, _ := strings.Cut(kv, "="); n == name {
+	for _, entry := range d.env {
+		if n, value, _ := strings.Cut(entry, "="); n == name {
 			if value == "" {
 				d.p.Add(key, "the environment variable "+name+" is empty", "set it, or remove the key")
 			}
@@ -434,24 +434,24 @@ func (d *decoder) rebase(path string) string {
 }
 
 // readable tells why a file that the configuration names cannot be used.
-func readable(p *Problems, key, path string) {
-	if path == "" || p.Has(key) {
+func readable(problems *Problems, key, path string) {
+	if path == "" || problems.Has(key) {
 		return
 	}
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
 		detail, mend := fileError(err)
-		p.Add(key, detail, mend)
+		problems.Add(key, detail, mend)
 	case info.IsDir():
-		p.Add(key, "is a folder", "name a file")
+		problems.Add(key, "is a folder", "name a file")
 	default:
-		f, err := os.Open(path)
+		file, err := os.Open(path)
 		if err != nil {
 			detail, mend := fileError(err)
-			p.Add(key, detail, mend)
+			problems.Add(key, detail, mend)
 			return
 		}
-		_ = f.Close() // nothing was written
+		_ = file.Close() // nothing was written
 	}
 }

@@ -33,25 +33,25 @@ var example = sync.OnceValue(func() string {
 
 // writeGroup writes the keys of a group, indented.
 func writeGroup(b *strings.Builder, group reflect.Value, generic, indent string) {
-	for f := range fieldsOf(group.Type()) {
-		key := join(generic, f.name)
-		s := settingOf(key)
-		value := f.in(group)
+	for entry := range fieldsOf(group.Type()) {
+		key := join(generic, entry.name)
+		set := settingOf(key)
+		value := entry.in(group)
 		if indent == "" {
 			b.WriteString("\n")
 		}
-		writeComment(b, s.doc, indent)
+		writeComment(b, set.doc, indent)
 		switch {
-		case isGroup(f.typ):
-			fmt.Fprintf(b, "#%s%s:\n", indent, f.name)
+		case isGroup(entry.typ):
+			fmt.Fprintf(b, "#%s%s:\n", indent, entry.name)
 			writeGroup(b, value, key, indent+"  ")
-		case f.typ.Kind() == reflect.Slice && isGroup(f.typ.Elem()):
-			writeComment(b, s.facts(f.typ, value), indent)
-			fmt.Fprintf(b, "#%s%s:\n", indent, f.name)
-			writeElement(b, f.typ.Elem(), key, indent+"  ")
+		case entry.typ.Kind() == reflect.Slice && isGroup(entry.typ.Elem()):
+			writeComment(b, set.facts(entry.typ, value), indent)
+			fmt.Fprintf(b, "#%s%s:\n", indent, entry.name)
+			writeElement(b, entry.typ.Elem(), key, indent+"  ")
 		default:
-			writeComment(b, s.facts(f.typ, value), indent)
-			fmt.Fprintf(b, "#%s%s: %s\n", indent, f.name, s.shown(value))
+			writeComment(b, set.facts(entry.typ, value), indent)
+			fmt.Fprintf(b, "#%s%s: %s\n", indent, entry.name, set.shown(value))
 		}
 	}
 }
@@ -85,12 +85,12 @@ func (s *setting) shown(value reflect.Value) string {
 
 // flow is a value as YAML in one line.
 func flow(value reflect.Value) string {
-	n, err := nodeOf(value)
+	node, err := nodeOf(value)
 	if err != nil {
 		return ""
 	}
-	n.Style |= yaml.FlowStyle
-	out, err := yaml.Marshal(n)
+	node.Style |= yaml.FlowStyle
+	out, err := yaml.Marshal(node)
 	if err != nil {
 		return ""
 	}

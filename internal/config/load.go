@@ -23,49 +23,49 @@ type Options struct {
 
 // Load reads and checks a configuration. The error is an *[Error] with every problem,
 // each with its place, its key and what would be right.
-func Load(o Options) (*Config, error) {
-	p := newProblems()
-	doc := readFile(p, o.File)
-	if err := p.err(); err != nil {
+func Load(opts Options) (*Config, error) {
+	problems := newProblems()
+	doc := readFile(problems, opts.File)
+	if err := problems.err(); err != nil {
 		return nil, err // all else would be guesses
 	}
-	doc.layEnv(p, o.Env)
-	for _, key := range slices.Sorted(maps.Keys(o.Flags)) {
-		doc.layFlag(key, o.Flags[key])
+	doc.layEnv(problems, opts.Env)
+	for _, key := range slices.Sorted(maps.Keys(opts.Flags)) {
+		doc.layFlag(key, opts.Flags[key])
 	}
-	c := defaults()
-	d := &decoder{p: p, doc: doc, env: o.Env, left: freeNodes + maxGrowth*doc.nodes}
-	if o.File != "" {
-		d.base = filepath.Dir(o.File)
+	cfg := defaults()
+	dec := &decoder{p: problems, doc: doc, env: opts.Env, left: freeNodes + maxGrowth*doc.nodes}
+	if opts.File != "" {
+		dec.base = filepath.Dir(opts.File)
 	}
-	d.decode(doc.root, into{value: reflect.ValueOf(c).Elem(), from: origin{file: o.File}})
-	if d.left < 0 {
-		p = newProblems() // those of what was multiplied are not worth telling
-		p.add(origin{file: o.File}, "", "has too many values", "check its anchors and aliases")
-		return nil, p.err()
+	dec.decode(doc.root, into{value: reflect.ValueOf(cfg).Elem(), from: origin{file: opts.File}})
+	if dec.left < 0 {
+		problems = newProblems() // those of what was multiplied are not worth telling
+		problems.add(origin{file: opts.File}, "", "has too many values", "check its anchors and aliases")
+		return nil, problems.err()
 	}
-	c.rebase(d.rebase)
-	c.check(p)
-	if o.Check != nil {
-		o.Check(c, p)
+	cfg.rebase(dec.rebase)
+	cfg.check(problems)
+	if opts.Check != nil {
+		opts.Check(cfg, problems)
 	}
-	if err := p.err(); err != nil {
+	if err := problems.err(); err != nil {
 		return nil, err
 	}
-	c.warn(p)
-	return c, nil
+	cfg.warn(problems)
+	return cfg, nil
 }
 
 // rebase makes the files of the configuration relative to it. The data folder and the
 // engine are relative to the working folder, as on a command line.
-func (c *Config) rebase(to func(string) string) {
+func (c *Config) rebase(resolve func(string) string) {
 	for i := range c.CAFiles {
-		c.CAFiles[i] = to(c.CAFiles[i])
+		c.CAFiles[i] = resolve(c.CAFiles[i])
 	}
 	for i := range c.Networks {
-		n := &c.Networks[i]
-		for _, credential := range n.Credentials() {
-			credential.rebase(to)
+		network := &c.Networks[i]
+		for _, credential := range network.Credentials() {
+			credential.rebase(resolve)
 		}
 	}
 }

@@ -34,42 +34,42 @@ func (n *Network) setDefaults() {
 			n.Keys[i].Scope = chatbell.ScopeServer
 		}
 	}
-	for _, c := range n.Credentials() {
-		c.setDefaults()
+	for _, credential := range n.Credentials() {
+		credential.setDefaults()
 	}
 	for i := range n.Webhooks {
-		w := &n.Webhooks[i]
-		if len(w.Events) == 0 {
-			w.Events = []string{"*"}
+		hook := &n.Webhooks[i]
+		if len(hook.Events) == 0 {
+			hook.Events = []string{"*"}
 		}
-		if len(w.Signature) == 0 {
-			w.Signature = []string{webhooks.SignatureStandard}
+		if len(hook.Signature) == 0 {
+			hook.Signature = []string{webhooks.SignatureStandard}
 		}
-		w.URL.plain = []string{string(n.ID), string(w.ID)}
+		hook.URL.plain = []string{string(n.ID), string(hook.ID)}
 	}
 }
 
-func (n *Network) check(p *Problems, key string, private *safedial.Policy, all *names) {
-	checkID(p, key+".id", string(n.ID))
-	all.networks.once(p, key+".id", string(n.ID), "networks")
+func (n *Network) check(problems *Problems, key string, private *safedial.Policy, all *names) {
+	checkID(problems, key+".id", string(n.ID))
+	all.networks.once(problems, key+".id", string(n.ID), "networks")
 	if _, err := language.Parse(n.DefaultLocale); err != nil {
-		p.Add(key+".default_locale", "must be a language tag (BCP 47)", "write it like en or pt-BR")
+		problems.Add(key+".default_locale", "must be a language tag (BCP 47)", "write it like en or pt-BR")
 	}
-	n.checkKeys(p, key, all)
-	n.checkCredentials(p, key)
-	n.checkWebhooks(p, key, private)
+	n.checkKeys(problems, key, all)
+	n.checkCredentials(problems, key)
+	n.checkWebhooks(problems, key, private)
 }
 
-func (n *Network) checkKeys(p *Problems, key string, all *names) {
+func (n *Network) checkKeys(problems *Problems, key string, all *names) {
 	own := seen{}
-	for i, k := range n.Keys {
-		at := fmt.Sprintf("%s.keys[%d]", key, i)
-		checkID(p, at+".id", k.ID)
-		own.once(p, at+".id", k.ID, "the network's keys")
-		if k.Scope == chatbell.ScopeClient { // whose id alone names its network in a token
-			all.clientKeys.once(p, at+".id", k.ID, "the client keys of all networks")
+	for i, one := range n.Keys {
+		place := fmt.Sprintf("%s.keys[%d]", key, i)
+		checkID(problems, place+".id", one.ID)
+		own.once(problems, place+".id", one.ID, "the network's keys")
+		if one.Scope == chatbell.ScopeClient { // whose id alone names its network in a token
+			all.clientKeys.once(problems, place+".id", one.ID, "the client keys of all networks")
 		}
-		all.secret(p, at+".secret", k.Secret)
+		all.secret(problems, place+".secret", one.Secret)
 	}
 }
 
@@ -77,42 +77,42 @@ func (n *Network) checkKeys(p *Problems, key string, all *names) {
 // or all.
 var eventName = regexp.MustCompile(`^(\*|[A-Za-z0-9._-]{1,64})$`)
 
-func (n *Network) checkWebhooks(p *Problems, key string, private *safedial.Policy) {
+func (n *Network) checkWebhooks(problems *Problems, key string, private *safedial.Policy) {
 	if len(n.Webhooks) == 0 && (n.Delivery == chatbell.DeliverWebhook || n.Delivery == chatbell.DeliverBoth) {
-		at := p.place(key + ".delivery")
-		at.value = ""
-		p.add(at, key+".webhooks", "must not be empty when delivery is "+string(n.Delivery), "add a webhook, or set delivery to direct")
+		place := problems.place(key + ".delivery")
+		place.value = ""
+		problems.add(place, key+".webhooks", "must not be empty when delivery is "+string(n.Delivery), "add a webhook, or set delivery to direct")
 	}
 	ids := seen{}
 	for i := range n.Webhooks {
-		w := &n.Webhooks[i]
-		at := fmt.Sprintf("%s.webhooks[%d]", key, i)
-		checkID(p, at+".id", string(w.ID))
-		ids.once(p, at+".id", string(w.ID), "the network's webhooks")
-		w.check(p, at, private)
+		hook := &n.Webhooks[i]
+		where := fmt.Sprintf("%s.webhooks[%d]", key, i)
+		checkID(problems, where+".id", string(hook.ID))
+		ids.once(problems, where+".id", string(hook.ID), "the network's webhooks")
+		hook.check(problems, where, private)
 	}
 }
 
 // check notes what is wrong with one webhook, whose key is at.
-func (w *Webhook) check(p *Problems, at string, private *safedial.Policy) {
-	if !w.URL.IsZero() && !p.Has(at+".url") {
+func (w *Webhook) check(problems *Problems, place string, private *safedial.Policy) {
+	if !w.URL.IsZero() && !problems.Has(place+".url") {
 		if err := private.Check(w.URL.Reveal()); err != nil {
-			p.Add(at+".url", err.Error(), "")
+			problems.Add(place+".url", err.Error(), "")
 		}
 	}
-	if !w.Secret.IsZero() && !p.Has(at+".secret") && !p.Has(at+".signature") {
+	if !w.Secret.IsZero() && !problems.Has(place+".secret") && !problems.Has(place+".signature") {
 		if err := webhooks.CheckSecret(w.Signature, w.Secret.Reveal()); err != nil {
-			p.Add(at+".secret", err.Error(), "make one with: chatbell secret")
+			problems.Add(place+".secret", err.Error(), "make one with: chatbell secret")
 		}
 	}
 	for i, event := range w.Events {
 		if !eventName.MatchString(event) {
-			p.Add(fmt.Sprintf("%s.events[%d]", at, i), "must be an event's type or \"*\"", "write it like message.created")
+			problems.Add(fmt.Sprintf("%s.events[%d]", place, i), "must be an event's type or \"*\"", "write it like message.created")
 		}
 	}
 	for i, scheme := range w.Signature {
 		if slices.Contains(w.Signature[:i], scheme) {
-			p.Add(fmt.Sprintf("%s.signature[%d]", at, i), "is given twice", "keep one")
+			problems.Add(fmt.Sprintf("%s.signature[%d]", place, i), "is given twice", "keep one")
 		}
 	}
 }

@@ -16,14 +16,14 @@ import (
 // read again. Secrets that were given as env:NAME or file:PATH are shown so; of others
 // *** is shown.
 func (c *Config) Redacted() (string, error) {
-	n, err := nodeOf(reflect.ValueOf(c).Elem())
+	node, err := nodeOf(reflect.ValueOf(c).Elem())
 	if err != nil {
 		return "", fmt.Errorf("print configuration: %w", err)
 	}
 	var out bytes.Buffer
 	enc := yaml.NewEncoder(&out)
 	enc.SetIndent(2)
-	if err := enc.Encode(n); err != nil {
+	if err := enc.Encode(node); err != nil {
 		return "", fmt.Errorf("print configuration: %w", err)
 	}
 	if err := enc.Close(); err != nil {
@@ -34,12 +34,12 @@ func (c *Config) Redacted() (string, error) {
 
 // RedactedJSON is what [Config.Redacted] says, with the same keys, as JSON.
 func (c *Config) RedactedJSON() (json.RawMessage, error) {
-	n, err := nodeOf(reflect.ValueOf(c).Elem())
+	node, err := nodeOf(reflect.ValueOf(c).Elem())
 	if err != nil {
 		return nil, fmt.Errorf("print configuration: %w", err)
 	}
 	var tree map[string]any
-	if err := n.Decode(&tree); err != nil {
+	if err := node.Decode(&tree); err != nil {
 		return nil, fmt.Errorf("print configuration: %w", err)
 	}
 	out, err := json.Marshal(tree)
@@ -50,46 +50,46 @@ func (c *Config) RedactedJSON() (json.RawMessage, error) {
 }
 
 // nodeOf is a value as the file has it.
-func nodeOf(v reflect.Value) (*yaml.Node, error) {
-	n := &yaml.Node{}
+func nodeOf(value reflect.Value) (*yaml.Node, error) {
+	node := &yaml.Node{}
 	add := func(name string, v reflect.Value) error {
 		inner, err := nodeOf(v)
 		if name != "" {
 			key := &yaml.Node{}
 			key.SetString(name)
-			n.Content = append(n.Content, key)
+			node.Content = append(node.Content, key)
 		}
-		n.Content = append(n.Content, inner)
+		node.Content = append(node.Content, inner)
 		return err
 	}
 	switch {
-	case isGroup(v.Type()):
-		n.Kind = yaml.MappingNode
-		for f := range fieldsOf(v.Type()) {
-			if err := add(f.name, f.in(v)); err != nil {
+	case isGroup(value.Type()):
+		node.Kind = yaml.MappingNode
+		for entry := range fieldsOf(value.Type()) {
+			if err := add(entry.name, entry.in(value)); err != nil {
 				return nil, err
 			}
 		}
-	case v.Kind() == reflect.Slice:
-		n.Kind = yaml.SequenceNode
-		for i := range v.Len() {
-			if err := add("", v.Index(i)); err != nil {
+	case value.Kind() == reflect.Slice:
+		node.Kind = yaml.SequenceNode
+		for i := range value.Len() {
+			if err := add("", value.Index(i)); err != nil {
 				return nil, err
 			}
 		}
-	case v.Kind() == reflect.Map:
-		n.Kind = yaml.MappingNode
-		keys := v.MapKeys()
+	case value.Kind() == reflect.Map:
+		node.Kind = yaml.MappingNode
+		keys := value.MapKeys()
 		slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
 		for _, key := range keys {
-			if err := add(key.String(), v.MapIndex(key)); err != nil {
+			if err := add(key.String(), value.MapIndex(key)); err != nil {
 				return nil, err
 			}
 		}
-	case v.Type() == durationType:
-		n.SetString(formatDuration(time.Duration(v.Int())))
+	case value.Type() == durationType:
+		node.SetString(formatDuration(time.Duration(value.Int())))
 	default:
-		return n, n.Encode(v.Interface())
+		return node, node.Encode(value.Interface())
 	}
-	return n, nil
+	return node, nil
 }

@@ -29,30 +29,30 @@ type Problem struct {
 
 // String is the problem in one line: place, key, what is wrong, value, mend.
 func (p Problem) String() string {
-	var b strings.Builder
+	var out strings.Builder
 	switch {
 	case p.Line > 0:
-		b.WriteString(p.File + ":" + strconv.Itoa(p.Line) + ": ")
+		out.WriteString(p.File + ":" + strconv.Itoa(p.Line) + ": ")
 	case p.File != "":
-		b.WriteString(p.File + ": ")
+		out.WriteString(p.File + ": ")
 	case p.Source != "":
-		b.WriteString(p.Source + ": ")
+		out.WriteString(p.Source + ": ")
 	}
 	if p.Key != "" {
-		b.WriteString(p.Key + ": ")
+		out.WriteString(p.Key + ": ")
 	}
 	switch {
 	case p.Value == "":
-		b.WriteString(p.Detail)
+		out.WriteString(p.Detail)
 	case strings.HasPrefix(p.Detail, "must"):
-		fmt.Fprintf(&b, "%s, not %q", p.Detail, p.Value)
+		fmt.Fprintf(&out, "%s, not %q", p.Detail, p.Value)
 	default:
-		fmt.Fprintf(&b, "%q %s", p.Value, p.Detail)
+		fmt.Fprintf(&out, "%q %s", p.Value, p.Detail)
 	}
 	if p.Mend != "" {
-		b.WriteString("; " + p.Mend)
+		out.WriteString("; " + p.Mend)
 	}
-	return b.String()
+	return out.String()
 }
 
 // Error is everything that is wrong with a configuration.
@@ -67,15 +67,15 @@ func (e *Error) Error() string {
 	if len(e.Problems) == 1 && e.More == 0 {
 		return "configuration: " + e.Problems[0].String()
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "configuration: %d problems", len(e.Problems)+e.More)
+	var out strings.Builder
+	fmt.Fprintf(&out, "configuration: %d problems", len(e.Problems)+e.More)
 	for _, p := range e.Problems {
-		b.WriteString("\n  " + p.String())
+		out.WriteString("\n  " + p.String())
 	}
 	if e.More > 0 {
-		fmt.Fprintf(&b, "\n  and %d more", e.More)
+		fmt.Fprintf(&out, "\n  and %d more", e.More)
 	}
-	return b.String()
+	return out.String()
 }
 
 // AsError finds the problems in what [Load] returned.
@@ -126,7 +126,7 @@ func (p *Problems) Given(key string) bool {
 	return ok
 }
 
-func (p *Problems) add(at origin, key, detail, mend string) {
+func (p *Problems) add(place origin, key, detail, mend string) {
 	if p.bad[key] {
 		return
 	}
@@ -135,7 +135,7 @@ func (p *Problems) add(at origin, key, detail, mend string) {
 		p.more++
 		return
 	}
-	p.list = append(p.list, problemAt(at, key, detail, mend))
+	p.list = append(p.list, problemAt(place, key, detail, mend))
 }
 
 func problemAt(at origin, key, detail, mend string) Problem {
@@ -149,8 +149,8 @@ var lastPart = regexp.MustCompile(`(\.[^.\[\]]*|\[[0-9]+\])$`)
 
 // place is where a key was given, or else what it would lie in.
 func (p *Problems) place(key string) origin {
-	if at, ok := p.origins[key]; ok {
-		return at
+	if found, ok := p.origins[key]; ok {
+		return found
 	}
 	for {
 		outer := lastPart.ReplaceAllString(key, "")

@@ -44,16 +44,16 @@ func parseSize(text string) (Size, error) {
 	if bareNumber.MatchString(text) {
 		return 0, &errForm{"must be a size with a unit", "write " + text + "MiB, or with GiB, KiB, B"}
 	}
-	for _, u := range units {
-		number, ok := strings.CutSuffix(text, u.name)
+	for _, size := range units {
+		number, ok := strings.CutSuffix(text, size.name)
 		if !ok {
 			continue
 		}
 		n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-		if err != nil || n < 0 || n*float64(u.bytes) >= math.MaxInt64 {
+		if err != nil || n < 0 || n*float64(size.bytes) >= math.MaxInt64 {
 			break
 		}
-		return Size(n * float64(u.bytes)), nil
+		return Size(n * float64(size.bytes)), nil
 	}
 	return 0, &errForm{"must be a size", "write one like 512MiB, 25GiB or 1TiB"}
 }
@@ -67,22 +67,22 @@ func parseDuration(text string) (time.Duration, error) {
 		return 0, &errForm{"must be a duration with a unit", "write " + text + "s for seconds, or with ms, m, h, d"}
 	}
 	var days time.Duration
-	if m := wholeDays.FindStringSubmatch(text); m != nil {
-		n, err := strconv.Atoi(m[1])
+	if match := wholeDays.FindStringSubmatch(text); match != nil {
+		n, err := strconv.Atoi(match[1])
 		if err != nil {
 			return 0, notDuration
 		}
 		days = time.Duration(n) * 24 * time.Hour
-		text = m[2]
+		text = match[2]
 		if text == "" {
 			return days, nil
 		}
 	}
-	d, err := time.ParseDuration(text)
-	if err != nil || days > 0 && (d < 0 || days+d < 0) {
+	length, err := time.ParseDuration(text)
+	if err != nil || days > 0 && (length < 0 || days+length < 0) {
 		return 0, notDuration
 	}
-	return days + d, nil
+	return days + length, nil
 }
 
 // formatDuration is a duration as people write it: 10m, not 10m0s; 7d, not 168h0m0s.
@@ -91,14 +91,14 @@ func formatDuration(d time.Duration) string {
 	if d >= 2*day && d%day == 0 {
 		return strconv.FormatInt(int64(d/day), 10) + "d"
 	}
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
 	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
 	}
-	return s
+	return text
 }
 
 // mendOf is what to do about a value that cannot be read.

@@ -62,14 +62,14 @@ type group struct {
 // collect finds the groups, outermost first.
 func collect(value reflect.Value, key string, env bool, out *[]group) {
 	*out = append(*out, group{key: key, value: value, env: env})
-	for f := range fieldsOf(value.Type()) {
-		inner := join(key, f.name)
+	for entry := range fieldsOf(value.Type()) {
+		inner := join(key, entry.name)
 		switch {
-		case isGroup(f.typ):
-			collect(f.in(value), inner, env, out)
-		case f.typ.Kind() == reflect.Slice && isGroup(f.typ.Elem()):
+		case isGroup(entry.typ):
+			collect(entry.in(value), inner, env, out)
+		case entry.typ.Kind() == reflect.Slice && isGroup(entry.typ.Elem()):
 			i := len(*out)
-			collect(reflect.New(f.typ.Elem()).Elem(), inner, false, out)
+			collect(reflect.New(entry.typ.Elem()).Elem(), inner, false, out)
 			(*out)[i].list = true
 		}
 	}
@@ -85,26 +85,26 @@ func (g group) write(b *strings.Builder) {
 		fmt.Fprintf(b, "\n## `%s`\n\n%s\n", g.key, settingOf(g.key).doc)
 	}
 	b.WriteString("\n| key | type | default | bounds | meaning |\n|---|---|---|---|---|\n")
-	for f := range fieldsOf(g.value.Type()) {
-		key := join(g.key, f.name)
-		s := settingOf(key)
-		if isGroup(f.typ) || f.typ.Kind() == reflect.Slice && isGroup(f.typ.Elem()) {
-			fmt.Fprintf(b, "| `%s` | %s | | %s | see [below](#%s) |\n", f.name, s.typeWord(f.typ), s.limits(), anchor(key, f.typ))
+	for entry := range fieldsOf(g.value.Type()) {
+		key := join(g.key, entry.name)
+		set := settingOf(key)
+		if isGroup(entry.typ) || entry.typ.Kind() == reflect.Slice && isGroup(entry.typ.Elem()) {
+			fmt.Fprintf(b, "| `%s` | %s | | %s | see [below](#%s) |\n", entry.name, set.typeWord(entry.typ), set.limits(), anchor(key, entry.typ))
 			continue
 		}
-		name := "`" + f.name + "`"
+		name := "`" + entry.name + "`"
 		if g.env {
 			name += "<br>`" + variable(key) + "`"
 		}
-		meaning := s.doc
-		if s.required {
+		meaning := set.doc
+		if set.required {
 			meaning += " Required."
 		}
-		def := s.defaultText(f.in(g.value))
+		def := set.defaultText(entry.in(g.value))
 		if def != "" {
 			def = "`" + def + "`"
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", name, cell(s.typeWord(f.typ)), cell(def), cell(s.limits()), cell(meaning))
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", name, cell(set.typeWord(entry.typ)), cell(def), cell(set.limits()), cell(meaning))
 	}
 }
 
@@ -150,7 +150,7 @@ func (s *setting) limits() string {
 }
 
 // facts is what the example says besides the meaning.
-func (s *setting) facts(t reflect.Type, v reflect.Value) string {
+func (s *setting) facts(t reflect.Type, value reflect.Value) string {
 	out := "Value: " + s.typeWord(t)
 	if limits := s.limits(); limits != "" {
 		out += ", " + limits
@@ -159,7 +159,7 @@ func (s *setting) facts(t reflect.Type, v reflect.Value) string {
 	if s.required {
 		return out + " Required."
 	}
-	if def := s.defaultText(v); def != "" {
+	if def := s.defaultText(value); def != "" {
 		return out + " Default: " + def + "."
 	}
 	return out

@@ -108,27 +108,27 @@ func redactURL(raw string, plain []string) string {
 	if raw == Embedded { // a word, not an address
 		return raw
 	}
-	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" {
+	parsed, err := url.Parse(raw)
+	if err != nil || parsed.Host == "" {
 		return redacted
 	}
-	var b strings.Builder
-	b.WriteString(u.Scheme + "://")
-	if u.User != nil {
-		b.WriteString(redacted + "@")
+	var out strings.Builder
+	out.WriteString(parsed.Scheme + "://")
+	if parsed.User != nil {
+		out.WriteString(redacted + "@")
 	}
-	b.WriteString(u.Host)
-	for segment := range strings.SplitSeq(strings.TrimPrefix(u.EscapedPath(), "/"), "/") {
+	out.WriteString(parsed.Host)
+	for segment := range strings.SplitSeq(strings.TrimPrefix(parsed.EscapedPath(), "/"), "/") {
 		if segment != "" && !plainSegment.MatchString(segment) && !slices.Contains(plain, segment) {
-			b.WriteString("/" + redacted)
+			out.WriteString("/" + redacted)
 			break
 		}
-		if u.Path != "" {
-			b.WriteString("/" + segment)
+		if parsed.Path != "" {
+			out.WriteString("/" + segment)
 		}
 	}
-	if u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
-		b.WriteString("?" + redacted)
+	if parsed.RawQuery != "" || parsed.ForceQuery || parsed.Fragment != "" {
+		out.WriteString("?" + redacted)
 	}
-	return b.String()
+	return out.String()
 }

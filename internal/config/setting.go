@@ -94,11 +94,11 @@ func (b bounds) because() string {
 var none = &setting{}
 
 func settingOf(generic string) *setting {
-	if s, ok := settings[generic]; ok {
-		return s
+	if set, ok := settings[generic]; ok {
+		return set
 	}
-	if s, ok := pushSettings()[generic]; ok {
-		return s
+	if one, ok := pushSettings()[generic]; ok {
+		return one
 	}
 	return none
 }

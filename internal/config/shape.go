@@ -37,17 +37,17 @@ var shape = sync.OnceValue(func() *shaped {
 func shapeOf(t reflect.Type) *shaped {
 	switch {
 	case t.Kind() == reflect.Slice && isGroup(t.Elem()):
-		s := shapeOf(t.Elem())
-		s.list = true
-		return s
+		made := shapeOf(t.Elem())
+		made.list = true
+		return made
 	case t.Kind() == reflect.Map:
 		return &shaped{any: shapeOf(t.Elem()), structured: true}
 	case !isGroup(t):
 		return &shaped{}
 	}
 	s := &shaped{fields: map[string]*shaped{}, structured: true}
-	for f := range fieldsOf(t) {
-		s.fields[f.name] = shapeOf(f.typ)
+	for entry := range fieldsOf(t) {
+		s.fields[entry.name] = shapeOf(entry.typ)
 	}
 	return s
 }
@@ -76,15 +76,15 @@ type field struct {
 func fieldsOf(t reflect.Type) func(yield func(field) bool) {
 	return func(yield func(field) bool) {
 		for i := range t.NumField() {
-			f := t.Field(i)
-			if f.Type == credentialsType {
+			one := t.Field(i)
+			if one.Type == credentialsType {
 				if !pushFields(i, yield) {
 					return
 				}
 				continue
 			}
 			in := func(group reflect.Value) reflect.Value { return group.Field(i) }
-			if name := f.Tag.Get("yaml"); name != "" && name != "-" && !yield(field{name, f.Type, in}) {
+			if name := one.Tag.Get("yaml"); name != "" && name != "-" && !yield(field{name, one.Type, in}) {
 				return
 			}
 		}
@@ -101,11 +101,11 @@ func (s *shaped) child(name string) (*shaped, bool) {
 // suggest names the nearest known key, if one is near.
 func (s *shaped) suggest(name string) string {
 	best := ""
-	at := len(name)/2 + 2
+	least := len(name)/2 + 2
 	for _, known := range slices.Sorted(maps.Keys(s.fields)) {
-		if d := distance(name, known); d < at {
+		if diff := distance(name, known); diff < least {
 			best = known
-			at = d
+			least = diff
 		}
 	}
 	if best == "" {
@@ -116,20 +116,20 @@ func (s *shaped) suggest(name string) string {
 
 // distance is the number of letters to add, drop or change (Levenshtein). Keys are
 // short; a longer input is not near anything.
-func distance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
+func distance(one, b string) int {
+	if len(one) > 64 || len(b) > 64 {
 		return 64
 	}
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
-	for i := range len(a) {
+	for i := range len(one) {
 		diagonal := row[0]
 		row[0] = i + 1
 		for j := range len(b) {
 			cost := diagonal
-			if a[i] != b[j] {
+			if one[i] != b[j] {
 				cost++
 			}
 			diagonal = row[j+1]

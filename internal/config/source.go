@@ -31,10 +31,10 @@ type document struct {
 }
 
 // readFile reads the configuration file. Its errors say what to do.
-func readFile(p *Problems, path string) *document {
-	d := &document{root: &yaml.Node{Kind: yaml.MappingNode}, file: path, laid: map[*yaml.Node]origin{}, names: map[string]bool{}}
+func readFile(problems *Problems, path string) *document {
+	read := &document{root: &yaml.Node{Kind: yaml.MappingNode}, file: path, laid: map[*yaml.Node]origin{}, names: map[string]bool{}}
 	if path == "" {
-		return d
+		return read
 	}
 	data, err := readBounded(path, maxFile)
 	if err != nil {
@@ -42,30 +42,30 @@ func readFile(p *Problems, path string) *document {
 		if errors.Is(err, fs.ErrNotExist) {
 			mend = "give the path of a configuration after --config; \"chatbell check-config --example\" prints one to begin with, and without --config the defaults hold"
 		}
-		p.add(origin{file: path}, "", detail, mend)
-		return d
+		problems.add(origin{file: path}, "", detail, mend)
+		return read
 	}
 	dec := yaml.NewDecoder(strings.NewReader(string(data)))
 	var doc yaml.Node
 	switch err := dec.Decode(&doc); {
 	case errors.Is(err, io.EOF):
-		return d // nothing in it
+		return read // nothing in it
 	case err != nil:
-		p.addSyntax(path, string(data), err)
-		return d
+		problems.addSyntax(path, string(data), err)
+		return read
 	}
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		p.add(origin{file: path}, "", "holds more than one YAML document", "keep one, and remove the line ---")
-		return d
+		problems.add(origin{file: path}, "", "holds more than one YAML document", "keep one, and remove the line ---")
+		return read
 	}
 	switch top := doc.Content[0]; {
 	case top.Kind == yaml.MappingNode:
-		d.root = top
+		read.root = top
 	case !isNull(top):
-		p.add(origin{file: path, line: top.Line}, "", "must hold keys with values", "write them like listen: 127.0.0.1:8080")
+		problems.add(origin{file: path, line: top.Line}, "", "must hold keys with values", "write them like listen: 127.0.0.1:8080")
 	}
-	d.collectNames(d.root, 0)
-	return d
+	read.collectNames(read.root, 0)
+	return read
 }
 
 var yamlLine = regexp.MustCompile(`^line ([0-9]+): `)
@@ -73,16 +73,16 @@ var yamlLine = regexp.MustCompile(`^line ([0-9]+): `)
 // addSyntax tells what the YAML library says, with its line in our form.
 func (p *Problems) addSyntax(file, text string, err error) {
 	said := strings.TrimPrefix(err.Error(), "yaml: ")
-	at := origin{file: file}
-	if m := yamlLine.FindStringSubmatch(said); m != nil {
-		at.line, _ = strconv.Atoi(m[1]) // digits
-		said = strings.TrimPrefix(said, m[0])
+	place := origin{file: file}
+	if match := yamlLine.FindStringSubmatch(said); match != nil {
+		place.line, _ = strconv.Atoi(match[1]) // digits
+		said = strings.TrimPrefix(said, match[0])
 	}
 	mend := "compare the line and the one before it with the example that \"chatbell check-config --example\" prints"
-	if lines := strings.Split(text, "\n"); at.line > 0 && at.line <= len(lines) && strings.HasPrefix(strings.TrimLeft(lines[at.line-1], " "), "\t") {
+	if lines := strings.Split(text, "\n"); place.line > 0 && place.line <= len(lines) && strings.HasPrefix(strings.TrimLeft(lines[place.line-1], " "), "\t") {
 		mend = "indent with spaces, not with tabs"
 	}
-	p.add(at, "", "is not YAML: "+said, mend)
+	p.add(place, "", "is not YAML: "+said, mend)
 }
 
 // maxNesting is deeper than any key.
@@ -113,9 +113,9 @@ var kubernetesEnv = regexp.MustCompile(`^CHATBELL_(SERVICE_(HOST|PORT(_.*)?)|POR
 // layEnv lays the environment over the file: a name is the key in capitals, levels are
 // joined by __. Empty variables count as not set, because that is how containers pass
 // on what nobody set.
-func (d *document) layEnv(p *Problems, env []string) {
-	for _, kv := range env {
-		if name, value, _ := strings.Cut(kv, "="); strings.HasPrefix(name, EnvPrefix) {
+func (d *document) layEnv(problems *Problems, env []string) {
+	for _, entry := range env {
+		if name, value, _ := strings.Cut(entry, "="); strings.HasPrefix(name, EnvPrefix) {
 			d.collectNames(scalar(value), 0)
 		}
 	}
@@ -125,40 +125,40 @@ func (d *document) layEnv(p *Problems, env []string) {
 			continue
 		}
 		path := strings.Split(strings.ToLower(strings.TrimPrefix(name, EnvPrefix)), "__")
-		d.layVariable(p, path, name, value)
+		d.layVariable(problems, path, name, value)
 	}
 }
 
 // environment stands before a variable's name in origins.
 const environment = "environment variable "
 
-func (d *document) layVariable(p *Problems, path []string, name, value string) {
-	at := origin{source: environment + name}
+func (d *document) layVariable(problems *Problems, path []string, name, value string) {
+	place := origin{source: environment + name}
 	key := strings.Join(path, ".")
 	here := shape()
 	for i, part := range path {
 		if here.list {
-			p.add(at, key, "names an element of the list "+strings.Join(path[:i], "."),
+			problems.add(place, key, "names an element of the list "+strings.Join(path[:i], "."),
 				"elements of lists are given in the configuration file")
 			return
 		}
 		next, ok := here.child(part)
 		if !ok {
-			p.add(at, key, "there is no key "+strings.Join(path[:i+1], "."), here.suggest(part))
+			problems.add(place, key, "there is no key "+strings.Join(path[:i+1], "."), here.suggest(part))
 			return
 		}
 		here = next
 	}
-	n := scalar(value)
+	node := scalar(value)
 	if here.structured || strings.HasPrefix(strings.TrimSpace(value), "[") { // written as YAML
 		var doc yaml.Node
 		if err := yaml.Unmarshal([]byte(value), &doc); err != nil || len(doc.Content) == 0 {
-			p.add(at, key, "must be written as YAML", "write it like [1s, 5s] or {initial: 1s}")
+			problems.add(place, key, "must be written as YAML", "write it like [1s, 5s] or {initial: 1s}")
 			return
 		}
-		n = doc.Content[0]
+		node = doc.Content[0]
 	}
-	d.lay(n, path, at)
+	d.lay(node, path, place)
 }
 
 // layFlag lays a flag's value over everything.
@@ -220,12 +220,12 @@ var errTooLarge = errors.New("is too large")
 
 // readBounded reads a file that should be small.
 func readBounded(path string, most int64) ([]byte, error) {
-	f, err := os.Open(path)
+	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, most+1))
 	if err != nil {
 		return nil, err
 	}

@@ -16,32 +16,32 @@ import (
 
 // check reports what is wrong with the values and how they fit together. What the
 // bounds of a key say has been checked when it was read.
-func (c *Config) check(p *Problems) {
-	c.checkAddresses(p)
-	c.checkParts(p)
-	if !p.Has("retry.push.initial") && c.Retry.Push.Max < c.Retry.Push.Initial {
-		p.Add("retry.push.max", "must not be shorter than retry.push.initial, "+formatDuration(c.Retry.Push.Initial), "")
+func (c *Config) check(problems *Problems) {
+	c.checkAddresses(problems)
+	c.checkParts(problems)
+	if !problems.Has("retry.push.initial") && c.Retry.Push.Max < c.Retry.Push.Initial {
+		problems.Add("retry.push.max", "must not be shorter than retry.push.initial, "+formatDuration(c.Retry.Push.Initial), "")
 	}
-	if !p.Has("retry.push.initial") && c.Retry.Push.Expire < c.Retry.Push.Initial {
-		p.Add("retry.push.expire", "must not be shorter than retry.push.initial, "+formatDuration(c.Retry.Push.Initial), "")
+	if !problems.Has("retry.push.initial") && c.Retry.Push.Expire < c.Retry.Push.Initial {
+		problems.Add("retry.push.expire", "must not be shorter than retry.push.initial, "+formatDuration(c.Retry.Push.Initial), "")
 	}
-	for i, f := range c.CAFiles {
-		readable(p, fmt.Sprintf("ca_files[%d]", i), f)
+	for i, file := range c.CAFiles {
+		readable(problems, fmt.Sprintf("ca_files[%d]", i), file)
 	}
-	readable(p, "clickhouse_engine", c.ClickHouseEngine)
+	readable(problems, "clickhouse_engine", c.ClickHouseEngine)
 	names := &names{networks: seen{}, clientKeys: seen{}, secrets: seen{}}
-	names.secret(p, "admin_key", c.AdminKey)
-	names.secret(p, "clickhouse_password", c.ClickHousePassword)
+	names.secret(problems, "admin_key", c.AdminKey)
+	names.secret(problems, "clickhouse_password", c.ClickHousePassword)
 	policy, err := safedial.New(c.AllowPrivateNetworks)
 	if err != nil {
-		p.Add("allow_private_networks", err.Error(), "")
+		problems.Add("allow_private_networks", err.Error(), "")
 		return
 	}
 	for i := range c.Networks {
 		key := fmt.Sprintf("networks[%d]", i)
-		n := &c.Networks[i]
-		n.setDefaults()
-		n.check(p, key, policy, names)
+		network := &c.Networks[i]
+		network.setDefaults()
+		network.check(problems, key, policy, names)
 	}
 }
 
@@ -73,17 +73,17 @@ func (n *names) secret(p *Problems, key string, s Secret) {
 	n.secrets.once(p, key, s.Reveal(), "all keys, the admin key and the password")
 }
 
-func (c *Config) checkAddresses(p *Problems) {
+func (c *Config) checkAddresses(problems *Problems) {
 	if c.Data == "" {
-		p.Add("data", "must name a folder", "write it like ./data")
+		problems.Add("data", "must name a folder", "write it like ./data")
 	}
-	listen, ok := checkAddress(p, "listen", c.Listen)
+	listen, ok := checkAddress(problems, "listen", c.Listen)
 	if !c.EmbeddedClickHouse() {
 		return
 	}
-	clickhouse, alsoOK := checkAddress(p, "clickhouse_listen", c.ClickHouseListen)
+	clickhouse, alsoOK := checkAddress(problems, "clickhouse_listen", c.ClickHouseListen)
 	if ok && alsoOK && listen.overlaps(clickhouse) {
-		p.Add("clickhouse_listen", "is the same as listen", "each needs a port of its own")
+		problems.Add("clickhouse_listen", "is the same as listen", "each needs a port of its own")
 	}
 }
 
@@ -113,23 +113,23 @@ func (a address) everywhere() bool {
 	return a.host == "" || err == nil && ip.IsUnspecified()
 }
 
-func (c *Config) checkParts(p *Problems) {
+func (c *Config) checkParts(problems *Problems) {
 	if c.Store.Reveal() != Embedded {
-		p.Add("store", "must be "+Embedded, "PostgreSQL is not in this build")
+		problems.Add("store", "must be "+Embedded, "PostgreSQL is not in this build")
 	}
-	for _, u := range c.BrokerURLs() {
-		if !isURL(u, "nats", "tls") {
-			p.Add("broker", "must be "+Embedded+", or addresses with commas in between", "write them like nats://host:4222,nats://host2:4222")
+	for _, address := range c.BrokerURLs() {
+		if !isURL(address, "nats", "tls") {
+			problems.Add("broker", "must be "+Embedded+", or addresses with commas in between", "write them like nats://host:4222,nats://host2:4222")
 		}
 	}
 	if !c.EmbeddedClickHouse() && !isURL(c.ClickHouse.Reveal(), "clickhouse", "http", "https") {
-		p.Add("clickhouse", "must be "+Embedded+", or an address", "write it like clickhouse://user:password@host:9000/database or http://host:8123/database")
+		problems.Add("clickhouse", "must be "+Embedded+", or an address", "write it like clickhouse://user:password@host:9000/database or http://host:8123/database")
 	}
-	if u, err := url.Parse(c.ClickHouse.Reveal()); err == nil && databaseName.MatchString(strings.TrimPrefix(u.Path, "/")) {
-		c.ClickHouse.plain = []string{strings.TrimPrefix(u.Path, "/")}
+	if parsed, err := url.Parse(c.ClickHouse.Reveal()); err == nil && databaseName.MatchString(strings.TrimPrefix(parsed.Path, "/")) {
+		c.ClickHouse.plain = []string{strings.TrimPrefix(parsed.Path, "/")}
 	}
 	if !userName.MatchString(c.ClickHouseUser) {
-		p.Add("clickhouse_user", "must be 1 to 64 letters, digits, underscores and hyphens", "write it like analyst")
+		problems.Add("clickhouse_user", "must be 1 to 64 letters, digits, underscores and hyphens", "write it like analyst")
 	}
 }
 
@@ -141,47 +141,47 @@ var (
 // isURL reports whether a text is an address with one of the schemes. The text is not
 // quoted anywhere: it can hold a password.
 func isURL(text string, schemes ...string) bool {
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" {
+	parsed, err := url.Parse(text)
+	if err != nil || parsed.Host == "" {
 		return false
 	}
-	return slices.Contains(schemes, u.Scheme)
+	return slices.Contains(schemes, parsed.Scheme)
 }
 
 // warn notes what is odd, but no mistake.
-func (c *Config) warn(p *Problems) {
+func (c *Config) warn(problems *Problems) {
 	warn := func(key, detail, mend string) {
-		at := p.place(key)
-		at.value = ""
-		c.Warnings = append(c.Warnings, problemAt(at, key, detail, mend))
+		place := problems.place(key)
+		place.value = ""
+		c.Warnings = append(c.Warnings, problemAt(place, key, detail, mend))
 	}
 	if !c.EmbeddedClickHouse() {
 		for _, key := range []string{"clickhouse_listen", "clickhouse_user", "clickhouse_password", "clickhouse_engine"} {
-			if p.Given(key) {
+			if problems.Given(key) {
 				warn(key, "has no effect, because clickhouse is not "+Embedded, "remove the key")
 			}
 		}
 	}
-	if c.Broker.Reveal() != Embedded && c.Durability == "page-cache" && p.Given("durability") {
+	if c.Broker.Reveal() != Embedded && c.Durability == "page-cache" && problems.Given("durability") {
 		warn("durability", "has no effect, because broker is not "+Embedded, "remove the key; the broker decides")
 	}
 	for i := range c.Networks {
-		for j, k := range c.Networks[i].Keys {
-			if k.Scope == "client" && len(k.Secret.Reveal()) < hmacKey {
+		for j, one := range c.Networks[i].Keys {
+			if one.Scope == "client" && len(one.Secret.Reveal()) < hmacKey {
 				warn(fmt.Sprintf("networks[%d].keys[%d].secret", i, j), fmt.Sprintf("is shorter than the %d characters that RFC 7518 asks for", hmacKey),
 					"some libraries refuse to sign tokens with it; take a longer one")
 			}
 		}
 	}
-	c.warnOpenFile(p, warn)
+	c.warnOpenFile(problems, warn)
 }
 
 // hmacKey is how long a key of HS256 has to be (RFC 7518, 3.2).
 const hmacKey = 32
 
 // warnOpenFile warns when the file holds a secret and others can read it.
-func (c *Config) warnOpenFile(p *Problems, warn func(key, detail, mend string)) {
-	file := p.origins[""].file
+func (c *Config) warnOpenFile(problems *Problems, warn func(key, detail, mend string)) {
+	file := problems.origins[""].file
 	if file == "" {
 		return
 	}
@@ -189,8 +189,8 @@ func (c *Config) warnOpenFile(p *Problems, warn func(key, detail, mend string)) 
 	if err != nil || info.Mode().Perm()&0o004 == 0 {
 		return
 	}
-	for key, s := range c.secrets() {
-		if s.value != "" && s.ref == "" && p.origins[key].file != "" {
+	for key, secret := range c.secrets() {
+		if secret.value != "" && secret.ref == "" && problems.origins[key].file != "" {
 			warn(key, "is a secret in a file that every user of this machine can read", "run chmod 600 "+file+", or give it as env:NAME or file:PATH")
 			return // once is enough
 		}
