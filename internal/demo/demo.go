@@ -33,11 +33,11 @@ type Config struct {
 // Run plays the day. It returns nil when everything arrived that should have, and the
 // cause of the context's end when that came first. In both cases the server and the
 // sandbox have ended, and what they kept is removed.
-func Run(ctx context.Context, c Config) (err error) {
-	if c.Hurry == nil {
-		c.Hurry = context.WithoutCancel(ctx)
+func Run(ctx context.Context, cfg Config) (err error) {
+	if cfg.Hurry == nil {
+		cfg.Hurry = context.WithoutCancel(ctx)
 	}
-	phones, steps, err := load(c.Script)
+	phones, steps, err := load(cfg.Script)
 	if err != nil {
 		return err
 	}
@@ -46,19 +46,19 @@ func Run(ctx context.Context, c Config) (err error) {
 		return fmt.Errorf("make a folder for the demo: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	fmt.Fprintln(c.Out, "Starting simulated APNs, FCM and a customer's webhook, and chatbell …")
+	fmt.Fprintln(cfg.Out, "Starting simulated APNs, FCM and a customer's webhook, and chatbell …")
 	// It outlives the context: what the server has in hand is sent while it drains.
 	box, err := sandbox.Start(context.WithoutCancel(ctx), sandbox.Config{Dir: dir + "/sandbox", Topics: topics(phones)})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, box.Close()) }()
-	srv, err := startServer(ctx, c.Binary, dir, box.Credentials())
+	srv, err := startServer(ctx, cfg.Binary, dir, box.Credentials())
 	if srv != nil && srv.cmd != nil && srv.cmd.Process != nil {
-		defer func() { err = errors.Join(err, srv.stop(c.Hurry)) }()
+		defer func() { err = errors.Join(err, srv.stop(cfg.Hurry)) }()
 	}
 	if err == nil {
-		d := day{c: &c, box: box, srv: srv, screen: newScreen(c.Out, c.Size, phones, len(steps))}
+		d := day{c: &cfg, box: box, srv: srv, screen: newScreen(cfg.Out, cfg.Size, phones, len(steps))}
 		err = d.perform(ctx, phones, steps)
 	}
 	if err != nil && ctx.Err() != nil { // whatever was under way failed for this reason
@@ -111,23 +111,23 @@ func (d *day) play(ctx context.Context, phones []phone, steps []step) error {
 	defer wg.Wait()
 	defer stop()
 	wg.Go(func() {
-		for a := range d.box.Follow(following, 0) {
-			d.screen.arrived(a)
+		for arrival := range d.box.Follow(following, 0) {
+			d.screen.arrived(arrival)
 		}
 	})
-	for _, p := range phones {
-		if err := d.register(ctx, p); err != nil {
+	for _, one := range phones {
+		if err := d.register(ctx, one); err != nil {
 			return err
 		}
 	}
 	for i := range steps {
-		s := &steps[i]
-		d.screen.step(s)
-		if err := d.srv.call(ctx, s.Network, s.Method, s.Path, s.Body); err != nil {
+		now := &steps[i]
+		d.screen.step(now)
+		if err := d.srv.call(ctx, now.Network, now.Method, now.Path, now.Body); err != nil {
 			return err
 		}
-		if s.isEvent() {
-			if err := d.recorded(ctx, s.Network, s.eventID()); err != nil {
+		if now.isEvent() {
+			if err := d.recorded(ctx, now.Network, now.eventID()); err != nil {
 				return err
 			}
 		}
@@ -135,20 +135,20 @@ func (d *day) play(ctx context.Context, phones []phone, steps []step) error {
 	return nil
 }
 
-func (d *day) register(ctx context.Context, p phone) error {
+func (d *day) register(ctx context.Context, one phone) error {
 	body, err := json.Marshal(map[string]string{
-		"device_id": p.DeviceID, "user": p.User, "provider": p.Provider, "platform": p.Platform,
-		"token": p.Token, "locale": p.Locale, "app": p.app(),
+		"device_id": one.DeviceID, "user": one.User, "provider": one.Provider, "platform": one.Platform,
+		"token": one.Token, "locale": one.Locale, "app": one.app(),
 	})
 	if err != nil {
 		return err
 	}
-	if p.Dead {
-		if _, err := d.box.Fail(sandbox.Failure{Target: p.Token, Dead: true, DeadSince: time.Now().Add(time.Hour)}); err != nil {
+	if one.Dead {
+		if _, err := d.box.Fail(sandbox.Failure{Target: one.Token, Dead: true, DeadSince: time.Now().Add(time.Hour)}); err != nil {
 			return err
 		}
 	}
-	return d.srv.call(ctx, p.Network, "POST", "/v1/devices", body)
+	return d.srv.call(ctx, one.Network, "POST", "/v1/devices", body)
 }
 
 // recordTimeout bounds the wait for an event's rows; half a second is usual.
@@ -163,13 +163,13 @@ func (d *day) recorded(ctx context.Context, network, event string) error {
 	defer tick.Stop()
 	sql := fmt.Sprintf("SELECT count() FROM chatbell.events WHERE network = '%s' AND event_id = '%s'", network, event)
 	for {
-		n, err := d.srv.query(ctx, sql)
-		if err == nil && strings.TrimSpace(n) == "1" {
+		count, err := d.srv.query(ctx, sql)
+		if err == nil && strings.TrimSpace(count) == "1" {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("event %s was not recorded within %s (last answer: %q, %w)", event, recordTimeout, n, errors.Join(err, ctx.Err()))
+			return fmt.Errorf("event %s was not recorded within %s (last answer: %q, %w)", event, recordTimeout, count, errors.Join(err, ctx.Err()))
 		case <-tick.C:
 		}
 	}
@@ -190,13 +190,13 @@ FROM chatbell.deliveries_hourly GROUP BY ALL ORDER BY ALL`},
 // ask shows the questions with their answers, and checks that no row is there twice.
 func (d *day) ask(ctx context.Context) error {
 	fmt.Fprintf(d.c.Out, "\nThe day is over. What an analyst sees, with any ClickHouse client or plain curl:\n")
-	for _, q := range questions {
-		answer, err := d.srv.query(ctx, q.sql+"\nFORMAT PrettyCompactMonoBlock")
+	for _, question := range questions {
+		answer, err := d.srv.query(ctx, question.sql+"\nFORMAT PrettyCompactMonoBlock")
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(d.c.Out, "\n%s\n\n  curl -u %s:%s http://%s --data-binary \"\n%s\n  FORMAT PrettyCompactMonoBlock\"\n\n%s",
-			q.what, analyst, password, d.srv.clickhouse, indent(q.sql), answer)
+			question.what, analyst, password, d.srv.clickhouse, indent(question.sql), answer)
 	}
 	twice, err := d.srv.query(ctx, "SELECT count() - uniqExact(delivery_id) FROM chatbell.deliveries")
 	if err != nil {

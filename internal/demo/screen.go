@@ -24,8 +24,8 @@ type screen struct {
 
 func newScreen(out io.Writer, size func() (int, int), phones []phone, steps int) *screen {
 	list := make([]sandbox.Phone, len(phones))
-	for i, p := range phones {
-		list[i] = sandbox.Phone{Token: p.Token, Label: p.DeviceID, Owner: p.Owner, Locale: p.Locale}
+	for i, one := range phones {
+		list[i] = sandbox.Phone{Token: one.Token, Label: one.DeviceID, Owner: one.Owner, Locale: one.Locale}
 	}
 	return &screen{out: out, size: size, phones: sandbox.NewPhones(list...), total: steps}
 }
@@ -44,20 +44,20 @@ func (s *screen) step(x *step) {
 }
 
 // arrived shows what came to a phone or a webhook.
-func (s *screen) arrived(a sandbox.Arrival) {
+func (s *screen) arrived(arrival sandbox.Arrival) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case a.Notification != nil:
-		n := a.Notification
+	case arrival.Notification != nil:
+		n := arrival.Notification
 		name, _ := s.phones.Add(*n)
 		if s.size == nil {
 			fmt.Fprintf(s.out, "        → %s: %s | %s\n", name, n.Title, n.Body)
 		}
-	case a.Webhook != nil:
-		s.phones.AddWebhook(*a.Webhook)
+	case arrival.Webhook != nil:
+		s.phones.AddWebhook(*arrival.Webhook)
 		if s.size == nil {
-			fmt.Fprintf(s.out, "        → webhook %s (signature %s): %s\n", a.Webhook.Hook, a.Webhook.Standard, hookLine(a.Webhook.Body))
+			fmt.Fprintf(s.out, "        → webhook %s (signature %s): %s\n", arrival.Webhook.Hook, arrival.Webhook.Standard, hookLine(arrival.Webhook.Body))
 		}
 	}
 	if s.size != nil {

@@ -62,11 +62,11 @@ func load(dir string) (phones []phone, steps []step, err error) {
 	}
 	lines := bufio.NewScanner(bytes.NewReader(data))
 	for n := 1; lines.Scan(); n++ {
-		s := step{Method: "POST", Path: "/v1/events"}
-		if err := json.Unmarshal(lines.Bytes(), &s); err != nil {
+		one := step{Method: "POST", Path: "/v1/events"}
+		if err := json.Unmarshal(lines.Bytes(), &one); err != nil {
 			return nil, nil, fmt.Errorf("read day.ndjson, line %d: %w", n, err)
 		}
-		steps = append(steps, s)
+		steps = append(steps, one)
 	}
 	return phones, steps, lines.Err()
 }

@@ -40,7 +40,7 @@ type server struct {
 
 // startServer writes a configuration for the sandbox and starts the server with it.
 func startServer(ctx context.Context, binary, dir string, creds sandbox.Credentials) (*server, error) {
-	s := &server{log: filepath.Join(dir, "chatbell.log"), exited: make(chan error, 1), client: &http.Client{Timeout: 15 * time.Second}}
+	srv := &server{log: filepath.Join(dir, "chatbell.log"), exited: make(chan error, 1), client: &http.Client{Timeout: 15 * time.Second}}
 	config := filepath.Join(dir, "chatbell.yaml")
 	text := fmt.Sprintf("data: %s\nlisten: 127.0.0.1:0\nclickhouse_listen: 127.0.0.1:0\nclickhouse_password: %s\n%s",
 		filepath.Join(dir, "data"), password, creds.YAML(
@@ -49,22 +49,22 @@ func startServer(ctx context.Context, binary, dir string, creds sandbox.Credenti
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, fmt.Errorf("write the configuration: %w", err)
 	}
-	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	log, err := os.OpenFile(srv.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the server's log: %w", err)
 	}
 	defer log.Close()
 	// The server is stopped by stop, in order; the context must not kill it.
-	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), binary, "serve", "--config", config) //nolint:gosec // our own binary
-	s.cmd.Stdout = log
-	s.cmd.Stderr = log
+	srv.cmd = exec.CommandContext(context.WithoutCancel(ctx), binary, "serve", "--config", config) //nolint:gosec // our own binary
+	srv.cmd.Stdout = log
+	srv.cmd.Stderr = log
 	// A terminal's interrupt goes to the whole group; the demo decides when to stop.
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := s.cmd.Start(); err != nil {
+	srv.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := srv.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s serve: %w", binary, err)
 	}
-	go func() { s.exited <- s.cmd.Wait() }()
-	return s, s.ready(ctx)
+	go func() { srv.exited <- srv.cmd.Wait() }()
+	return srv, srv.ready(ctx)
 }
 
 // startTimeout bounds the wait for the server; it needs a second or two.

@@ -86,13 +86,13 @@ func (s *Server) apns(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	accepted := func() { s.acceptAPNs(r, token, id, payload, now) }
-	if f := s.failures.find(ProviderAPNs, token); f.suffer(r.Context(), accepted) {
-		status := f.Status
+	if one := s.failures.find(ProviderAPNs, token); one.suffer(r.Context(), accepted) {
+		status := one.Status
 		if status == 0 {
-			status = apnsStatus(f.Reason)
+			status = apnsStatus(one.Reason)
 		}
-		retryAfter(w, f)
-		s.refuseAPNs(w, status, cmp.Or(f.Reason, apnsReason(status)), now)
+		retryAfter(w, one)
+		s.refuseAPNs(w, status, cmp.Or(one.Reason, apnsReason(status)), now)
 		return
 	}
 	if since, dead := s.failures.deadSince(token); dead {
@@ -106,7 +106,7 @@ func (s *Server) apns(w http.ResponseWriter, r *http.Request) {
 // checkAPNs looks at everything but the payload.
 func (s *Server) checkAPNs(r *http.Request, id string, now time.Time) (token, reason string) {
 	token, ok := strings.CutPrefix(r.URL.Path, "/3/device/")
-	h := r.Header
+	header := r.Header
 	switch {
 	case r.Method != http.MethodPost:
 		return "", "MethodNotAllowed"
@@ -115,10 +115,10 @@ func (s *Server) checkAPNs(r *http.Request, id string, now time.Time) (token, re
 	case token == "":
 		return "", "MissingDeviceToken"
 	}
-	if reason := s.apnsAuth.check(h.Get("Authorization"), now); reason != "" {
+	if reason := s.apnsAuth.check(header.Get("Authorization"), now); reason != "" {
 		return "", reason
 	}
-	topic := h.Get("Apns-Topic")
+	topic := header.Get("Apns-Topic")
 	switch {
 	case !isDeviceToken(token):
 		return "", "BadDeviceToken"
@@ -128,12 +128,12 @@ func (s *Server) checkAPNs(r *http.Request, id string, now time.Time) (token, re
 		return "", "BadTopic"
 	case len(s.cfg.Topics) > 0 && !slices.Contains(s.cfg.Topics, topic):
 		return "", "TopicDisallowed"
-	case len(h.Get("Apns-Collapse-Id")) > 64:
+	case len(header.Get("Apns-Collapse-Id")) > 64:
 		return "", "BadCollapseId"
 	case !isUUID(id):
 		return "", "BadMessageId"
 	}
-	return token, checkAPNsHeaders(h)
+	return token, checkAPNsHeaders(header)
 }
 
 // isTopic: a bundle id, with an ending such as .voip.
@@ -141,9 +141,9 @@ func isTopic(s string) bool {
 	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") == ""
 }
 
-func checkAPNsHeaders(h http.Header) (reason string) {
-	kind := h.Get("Apns-Push-Type")
-	priority := h.Get("Apns-Priority")
+func checkAPNsHeaders(header http.Header) (reason string) {
+	kind := header.Get("Apns-Push-Type")
+	priority := header.Get("Apns-Priority")
 	switch kind {
 	case "", "alert", "background", "controls", "location", "voip", "complication", "fileprovider", "mdm", "liveactivity", "pushtotalk", "widgets":
 	default:
@@ -159,8 +159,8 @@ func checkAPNsHeaders(h http.Header) (reason string) {
 	if kind == "background" && (priority == "" || priority == "10") {
 		return "BadPriority"
 	}
-	if x := h.Get("Apns-Expiration"); x != "" {
-		if _, err := strconv.ParseUint(x, 10, 63); err != nil {
+	if text := header.Get("Apns-Expiration"); text != "" {
+		if _, err := strconv.ParseUint(text, 10, 63); err != nil {
 			return "BadExpirationDate"
 		}
 	}
@@ -241,22 +241,22 @@ func isAPS(payload []byte) bool {
 
 func (s *Server) acceptAPNs(r *http.Request, token, id string, payload []byte, now time.Time) {
 	s.stats.apns.accept(now)
-	h := r.Header
-	s.stats.seen(ProviderAPNs, token, cmp.Or(h.Get("Apns-Collapse-Id"), id))
+	header := r.Header
+	s.stats.seen(ProviderAPNs, token, cmp.Or(header.Get("Apns-Collapse-Id"), id))
 	if s.cfg.CountOnly {
 		return
 	}
 	s.arrivals.add(stored{at: now, push: &storedPush{
-		provider: ProviderAPNs, device: token, id: id, app: h.Get("Apns-Topic"), collapse: h.Get("Apns-Collapse-Id"),
-		trace: h.Get("Traceparent"), payload: slices.Clone(payload), headers: pick(h, "Apns-Push-Type", "Apns-Priority", "Apns-Expiration"),
+		provider: ProviderAPNs, device: token, id: id, app: header.Get("Apns-Topic"), collapse: header.Get("Apns-Collapse-Id"),
+		trace: header.Get("Traceparent"), payload: slices.Clone(payload), headers: pick(header, "Apns-Push-Type", "Apns-Priority", "Apns-Expiration"),
 	}})
 }
 
 func pick(h http.Header, names ...string) map[string]string {
 	out := map[string]string{}
-	for _, n := range names {
-		if v := h.Get(n); v != "" {
-			out[strings.ToLower(n)] = v
+	for _, name := range names {
+		if value := h.Get(name); value != "" {
+			out[strings.ToLower(name)] = value
 		}
 	}
 	return out

@@ -72,19 +72,19 @@ func newArrivals(keep int) *arrivals {
 	return &arrivals{keep: keep, first: 1, next: 1}
 }
 
-func (a *arrivals) add(x stored) {
+func (a *arrivals) add(one stored) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	x.seq = a.next
-	if x.hook != nil {
-		h := *x.hook
-		h.Seq = x.seq
-		x.hook = &h
+	one.seq = a.next
+	if one.hook != nil {
+		h := *one.hook
+		h.Seq = one.seq
+		one.hook = &h
 	}
-	if i := int((x.seq - 1) % uint64(a.keep)); i < len(a.ring) {
-		a.ring[i] = x
+	if i := int((one.seq - 1) % uint64(a.keep)); i < len(a.ring) {
+		a.ring[i] = one
 	} else {
-		a.ring = append(a.ring, x)
+		a.ring = append(a.ring, one)
 	}
 	a.next++
 	if a.next-a.first > uint64(a.keep) {
@@ -133,32 +133,32 @@ type Query struct {
 }
 
 // Notifications lists the accepted pushes, oldest first.
-func (s *Server) Notifications(q Query) []Notification {
+func (s *Server) Notifications(filter Query) []Notification {
 	out := []Notification{}
-	s.arrivals.scan(q, func(x *stored) bool {
-		p := x.push
-		if p != nil && (q.Provider == "" || q.Provider == p.provider) && (q.Target == "" || q.Target == p.device) {
+	s.arrivals.scan(filter, func(x *stored) bool {
+		push := x.push
+		if push != nil && (filter.Provider == "" || filter.Provider == push.provider) && (filter.Target == "" || filter.Target == push.device) {
 			out = append(out, *x.notification())
 		}
-		return q.Shown || q.Limit == 0 || len(out) < q.Limit
+		return filter.Shown || filter.Limit == 0 || len(out) < filter.Limit
 	})
-	if q.Shown {
+	if filter.Shown {
 		out = shown(out)
-		if q.Limit > 0 && len(out) > q.Limit {
-			out = out[:q.Limit]
+		if filter.Limit > 0 && len(out) > filter.Limit {
+			out = out[:filter.Limit]
 		}
 	}
 	return out
 }
 
 // Webhooks lists the webhook calls, oldest first, refused ones too.
-func (s *Server) Webhooks(q Query) []Webhook {
+func (s *Server) Webhooks(filter Query) []Webhook {
 	out := []Webhook{}
-	s.arrivals.scan(q, func(x *stored) bool {
-		if x.hook != nil && (q.Target == "" || q.Target == x.hook.Hook) {
+	s.arrivals.scan(filter, func(x *stored) bool {
+		if x.hook != nil && (filter.Target == "" || filter.Target == x.hook.Hook) {
 			out = append(out, *x.hook)
 		}
-		return q.Limit == 0 || len(out) < q.Limit
+		return filter.Limit == 0 || len(out) < filter.Limit
 	})
 	return out
 }
@@ -186,8 +186,8 @@ func shown(all []Notification) []Notification {
 	type key struct{ provider, device, collapse string }
 	last := map[key]uint64{}
 	for i := range all {
-		if n := &all[i]; n.CollapseID != "" {
-			last[key{n.Provider, n.Device, n.CollapseID}] = n.Seq
+		if note := &all[i]; note.CollapseID != "" {
+			last[key{note.Provider, note.Device, note.CollapseID}] = note.Seq
 		}
 	}
 	out := all[:0]
@@ -234,37 +234,37 @@ func (x *stored) arrival() Arrival {
 }
 
 func (x *stored) notification() *Notification {
-	p := x.push
-	n := &Notification{
-		Seq: x.seq, Time: x.at, Provider: p.provider, Device: p.device, App: p.app, CollapseID: p.collapse,
-		ProviderID: p.id, TraceParent: p.trace, Headers: p.headers, Payload: p.payload,
+	push := x.push
+	note := &Notification{
+		Seq: x.seq, Time: x.at, Provider: push.provider, Device: push.device, App: push.app, CollapseID: push.collapse,
+		ProviderID: push.id, TraceParent: push.trace, Headers: push.headers, Payload: push.payload,
 	}
-	if p.provider == ProviderFCM {
-		n.Title, n.Body = fcmText(p.payload)
+	if push.provider == ProviderFCM {
+		note.Title, note.Body = fcmText(push.payload)
 	} else {
-		n.Title, n.Body = apnsText(p.payload)
+		note.Title, note.Body = apnsText(push.payload)
 	}
-	return n
+	return note
 }
 
 // apnsText is what an iPhone shows. An alert is an object, or a text alone.
 func apnsText(payload []byte) (title, body string) {
-	var p struct {
+	var alerting struct {
 		APS struct {
 			Alert json.RawMessage `json:"alert"`
 		} `json:"aps"`
 	}
-	if json.Unmarshal(payload, &p) != nil {
+	if json.Unmarshal(payload, &alerting) != nil {
 		return "", ""
 	}
 	var alert struct {
 		Title string `json:"title"`
 		Body  string `json:"body"`
 	}
-	if json.Unmarshal(p.APS.Alert, &alert) == nil {
+	if json.Unmarshal(alerting.APS.Alert, &alert) == nil {
 		return alert.Title, alert.Body
 	}
-	if json.Unmarshal(p.APS.Alert, &body) != nil {
+	if json.Unmarshal(alerting.APS.Alert, &body) != nil {
 		return "", ""
 	}
 	return "", body
@@ -272,17 +272,17 @@ func apnsText(payload []byte) (title, body string) {
 
 // fcmText is what an Android phone shows.
 func fcmText(payload []byte) (title, body string) {
-	var r fcmRequest
-	if json.Unmarshal(payload, &r) != nil || r.Message == nil {
+	var req fcmRequest
+	if json.Unmarshal(payload, &req) != nil || req.Message == nil {
 		return "", ""
 	}
-	n := r.Message.Notification
+	n := req.Message.Notification
 	if n == nil {
 		n = new(fcmNotification)
 	}
-	a := r.Message.android()
-	if a == nil {
-		a = new(fcmNotification)
+	note := req.Message.android()
+	if note == nil {
+		note = new(fcmNotification)
 	}
-	return cmp.Or(a.Title, n.Title), cmp.Or(a.Body, n.Body)
+	return cmp.Or(note.Title, n.Title), cmp.Or(note.Body, n.Body)
 }

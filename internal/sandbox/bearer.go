@@ -165,8 +165,8 @@ func (a *fcmAuth) grant(grantType, assertion string, now time.Time) (token, errC
 }
 
 func hasScope(scopes string) bool {
-	for s := range strings.FieldsSeq(scopes) {
-		if s == "https://www.googleapis.com/auth/firebase.messaging" || s == "https://www.googleapis.com/auth/cloud-platform" {
+	for text := range strings.FieldsSeq(scopes) {
+		if text == "https://www.googleapis.com/auth/firebase.messaging" || text == "https://www.googleapis.com/auth/cloud-platform" {
 			return true
 		}
 	}
@@ -177,28 +177,28 @@ func hasScope(scopes string) bool {
 const maxForm = 16 << 10
 
 func (s *Server) oauth(w http.ResponseWriter, r *http.Request) {
-	c := &s.stats.oauth
-	c.requests.Add(1)
+	svc := &s.stats.oauth
+	svc.requests.Add(1)
 	now := time.Now()
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
-		c.refuse("invalid_request")
+		svc.refuse("invalid_request")
 		writeJSON(w, http.StatusBadRequest, map[string]string{"error": "invalid_request", "error_description": "Could not read the form."})
 		return
 	}
-	if f := s.failures.find(ProviderOAuth, ""); f.suffer(r.Context(), func() {}) {
-		c.refuse(cmp.Or(f.Reason, "failure on request"))
-		retryAfter(w, f)
-		writeJSON(w, cmp.Or(f.Status, http.StatusServiceUnavailable), map[string]string{"error": cmp.Or(f.Reason, "backend_error"), "error_description": "Failure on request."})
+	if one := s.failures.find(ProviderOAuth, ""); one.suffer(r.Context(), func() {}) {
+		svc.refuse(cmp.Or(one.Reason, "failure on request"))
+		retryAfter(w, one)
+		writeJSON(w, cmp.Or(one.Status, http.StatusServiceUnavailable), map[string]string{"error": cmp.Or(one.Reason, "backend_error"), "error_description": "Failure on request."})
 		return
 	}
 	token, code, description := s.fcmAuth.grant(r.PostFormValue("grant_type"), r.PostFormValue("assertion"), now)
 	if code != "" {
-		c.refuse(code)
+		svc.refuse(code)
 		writeJSON(w, http.StatusBadRequest, map[string]string{"error": code, "error_description": description})
 		return
 	}
-	c.accept(now)
+	svc.accept(now)
 	writeJSON(w, http.StatusOK, map[string]any{"access_token": token, "expires_in": int(accessTokenAge/time.Second) - 1, "token_type": "Bearer"})
 }
 

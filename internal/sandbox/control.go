@@ -58,25 +58,25 @@ For example, the next three pushes to APNs are answered with 503:
 }
 
 // query reads the parameters that all lists share.
-func query(r *http.Request, target string) (q Query, err error) {
-	v := r.URL.Query()
-	q = Query{Provider: v.Get("provider"), Target: v.Get(target), Limit: defaultLimit}
-	if x := v.Get("since"); x != "" {
-		if q.Since, err = strconv.ParseUint(x, 10, 63); err != nil {
-			return q, fmt.Errorf("since must be the seq of an earlier answer, not %q", x)
+func query(r *http.Request, target string) (filter Query, err error) {
+	values := r.URL.Query()
+	filter = Query{Provider: values.Get("provider"), Target: values.Get(target), Limit: defaultLimit}
+	if text := values.Get("since"); text != "" {
+		if filter.Since, err = strconv.ParseUint(text, 10, 63); err != nil {
+			return filter, fmt.Errorf("since must be the seq of an earlier answer, not %q", text)
 		}
 	}
-	if x := v.Get("limit"); x != "" {
-		if q.Limit, err = strconv.Atoi(x); err != nil || q.Limit < 1 || q.Limit > maxLimit {
-			return q, fmt.Errorf("limit must be between 1 and %d, not %q", maxLimit, x)
+	if text := values.Get("limit"); text != "" {
+		if filter.Limit, err = strconv.Atoi(text); err != nil || filter.Limit < 1 || filter.Limit > maxLimit {
+			return filter, fmt.Errorf("limit must be between 1 and %d, not %q", maxLimit, text)
 		}
 	}
-	if x := v.Get("shown"); x != "" {
-		if q.Shown, err = strconv.ParseBool(x); err != nil {
-			return q, fmt.Errorf("shown must be true or false, not %q", x)
+	if x := values.Get("shown"); x != "" {
+		if filter.Shown, err = strconv.ParseBool(x); err != nil {
+			return filter, fmt.Errorf("shown must be true or false, not %q", x)
 		}
 	}
-	return q, nil
+	return filter, nil
 }
 
 // Bounds of one answer.
@@ -86,13 +86,13 @@ const (
 )
 
 func (s *Server) getNotifications(w http.ResponseWriter, r *http.Request) {
-	q, err := query(r, "device")
+	filter, err := query(r, "device")
 	if err != nil {
 		badRequest(w, err)
 		return
 	}
-	list := s.Notifications(q)
-	next := q.Since
+	list := s.Notifications(filter)
+	next := filter.Since
 	if len(list) > 0 {
 		next = list[len(list)-1].Seq
 	}
@@ -100,13 +100,13 @@ func (s *Server) getNotifications(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) getWebhooks(w http.ResponseWriter, r *http.Request) {
-	q, err := query(r, "hook")
+	filter, err := query(r, "hook")
 	if err != nil {
 		badRequest(w, err)
 		return
 	}
-	list := s.Webhooks(q)
-	next := q.Since
+	list := s.Webhooks(filter)
+	next := filter.Since
 	if len(list) > 0 {
 		next = list[len(list)-1].Seq
 	}
@@ -115,7 +115,7 @@ func (s *Server) getWebhooks(w http.ResponseWriter, r *http.Request) {
 
 // getStream writes what arrives, as it arrives, until the client goes away.
 func (s *Server) getStream(w http.ResponseWriter, r *http.Request) {
-	q, err := query(r, "")
+	filter, err := query(r, "")
 	if err != nil {
 		badRequest(w, err)
 		return
@@ -131,8 +131,8 @@ func (s *Server) getStream(w http.ResponseWriter, r *http.Request) {
 	if out.Flush() != nil { // so that the client knows that it is connected
 		return
 	}
-	for a := range s.Follow(r.Context(), q.Since) {
-		line, err := json.Marshal(a)
+	for arrival := range s.Follow(r.Context(), filter.Since) {
+		line, err := json.Marshal(arrival)
 		if err != nil {
 			s.log.Error("sandbox cannot encode an arrival", "error", err)
 			continue

@@ -49,13 +49,13 @@ type Network struct {
 // not told otherwise, a webhook named main whose calls arrive at the sandbox under the
 // network's id: notifications and raw events.
 func (c *Credentials) YAML(networks ...Network) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "allow_private_networks: [%s]\n", q(c.allow()))
-	b.WriteString("networks:\n")
+	var out strings.Builder
+	fmt.Fprintf(&out, "allow_private_networks: [%s]\n", q(c.allow()))
+	out.WriteString("networks:\n")
 	for i := range networks {
-		c.writeNetwork(&b, &networks[i])
+		c.writeNetwork(&out, &networks[i])
 	}
-	return b.String()
+	return out.String()
 }
 
 func (c *Credentials) writeNetwork(b *strings.Builder, n *Network) {

@@ -62,11 +62,11 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d)
 
 // UnmarshalText reads what MarshalText writes.
 func (d *Duration) UnmarshalText(text []byte) error {
-	v, err := time.ParseDuration(string(text))
+	value, err := time.ParseDuration(string(text))
 	if err != nil {
 		return fmt.Errorf("a duration is written like 30ms or 1.5s: %w", err)
 	}
-	*d = Duration(v)
+	*d = Duration(value)
 	return nil
 }
 
@@ -126,8 +126,8 @@ func (s *Server) ClearFailures() {
 	s.failures.mu.Lock()
 	defer s.failures.mu.Unlock()
 	if rules := s.failures.rules.Swap(nil); rules != nil {
-		for _, r := range *rules {
-			close(r.gone)
+		for _, one := range *rules {
+			close(one.gone)
 		}
 	}
 	s.failures.dead.Store(nil)
@@ -138,14 +138,14 @@ func (s *Server) ClearFailures() {
 func (s *Server) Failures() []Failure {
 	out := []Failure{}
 	if rules := s.failures.rules.Load(); rules != nil {
-		for _, r := range *rules {
-			f := r.Failure
-			if f.Count != 0 {
-				if f.Count = r.left.Load(); f.Count <= 0 {
+		for _, one := range *rules {
+			fail := one.Failure
+			if fail.Count != 0 {
+				if fail.Count = one.left.Load(); fail.Count <= 0 {
 					continue
 				}
 			}
-			out = append(out, f)
+			out = append(out, fail)
 		}
 	}
 	if dead := s.failures.dead.Load(); dead != nil {
@@ -156,25 +156,25 @@ func (s *Server) Failures() []Failure {
 	return out
 }
 
-func (f *failures) add(x Failure) string {
+func (f *failures) add(fail Failure) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.next++
-	x.ID = "f" + strconv.Itoa(f.next)
-	if x.Dead {
-		if x.DeadSince.IsZero() {
-			x.DeadSince = time.Now()
+	fail.ID = "f" + strconv.Itoa(f.next)
+	if fail.Dead {
+		if fail.DeadSince.IsZero() {
+			fail.DeadSince = time.Now()
 		}
 		dead := map[string]time.Time{}
 		if old := f.dead.Load(); old != nil {
 			dead = maps.Clone(*old)
 		}
-		dead[x.Target] = x.DeadSince
+		dead[fail.Target] = fail.DeadSince
 		f.dead.Store(&dead)
-		return x.ID
+		return fail.ID
 	}
-	r := &rule{Failure: x, gone: make(chan struct{})}
-	r.left.Store(x.Count)
+	one := &rule{Failure: fail, gone: make(chan struct{})}
+	one.left.Store(fail.Count)
 	rules := []*rule{}
 	if old := f.rules.Load(); old != nil {
 		for _, o := range *old {
@@ -183,9 +183,9 @@ func (f *failures) add(x Failure) string {
 			}
 		}
 	}
-	rules = append(rules, r)
+	rules = append(rules, one)
 	f.rules.Store(&rules)
-	return x.ID
+	return fail.ID
 }
 
 // any reports whether a request's target is worth knowing.
@@ -197,9 +197,9 @@ func (f *failures) find(service, target string) *rule {
 	if rules == nil {
 		return nil
 	}
-	for _, r := range *rules {
-		if r.matches(service, target) && (r.Count == 0 || r.left.Add(-1) >= 0) {
-			return r
+	for _, one := range *rules {
+		if one.matches(service, target) && (one.Count == 0 || one.left.Add(-1) >= 0) {
+			return one
 		}
 	}
 	return nil
@@ -232,10 +232,10 @@ func (r *rule) suffer(ctx context.Context, accepted func()) (answer bool) {
 		return false
 	}
 	if r.Latency > 0 {
-		t := time.NewTimer(time.Duration(r.Latency))
-		defer t.Stop()
+		timer := time.NewTimer(time.Duration(r.Latency))
+		defer timer.Stop()
 		select {
-		case <-t.C:
+		case <-timer.C:
 		case <-ctx.Done():
 			panic(http.ErrAbortHandler)
 		}

@@ -45,12 +45,12 @@ type fcmNotification struct {
 // and the texts.
 func (m *fcmMessage) size() int {
 	n := 0
-	for k, v := range m.Data {
-		n += len(k) + len(v)
+	for key, value := range m.Data {
+		n += len(key) + len(value)
 	}
-	for _, x := range []*fcmNotification{m.Notification, m.android()} {
-		if x != nil {
-			n += len(x.Title) + len(x.Body) + len(x.Image)
+	for _, note := range []*fcmNotification{m.Notification, m.android()} {
+		if note != nil {
+			n += len(note.Title) + len(note.Body) + len(note.Image)
 		}
 	}
 	return n
@@ -65,8 +65,8 @@ func (m *fcmMessage) android() *fcmNotification {
 
 // tag is what makes a later notification replace an earlier one.
 func (m *fcmMessage) tag() string {
-	if a := m.android(); a != nil {
-		return a.Tag
+	if note := m.android(); note != nil {
+		return note.Tag
 	}
 	return ""
 }
@@ -85,8 +85,8 @@ func (s *Server) fcmMux() http.Handler {
 func (s *Server) fcm(w http.ResponseWriter, r *http.Request) {
 	s.stats.fcm.requests.Add(1)
 	now := time.Now()
-	if e := s.checkFCM(r, now); e != nil {
-		s.refuseFCM(w, e)
+	if refusal := s.checkFCM(r, now); refusal != nil {
+		s.refuseFCM(w, refusal)
 		return
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxFCMBody+1))
@@ -100,9 +100,9 @@ func (s *Server) fcm(w http.ResponseWriter, r *http.Request) {
 	}
 	id := s.fcmID(now)
 	accepted := func() { s.acceptFCM(r, req, token, id, body, now) }
-	if f := s.failures.find(ProviderFCM, token); f.suffer(r.Context(), accepted) {
-		retryAfter(w, f)
-		s.refuseFCM(w, failureOnRequest(f))
+	if one := s.failures.find(ProviderFCM, token); one.suffer(r.Context(), accepted) {
+		retryAfter(w, one)
+		s.refuseFCM(w, failureOnRequest(one))
 		return
 	}
 	if _, dead := s.failures.deadSince(token); dead {
@@ -144,21 +144,21 @@ func (s *Server) parseFCM(body []byte) (*fcmRequest, string, *fcmError) {
 	if err := json.Unmarshal(body, &req); err != nil || req.Message == nil {
 		return nil, "", &fcmError{http.StatusBadRequest, "INVALID_ARGUMENT", "", "Invalid JSON payload received."}
 	}
-	m := req.Message
-	switch n := count(m.Token) + count(m.Topic) + count(m.Condition); {
+	message := req.Message
+	switch n := count(message.Token) + count(message.Topic) + count(message.Condition); {
 	case n == 0:
 		return nil, "", invalid("Recipient of the message is not set.")
 	case n > 1:
 		return nil, "", invalid("Recipient of the message must be one of token, topic and condition.")
-	case m.size() > maxPayload:
-		return nil, "", invalid("Message too big: %d bytes, at most %d. The message is too big.", m.size(), maxPayload)
+	case message.size() > maxPayload:
+		return nil, "", invalid("Message too big: %d bytes, at most %d. The message is too big.", message.size(), maxPayload)
 	}
-	for k := range m.Data {
-		if k == "from" || k == "message_type" || strings.HasPrefix(k, "google.") || strings.HasPrefix(k, "gcm.") {
-			return nil, "", invalid("Invalid data payload key: %s", k)
+	for key := range message.Data {
+		if key == "from" || key == "message_type" || strings.HasPrefix(key, "google.") || strings.HasPrefix(key, "gcm.") {
+			return nil, "", invalid("Invalid data payload key: %s", key)
 		}
 	}
-	return &req, cmp.Or(m.Token, "/topics/"+cmp.Or(m.Topic, m.Condition)), nil
+	return &req, cmp.Or(message.Token, "/topics/"+cmp.Or(message.Topic, message.Condition)), nil
 }
 
 func count(s string) int {
@@ -196,10 +196,10 @@ func (s *Server) acceptFCM(r *http.Request, req *fcmRequest, token, id string, b
 		s.stats.seen(ProviderFCM, token, lastString(body, `"tag":"`))
 		return
 	}
-	m := req.Message
-	s.stats.seen(ProviderFCM, token, cmp.Or(m.tag(), id))
+	message := req.Message
+	s.stats.seen(ProviderFCM, token, cmp.Or(message.tag(), id))
 	s.arrivals.add(stored{at: now, push: &storedPush{
-		provider: ProviderFCM, device: token, id: id, collapse: m.tag(), trace: r.Header.Get("Traceparent"), payload: body,
+		provider: ProviderFCM, device: token, id: id, collapse: message.tag(), trace: r.Header.Get("Traceparent"), payload: body,
 	}})
 }
 
@@ -211,25 +211,25 @@ type fcmError struct {
 	message string
 }
 
-func (s *Server) refuseFCM(w http.ResponseWriter, e *fcmError) {
-	s.stats.fcm.refuse(cmp.Or(e.fcmCode, e.code))
-	body := map[string]any{"code": e.status, "message": e.message, "status": e.code}
-	if e.fcmCode != "" {
-		body["details"] = []map[string]string{{"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": e.fcmCode}}
+func (s *Server) refuseFCM(w http.ResponseWriter, failed *fcmError) {
+	s.stats.fcm.refuse(cmp.Or(failed.fcmCode, failed.code))
+	body := map[string]any{"code": failed.status, "message": failed.message, "status": failed.code}
+	if failed.fcmCode != "" {
+		body["details"] = []map[string]string{{"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": failed.fcmCode}}
 	}
-	writeJSON(w, e.status, map[string]any{"error": body})
+	writeJSON(w, failed.status, map[string]any{"error": body})
 }
 
 // failureOnRequest completes a rule to one of FCM's errors.
-func failureOnRequest(f *rule) *fcmError {
+func failureOnRequest(one *rule) *fcmError {
 	for _, e := range fcmErrors() {
-		if f.Reason == e.fcmCode || f.Reason == "" && f.Status == e.status {
-			e.status = cmp.Or(f.Status, e.status)
+		if one.Reason == e.fcmCode || one.Reason == "" && one.Status == e.status {
+			e.status = cmp.Or(one.Status, e.status)
 			return &e
 		}
 	}
-	status := cmp.Or(f.Status, http.StatusInternalServerError)
-	return &fcmError{status, cmp.Or(f.Reason, "INTERNAL"), "", "Failure on request."}
+	status := cmp.Or(one.Status, http.StatusInternalServerError)
+	return &fcmError{status, cmp.Or(one.Reason, "INTERNAL"), "", "Failure on request."}
 }
 
 // fcmErrors is Google's table; where a status has several, the first is the usual one.

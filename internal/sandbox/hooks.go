@@ -44,8 +44,8 @@ const (
 
 // hook is POST /hooks/{name}.
 func (s *Server) hook(w http.ResponseWriter, r *http.Request) {
-	c := &s.stats.webhook
-	c.requests.Add(1)
+	svc := &s.stats.webhook
+	svc.requests.Add(1)
 	call := &Webhook{Time: time.Now(), Hook: r.PathValue("name"), ID: r.Header.Get("Webhook-Id"), TraceParent: r.Header.Get("Traceparent")}
 	call.Attempt, _ = strconv.Atoi(r.Header.Get("Chatbell-Attempt")) // 0 where it is missing
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxHookBody+1))
@@ -53,7 +53,7 @@ func (s *Server) hook(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // the client went away
 	}
 	if len(body) > maxHookBody {
-		c.refuse("too_large")
+		svc.refuse("too_large")
 		http.Error(w, "the body is too large", http.StatusRequestEntityTooLarge)
 		return
 	}
@@ -62,15 +62,15 @@ func (s *Server) hook(w http.ResponseWriter, r *http.Request) {
 		s.answerHook(w, call, http.StatusUnauthorized, reason)
 		return
 	}
-	accepted := func() { c.accept(call.Time); s.stats.seen(ProviderWebhook, call.Hook, call.ID) }
-	f := s.failures.find(ProviderWebhook, call.Hook)
-	if f != nil && (f.Hang || f.Disconnect) {
+	accepted := func() { svc.accept(call.Time); s.stats.seen(ProviderWebhook, call.Hook, call.ID) }
+	one := s.failures.find(ProviderWebhook, call.Hook)
+	if one != nil && (one.Hang || one.Disconnect) {
 		s.keepHook(call) // there will be no answer to wait for
-		c.refuse("no_answer")
+		svc.refuse("no_answer")
 	}
-	if f.suffer(r.Context(), accepted) {
-		retryAfter(w, f)
-		status := f.Status
+	if one.suffer(r.Context(), accepted) {
+		retryAfter(w, one)
+		status := one.Status
 		if status == 0 {
 			status = http.StatusInternalServerError
 		}
@@ -82,7 +82,7 @@ func (s *Server) hook(w http.ResponseWriter, r *http.Request) {
 }
 
 // checkHook fills in what can be known of a call and returns why it is refused.
-func (s *Server) checkHook(call *Webhook, h http.Header, body []byte) (reason string) {
+func (s *Server) checkHook(call *Webhook, header http.Header, body []byte) (reason string) {
 	call.Body = body
 	if !json.Valid(body) {
 		call.Body, _ = json.Marshal(string(body)) // a string always encodes
@@ -92,8 +92,8 @@ func (s *Server) checkHook(call *Webhook, h http.Header, body []byte) (reason st
 	if own, ok := s.cfg.HookSecrets[call.Hook]; ok {
 		secret = own
 	}
-	call.Standard = verifyStandard(secret, h, body)
-	call.Amity = verifyAmity(secret, h, body)
+	call.Standard = verifyStandard(secret, header, body)
+	call.Amity = verifyAmity(secret, header, body)
 	switch {
 	case call.Standard == SignatureInvalid || call.Amity == SignatureInvalid:
 		return "bad_signature"
@@ -105,14 +105,14 @@ func (s *Server) checkHook(call *Webhook, h http.Header, body []byte) (reason st
 
 // verifyStandard uses the specification's library, as a customer would, with the
 // key as it is written where the secret is not in the specification's form.
-func verifyStandard(secret string, h http.Header, body []byte) SignatureState {
-	if h.Get(standardwebhooks.HeaderWebhookSignature) == "" {
+func verifyStandard(secret string, header http.Header, body []byte) SignatureState {
+	if header.Get(standardwebhooks.HeaderWebhookSignature) == "" {
 		return SignatureMissing
 	}
-	if wh, err := standardwebhooks.NewWebhook(secret); err == nil && wh.Verify(body, h) == nil {
+	if wh, err := standardwebhooks.NewWebhook(secret); err == nil && wh.Verify(body, header) == nil {
 		return SignatureValid
 	}
-	if wh, err := standardwebhooks.NewWebhookRaw([]byte(secret)); err == nil && wh.Verify(body, h) == nil {
+	if wh, err := standardwebhooks.NewWebhookRaw([]byte(secret)); err == nil && wh.Verify(body, header) == nil {
 		return SignatureValid
 	}
 	return SignatureInvalid

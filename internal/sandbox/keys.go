@@ -55,13 +55,13 @@ func loadKeys(dir string) (*keys, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("sandbox: make the folder for keys: %w", err)
 	}
-	k := new(keys)
-	for _, load := range []func(string) error{k.loadCA, k.loadAPNs, k.loadFCM, k.loadHookSecret} {
+	made := new(keys)
+	for _, load := range []func(string) error{made.loadCA, made.loadAPNs, made.loadFCM, made.loadHookSecret} {
 		if err := load(dir); err != nil {
 			return nil, fmt.Errorf("sandbox: keys in %s: %w; remove the folder to have them made anew", dir, err)
 		}
 	}
-	return k, nil
+	return made, nil
 }
 
 func (k *keys) loadCA(dir string) (err error) {
@@ -104,8 +104,8 @@ func (k *keys) certificate(host string) (tls.Certificate, error) {
 		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
-	if ip := net.ParseIP(host); ip != nil {
-		template.IPAddresses = append(template.IPAddresses, ip)
+	if addr := net.ParseIP(host); addr != nil {
+		template.IPAddresses = append(template.IPAddresses, addr)
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, k.ca, key.Public(), k.caKey)
 	if err != nil {

@@ -20,9 +20,9 @@ type Phone struct {
 // title is what stands above a phone.
 func (p *Phone) title() string {
 	var parts []string
-	for _, s := range []string{p.Owner, p.Label, p.Locale} {
-		if s = clean(s); s != "" {
-			parts = append(parts, s)
+	for _, text := range []string{p.Owner, p.Label, p.Locale} {
+		if text = clean(text); text != "" {
+			parts = append(parts, text)
 		}
 	}
 	if len(parts) == 0 {
@@ -64,40 +64,40 @@ const (
 // NewPhones makes a view of these phones, and of others as they appear.
 func NewPhones(phones ...Phone) *Phones {
 	p := &Phones{byToken: map[string]*screen{}}
-	for _, x := range phones {
-		p.phone(x)
+	for _, one := range phones {
+		p.phone(one)
 	}
 	return p
 }
 
 func (p *Phones) phone(x Phone) *screen {
-	s := &screen{Phone: x}
-	p.phones = append(p.phones, s)
-	p.byToken[x.Token] = s
-	return s
+	scr := &screen{Phone: x}
+	p.phones = append(p.phones, scr)
+	p.byToken[x.Token] = scr
+	return scr
 }
 
 // Add shows a notification on its phone and returns that phone's name and whether an
 // earlier notification was replaced.
 func (p *Phones) Add(n Notification) (phone string, replaced bool) {
-	s := p.byToken[n.Device]
-	if s == nil {
+	scr := p.byToken[n.Device]
+	if scr == nil {
 		if len(p.phones) >= maxPhones {
 			return (&Phone{Token: n.Device}).title(), false
 		}
-		s = p.phone(Phone{Token: n.Device})
+		scr = p.phone(Phone{Token: n.Device})
 	}
 	n.Payload = nil // it is not shown, and need not be kept
 	same := func(old Notification) bool { return n.CollapseID != "" && old.CollapseID == n.CollapseID }
-	before := len(s.shown)
-	s.shown = slices.DeleteFunc(s.shown, same)
-	replaced = len(s.shown) < before
-	s.shown = slices.Insert(s.shown, 0, n)
-	if len(s.shown) > maxShown {
-		s.shown = s.shown[:maxShown]
-		s.more++
+	before := len(scr.shown)
+	scr.shown = slices.DeleteFunc(scr.shown, same)
+	replaced = len(scr.shown) < before
+	scr.shown = slices.Insert(scr.shown, 0, n)
+	if len(scr.shown) > maxShown {
+		scr.shown = scr.shown[:maxShown]
+		scr.more++
 	}
-	return s.title(), replaced
+	return scr.title(), replaced
 }
 
 // AddWebhook shows a call of a webhook.
@@ -122,17 +122,17 @@ func (p *Phones) Render(width int) string {
 	width = max(width, 20)
 	columns := max(1, (width+gap)/(minBox+gap))
 	box := (width - gap*(columns-1)) / columns
-	var b strings.Builder
+	var out strings.Builder
 	for row := range slices.Chunk(p.phones, columns) {
-		p.renderRow(&b, row, box)
+		p.renderRow(&out, row, box)
 	}
 	if p.calls > 0 {
-		fmt.Fprintf(&b, "%s\n", cut(fmt.Sprintf("Webhook calls: %d", p.calls), width))
+		fmt.Fprintf(&out, "%s\n", cut(fmt.Sprintf("Webhook calls: %d", p.calls), width))
 		for i := range p.hooks {
-			fmt.Fprintf(&b, "%s\n", cut("  "+p.hooks[i].line(), width))
+			fmt.Fprintf(&out, "%s\n", cut("  "+p.hooks[i].line(), width))
 		}
 	}
-	return b.String()
+	return out.String()
 }
 
 // renderRow draws phones side by side, as high as the highest.
@@ -140,8 +140,8 @@ func (p *Phones) renderRow(b *strings.Builder, row []*screen, box int) {
 	inner := box - 4 // borders and a space beside each
 	contents := make([][]string, len(row))
 	height := 0
-	for i, s := range row {
-		contents[i] = s.lines(inner, cmp.Or(p.PerPhone, defaultPerPhone))
+	for i, scr := range row {
+		contents[i] = scr.lines(inner, cmp.Or(p.PerPhone, defaultPerPhone))
 		height = max(height, len(contents[i]))
 	}
 	line := func(part func(i int) string) {
@@ -179,18 +179,18 @@ func (s *screen) lines(inner, most int) []string {
 		if i == most {
 			break
 		}
-		n := &s.shown[i]
-		at := n.Time.Format("15:04")
-		indent := strings.Repeat(" ", len(at)+1)
+		note := &s.shown[i]
+		clock := note.Time.Format("15:04")
+		indent := strings.Repeat(" ", len(clock)+1)
 		text := inner - len(indent)
-		title := clean(n.Title)
-		body := clean(n.Body)
-		out = append(out, at+" "+side(cut(title, text), isRTL(title), text))
-		for _, l := range wrap(body, text, 2) {
-			out = append(out, indent+side(l, isRTL(body), text))
+		title := clean(note.Title)
+		body := clean(note.Body)
+		out = append(out, clock+" "+side(cut(title, text), isRTL(title), text))
+		for _, line := range wrap(body, text, 2) {
+			out = append(out, indent+side(line, isRTL(body), text))
 		}
-		if n.App != "" {
-			out = append(out, indent+cut("via "+clean(n.App), text))
+		if note.App != "" {
+			out = append(out, indent+cut("via "+clean(note.App), text))
 		}
 	}
 	if hidden := len(s.shown) - most + s.more; hidden > 0 {
@@ -208,33 +208,33 @@ func (w *Webhook) line() string {
 		signed = "UNSIGNED"
 	}
 	event, people, text := w.describe()
-	s := fmt.Sprintf("%s %s %s", w.Time.Format("15:04"), clean(w.Hook), clean(event))
+	value := fmt.Sprintf("%s %s %s", w.Time.Format("15:04"), clean(w.Hook), clean(event))
 	if people > 0 {
-		s += fmt.Sprintf(" for %d", people)
+		value += fmt.Sprintf(" for %d", people)
 	}
-	s += fmt.Sprintf(", %s, try %d, ", signed, w.Attempt)
+	value += fmt.Sprintf(", %s, try %d, ", signed, w.Attempt)
 	if w.Status == 0 {
-		s += "not answered"
+		value += "not answered"
 	} else {
-		s += fmt.Sprintf("answered %d", w.Status)
+		value += fmt.Sprintf("answered %d", w.Status)
 	}
 	if text != "" {
-		s += ": " + clean(text)
+		value += ": " + clean(text)
 	}
-	return s
+	return value
 }
 
 // line is a notification in one line, for outputs that cannot be redrawn.
 func (n *Notification) line(phone string, replaced bool) string {
-	s := fmt.Sprintf("%s %s: %s", n.Time.Format(time.TimeOnly), phone, clean(n.Title))
+	text := fmt.Sprintf("%s %s: %s", n.Time.Format(time.TimeOnly), phone, clean(n.Title))
 	if n.Body != "" {
-		s += " | " + clean(n.Body)
+		text += " | " + clean(n.Body)
 	}
 	if n.App != "" {
-		s += " (" + clean(n.App) + ")"
+		text += " (" + clean(n.App) + ")"
 	}
 	if replaced {
-		s += " [replaces an earlier one]"
+		text += " [replaces an earlier one]"
 	}
-	return s
+	return text
 }

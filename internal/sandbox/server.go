@@ -77,28 +77,28 @@ const (
 // Start starts a sandbox. It runs until Close, or until the context ends and Close
 // is called: the context ends what hangs.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
-	s := &Server{cfg: cfg, log: cfg.Logger, arrivals: newArrivals(cfg.Keep)}
-	s.buffers.New = func() any { b := make([]byte, 0, maxPayload+1); return &b }
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
+	srv := &Server{cfg: cfg, log: cfg.Logger, arrivals: newArrivals(cfg.Keep)}
+	srv.buffers.New = func() any { b := make([]byte, 0, maxPayload+1); return &b }
+	if srv.log == nil {
+		srv.log = slog.New(slog.DiscardHandler)
 	}
-	s.stats.reset(cfg.CountIDs)
+	srv.stats.reset(cfg.CountIDs)
 	listeners, err := listen(ctx, cfg.Listen)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.prepare(listeners); err != nil {
+	if err := srv.prepare(listeners); err != nil {
 		return nil, errors.Join(err, closeAll(listeners))
 	}
-	ctx, s.cancel = context.WithCancel(ctx)
-	s.serve(ctx, listeners[0], &s.stats.webhook, s.controlMux(), 0)
-	s.serve(ctx, listeners[1], &s.stats.apns, http.HandlerFunc(s.apns), apnsStreams)
-	s.serve(ctx, listeners[2], &s.stats.fcm, s.fcmMux(), fcmStreams)
-	return s, nil
+	ctx, srv.cancel = context.WithCancel(ctx)
+	srv.serve(ctx, listeners[0], &srv.stats.webhook, srv.controlMux(), 0)
+	srv.serve(ctx, listeners[1], &srv.stats.apns, http.HandlerFunc(srv.apns), apnsStreams)
+	srv.serve(ctx, listeners[2], &srv.stats.fcm, srv.fcmMux(), fcmStreams)
+	return srv, nil
 }
 
 // prepare makes what the handlers need, once the addresses are known.
-func (s *Server) prepare(l []net.Listener) (err error) {
+func (s *Server) prepare(listeners []net.Listener) (err error) {
 	dir, err := filepath.Abs(s.cfg.Dir)
 	if err != nil || s.cfg.Dir == "" {
 		return fmt.Errorf("sandbox: a folder for the keys is needed, not %q", s.cfg.Dir)
@@ -106,15 +106,15 @@ func (s *Server) prepare(l []net.Listener) (err error) {
 	if s.keys, err = loadKeys(dir); err != nil {
 		return err
 	}
-	host := reachable(l[0])
-	at := func(l net.Listener) string {
+	host := reachable(listeners[0])
+	addressOf := func(l net.Listener) string {
 		return net.JoinHostPort(host, strconv.Itoa(l.Addr().(*net.TCPAddr).Port)) //nolint:forcetypeassert // it listens on TCP
 	}
 	s.creds = Credentials{
 		CAFile:  filepath.Join(dir, caFile),
-		APNsURL: "https://" + at(l[1]), APNsKeyFile: filepath.Join(dir, apnsKeyFile), APNsKeyID: apnsKeyID, APNsTeamID: apnsTeamID,
-		FCMURL: "https://" + at(l[2]), FCMFile: filepath.Join(dir, fcmFile), FCMProject: fcmProject,
-		URL: "http://" + at(l[0]), HookSecret: s.keys.hookSecret, network: host,
+		APNsURL: "https://" + addressOf(listeners[1]), APNsKeyFile: filepath.Join(dir, apnsKeyFile), APNsKeyID: apnsKeyID, APNsTeamID: apnsTeamID,
+		FCMURL: "https://" + addressOf(listeners[2]), FCMFile: filepath.Join(dir, fcmFile), FCMProject: fcmProject,
+		URL: "http://" + addressOf(listeners[0]), HookSecret: s.keys.hookSecret, network: host,
 	}
 	tokenURI := s.creds.FCMURL + "/token"
 	if err := s.keys.writeServiceAccount(dir, tokenURI); err != nil {
@@ -126,8 +126,8 @@ func (s *Server) prepare(l []net.Listener) (err error) {
 	if err != nil {
 		return err
 	}
-	for i := 1; i < len(l); i++ {
-		l[i] = tls.NewListener(l[i], &tls.Config{
+	for i := 1; i < len(listeners); i++ {
+		listeners[i] = tls.NewListener(listeners[i], &tls.Config{
 			Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
 		})
 	}
@@ -136,11 +136,11 @@ func (s *Server) prepare(l []net.Listener) (err error) {
 
 // reachable is the address under which a client on this machine finds a listener.
 func reachable(l net.Listener) string {
-	ip := l.Addr().(*net.TCPAddr).IP //nolint:forcetypeassert // it listens on TCP
-	if ip.IsUnspecified() {
+	addr := l.Addr().(*net.TCPAddr).IP //nolint:forcetypeassert // it listens on TCP
+	if addr.IsUnspecified() {
 		return "127.0.0.1"
 	}
-	return ip.String()
+	return addr.String()
 }
 
 // listen opens the three listeners, next to each other if the port is fixed.
@@ -157,18 +157,18 @@ func listen(ctx context.Context, address string) ([]net.Listener, error) {
 		return nil, fmt.Errorf("sandbox: listen on %q: the port must be a number that leaves room for the two after it", address)
 	}
 	var out []net.Listener
-	var lc net.ListenConfig
+	var listening net.ListenConfig
 	for i := range uint64(3) {
 		p := first
 		if first != 0 {
 			p += i
 		}
 		at := net.JoinHostPort(host, strconv.FormatUint(p, 10))
-		l, err := lc.Listen(ctx, "tcp", at)
+		listener, err := listening.Listen(ctx, "tcp", at)
 		if err != nil {
 			return nil, errors.Join(listenError(at, err), closeAll(out))
 		}
-		out = append(out, l)
+		out = append(out, listener)
 	}
 	return out, nil
 }
@@ -189,7 +189,7 @@ func closeAll(l []net.Listener) error {
 	return errors.Join(errs...)
 }
 
-func (s *Server) serve(ctx context.Context, l net.Listener, count *service, h http.Handler, streams int) {
+func (s *Server) serve(ctx context.Context, listener net.Listener, count *service, h http.Handler, streams int) {
 	srv := &http.Server{
 		Handler:           s.tracked(h),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
@@ -201,14 +201,14 @@ func (s *Server) serve(ctx context.Context, l net.Listener, count *service, h ht
 	}
 	s.servers = append(s.servers, srv)
 	s.serving.Go(func() {
-		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			s.log.Error("sandbox listener ended", "address", l.Addr().String(), "error", err)
+		if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("sandbox listener ended", "address", listener.Addr().String(), "error", err)
 		}
 	})
 }
 
 // tracked lets Close wait for the handlers, which net/http does not.
-func (s *Server) tracked(h http.Handler) http.Handler {
+func (s *Server) tracked(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.gate.RLock()
 		if s.closed {
@@ -218,7 +218,7 @@ func (s *Server) tracked(h http.Handler) http.Handler {
 		s.handlers.Add(1)
 		s.gate.RUnlock()
 		defer s.handlers.Done()
-		h.ServeHTTP(w, r)
+		handler.ServeHTTP(w, r)
 	})
 }
 

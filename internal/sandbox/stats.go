@@ -64,8 +64,8 @@ func (s *Server) Reset() {
 }
 
 func (s *stats) reset(countIDs bool) {
-	for _, c := range []*service{&s.apns, &s.fcm, &s.oauth, &s.webhook} {
-		c.reset()
+	for _, svc := range []*service{&s.apns, &s.fcm, &s.oauth, &s.webhook} {
+		svc.reset()
 	}
 	switch {
 	case !countIDs:
@@ -95,14 +95,14 @@ func (c *service) reset() {
 func (c *service) read() ServiceStats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := ServiceStats{
+	sum := ServiceStats{
 		Requests: c.requests.Load(), Accepted: c.accepted.Load(), Connections: c.connections.Load(), Refused: maps.Clone(c.refused),
 	}
 	if first := c.first.Load(); first != 0 {
-		s.FirstAt = time.Unix(0, first)
-		s.LastAt = time.Unix(0, c.last.Load())
+		sum.FirstAt = time.Unix(0, first)
+		sum.LastAt = time.Unix(0, c.last.Load())
 	}
-	return s
+	return sum
 }
 
 // ids counts identifiers by a 128-bit hash of them, in shards, so that pushes side
@@ -129,20 +129,20 @@ const (
 )
 
 func newIDs() *ids {
-	x := &ids{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
-	x.reset()
-	return x
+	all := &ids{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
+	all.reset()
+	return all
 }
 
 func (x *ids) reset() {
 	for i := range x.shards {
-		s := &x.shards[i]
-		s.mu.Lock()
-		s.count = map[[16]byte]uint32{}
-		s.repeats = 0
-		s.repeated = nil
-		s.full = false
-		s.mu.Unlock()
+		shard := &x.shards[i]
+		shard.mu.Lock()
+		shard.count = map[[16]byte]uint32{}
+		shard.repeats = 0
+		shard.repeated = nil
+		shard.full = false
+		shard.mu.Unlock()
 	}
 }
 
@@ -152,34 +152,34 @@ func (x *ids) add(service, target, id string) {
 	hash := maphash.String(x.seeds[0], name)
 	binary.LittleEndian.PutUint64(key[:8], hash)
 	binary.LittleEndian.PutUint64(key[8:], maphash.String(x.seeds[1], name))
-	s := &x.shards[hash%idShards]
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n, known := s.count[key]
-	if !known && len(s.count) >= maxIDs/idShards {
-		s.full = true
+	shard := &x.shards[hash%idShards]
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	n, known := shard.count[key]
+	if !known && len(shard.count) >= maxIDs/idShards {
+		shard.full = true
 		return
 	}
-	s.count[key] = n + 1
+	shard.count[key] = n + 1
 	if !known {
 		return
 	}
-	s.repeats++
-	if n == 1 && len(s.repeated) < maxRepeated {
-		s.repeated = append(s.repeated, name)
+	shard.repeats++
+	if n == 1 && len(shard.repeated) < maxRepeated {
+		shard.repeated = append(shard.repeated, name)
 	}
 }
 
 func (x *ids) read() *IDStats {
 	out := new(IDStats)
 	for i := range x.shards {
-		s := &x.shards[i]
-		s.mu.Lock()
-		out.Unique += int64(len(s.count))
-		out.Repeats += s.repeats
-		out.Repeated = append(out.Repeated, s.repeated...)
-		out.Full = out.Full || s.full
-		s.mu.Unlock()
+		shard := &x.shards[i]
+		shard.mu.Lock()
+		out.Unique += int64(len(shard.count))
+		out.Repeats += shard.repeats
+		out.Repeated = append(out.Repeated, shard.repeated...)
+		out.Full = out.Full || shard.full
+		shard.mu.Unlock()
 	}
 	return out
 }

@@ -14,9 +14,9 @@ func width(s string) int { return uniseg.StringWidth(s) }
 // clean makes a text safe for a terminal: no control characters, with which a
 // message could move the cursor, no direction overrides, with which it could write
 // into the boxes of others, and one line. Isolates stay: they protect.
-func clean(s string) string {
-	s = strings.ToValidUTF8(s, "\ufffd")
-	s = strings.Map(func(r rune) rune {
+func clean(text string) string {
+	text = strings.ToValidUTF8(text, "\ufffd")
+	text = strings.Map(func(r rune) rune {
 		if r >= '\u202a' && r <= '\u202e' {
 			return -1
 		}
@@ -24,33 +24,33 @@ func clean(s string) string {
 			return ' '
 		}
 		return r
-	}, s)
-	return strings.TrimSpace(s)
+	}, text)
+	return strings.TrimSpace(text)
 }
 
 // cut shortens a text to a width, at the border of a character, with … at its end.
-func cut(s string, limit int) string {
-	if width(s) <= limit {
-		return s
+func cut(text string, limit int) string {
+	if width(text) <= limit {
+		return text
 	}
-	var b strings.Builder
+	var out strings.Builder
 	used := 0
-	rest := s
+	rest := text
 	state := -1
 	for rest != "" {
 		var cluster string
-		var w int
-		cluster, rest, w, state = uniseg.FirstGraphemeClusterInString(rest, state)
-		if used+w > limit-1 {
+		var wide int
+		cluster, rest, wide, state = uniseg.FirstGraphemeClusterInString(rest, state)
+		if used+wide > limit-1 {
 			break
 		}
-		b.WriteString(cluster)
-		used += w
+		out.WriteString(cluster)
+		used += wide
 	}
 	if limit < 1 {
 		return ""
 	}
-	return closed(strings.TrimRight(b.String(), " ")) + "…"
+	return closed(strings.TrimRight(out.String(), " ")) + "…"
 }
 
 // pad fills a text up to a width.
@@ -60,24 +60,24 @@ func pad(s string, limit int) string {
 
 // closed ends the direction isolates that a text opens, so that what stands behind
 // it on the line keeps its place. Both marks take no column.
-func closed(s string) string {
+func closed(text string) string {
 	open := 0
-	for _, r := range s {
+	for _, char := range text {
 		switch {
-		case r >= '\u2066' && r <= '\u2068':
+		case char >= '\u2066' && char <= '\u2068':
 			open++
-		case r == '\u2069' && open > 0:
+		case char == '\u2069' && open > 0:
 			open--
 		}
 	}
-	return s + strings.Repeat("\u2069", open)
+	return text + strings.Repeat("\u2069", open)
 }
 
 // isRTL reports whether a text is written from right to left, by its first letter.
 func isRTL(s string) bool {
-	for _, r := range s {
-		if unicode.IsLetter(r) {
-			return unicode.In(r, unicode.Arabic, unicode.Hebrew)
+	for _, char := range s {
+		if unicode.IsLetter(char) {
+			return unicode.In(char, unicode.Arabic, unicode.Hebrew)
 		}
 	}
 	return false
@@ -93,37 +93,37 @@ func side(line string, rtl bool, limit int) string {
 
 // wrap breaks a text into at most so many lines, where a line may break; the last
 // one is cut.
-func wrap(s string, limit, lines int) []string {
+func wrap(text string, limit, lines int) []string {
 	var out []string
-	for s != "" && len(out) < lines-1 && width(s) > limit {
-		line, rest := breakLine(s, limit)
+	for text != "" && len(out) < lines-1 && width(text) > limit {
+		line, rest := breakLine(text, limit)
 		if line == "" || rest == "" {
 			break
 		}
 		out = append(out, line)
-		s = rest
+		text = rest
 	}
-	if s != "" {
-		out = append(out, cut(s, limit))
+	if text != "" {
+		out = append(out, cut(text, limit))
 	}
 	return out
 }
 
 // breakLine takes as much as fits into a line. A word that is wider than the line
 // is left to be cut.
-func breakLine(s string, limit int) (line, rest string) {
+func breakLine(text string, limit int) (line, rest string) {
 	end := 0
-	left := s
+	left := text
 	state := -1
 	for left != "" {
 		var segment string
 		segment, left, _, state = uniseg.FirstLineSegmentInString(left, state)
-		if width(strings.TrimRight(s[:end+len(segment)], " ")) > limit {
+		if width(strings.TrimRight(text[:end+len(segment)], " ")) > limit {
 			break
 		}
 		end += len(segment)
 	}
-	return closed(strings.TrimRight(s[:end], " ")), strings.TrimLeft(s[end:], " ")
+	return closed(strings.TrimRight(text[:end], " ")), strings.TrimLeft(text[end:], " ")
 }
 
 // describe says what a webhook's body is about, in either of the two forms.

@@ -42,20 +42,20 @@ func (v *View) Run(ctx context.Context, arrivals iter.Seq[Arrival]) error {
 }
 
 func (v *View) runLines(ctx context.Context, arrivals iter.Seq[Arrival]) error {
-	for a := range arrivals {
+	for arrival := range arrivals {
 		if ctx.Err() != nil {
 			return nil
 		}
 		var line string
 		switch {
-		case a.Notification != nil:
-			phone, replaced := v.Phones.Add(*a.Notification)
-			line = a.Notification.line(phone, replaced)
-		case a.Webhook != nil:
-			v.Phones.AddWebhook(*a.Webhook)
-			line = "webhook " + a.Webhook.line()
+		case arrival.Notification != nil:
+			phone, replaced := v.Phones.Add(*arrival.Notification)
+			line = arrival.Notification.line(phone, replaced)
+		case arrival.Webhook != nil:
+			v.Phones.AddWebhook(*arrival.Webhook)
+			line = "webhook " + arrival.Webhook.line()
 		default:
-			line = missed(a.Missed)
+			line = missed(arrival.Missed)
 		}
 		if _, err := fmt.Fprintln(v.Out, line); err != nil {
 			return fmt.Errorf("show an arrival: %w", err)
@@ -77,47 +77,47 @@ type painter struct {
 }
 
 func (v *View) runBoxes(ctx context.Context, arrivals iter.Seq[Arrival]) error {
-	p := &painter{View: v, dirty: true} // the empty phones are drawn first
+	paint := &painter{View: v, dirty: true} // the empty phones are drawn first
 	every := v.Every
 	if every <= 0 {
 		every = defaultEvery
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var drawing sync.WaitGroup
-	drawing.Go(func() { p.drawEvery(ctx, every) })
-	for a := range arrivals {
-		if ctx.Err() != nil || !p.add(a) {
+	drawing.Go(func() { paint.drawEvery(ctx, every) })
+	for arrival := range arrivals {
+		if ctx.Err() != nil || !paint.add(arrival) {
 			break
 		}
 	}
 	cancel()
 	drawing.Wait()
-	p.draw()
-	return p.err
+	paint.draw()
+	return paint.err
 }
 
 func (p *painter) drawEvery(ctx context.Context, every time.Duration) {
-	t := time.NewTicker(every)
-	defer t.Stop()
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
 	for p.draw() {
 		select {
-		case <-t.C:
+		case <-ticker.C:
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (p *painter) add(a Arrival) bool {
+func (p *painter) add(arrival Arrival) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case a.Notification != nil:
-		p.Phones.Add(*a.Notification)
-	case a.Webhook != nil:
-		p.Phones.AddWebhook(*a.Webhook)
+	case arrival.Notification != nil:
+		p.Phones.Add(*arrival.Notification)
+	case arrival.Webhook != nil:
+		p.Phones.AddWebhook(*arrival.Webhook)
 	default:
-		p.missed += a.Missed
+		p.missed += arrival.Missed
 	}
 	p.dirty = true
 	return p.err == nil
@@ -153,13 +153,13 @@ func (p *painter) draw() bool {
 		return p.err == nil
 	}
 	picture := p.picture()
-	var b strings.Builder
+	var out strings.Builder
 	if p.height > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA", p.height) // up to where the last drawing began
+		fmt.Fprintf(&out, "\x1b[%dA", p.height) // up to where the last drawing began
 	}
-	b.WriteString("\r\x1b[J") // clear from here down
-	b.WriteString(picture)
-	if _, err := io.WriteString(p.Out, b.String()); err != nil {
+	out.WriteString("\r\x1b[J") // clear from here down
+	out.WriteString(picture)
+	if _, err := io.WriteString(p.Out, out.String()); err != nil {
 		p.err = fmt.Errorf("draw the phones: %w", err)
 	}
 	p.dirty = false
