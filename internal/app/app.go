@@ -120,24 +120,24 @@ func build(ctx context.Context, cfg *config.Config, opts *Options, open *closers
 	if err != nil {
 		return nil, err
 	}
-	in, err := intake.New(ctx, intake.Config{Broker: broker, Consumer: pipeline.Consumers()[0].Name, Observer: numbers, Limit: opts.Backlog})
+	taken, err := intake.New(ctx, intake.Config{Broker: broker, Consumer: pipeline.Consumers()[0].Name, Observer: numbers, Limit: opts.Backlog})
 	if err != nil {
 		return nil, err
 	}
-	open.add(in.Close)
-	newest.intake.Store(in)
+	open.add(taken.Close)
+	newest.intake.Store(taken)
 	rec, err := openRecords(ctx, cfg, opts, recordsOf{broker, state, secrets, numbers}, open)
 	if err != nil {
 		return nil, err
 	}
 	last := &recording.Last{Broker: broker, Recorder: rec.recorder, Cursors: state, Log: opts.Log}
-	stages, err := openPipeline(ctx, cfg, opts, stagesOf{broker, in, state, secrets, numbers}, open)
+	stages, err := openPipeline(ctx, cfg, opts, stagesOf{broker, taken, state, secrets, numbers}, open)
 	if err != nil {
 		return nil, err
 	}
-	health := &condition.Parts{Intake: in, Broker: broker, Store: state, Pipeline: stages, Recorder: rec.recorder, Engine: rec.engine, Limiter: limiter}
+	health := &condition.Parts{Intake: taken, Broker: broker, Store: state, Pipeline: stages, Recorder: rec.recorder, Engine: rec.engine, Limiter: limiter}
 	health.Register(numbers)
-	if err := makeSurfaces(ctx, doors, opts, Kit{Config: cfg, Intake: in, State: state, Health: health, Metrics: numbers}, state); err != nil {
+	if err := makeSurfaces(ctx, doors, opts, Kit{Config: cfg, Intake: taken, State: state, Health: health, Metrics: numbers}, state); err != nil {
 		return nil, err
 	}
 	return &App{
@@ -154,9 +154,9 @@ func (a *App) Addr() string { return a.doors[0].front.Addr() }
 
 // ListenerAddr is where the listener of a configuration key listens; empty if there is none.
 func (a *App) ListenerAddr(key string) string {
-	for _, d := range a.doors {
-		if d.key == key {
-			return d.front.Addr()
+	for _, one := range a.doors {
+		if one.key == key {
+			return one.front.Addr()
 		}
 	}
 	return ""
@@ -184,8 +184,8 @@ func (a *App) Run(ctx context.Context) (err error) {
 		a.log.Info("stopping: no new work is taken, work in hand is finished or handed back", "cause", cause, "at_most", a.shutdown)
 	})
 	life.add("ready", a.welcome)
-	for _, d := range a.doors {
-		life.add("http "+d.key, func(ctx context.Context) error { return d.front.Run(ctx, patience(a.shutdown)) })
+	for _, one := range a.doors {
+		life.add("http "+one.key, func(ctx context.Context) error { return one.front.Run(ctx, patience(a.shutdown)) })
 	}
 	life.add("pipeline", a.pipeline.Run)
 	life.barrier(func() {
@@ -207,8 +207,8 @@ func (a *App) welcome(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	}
-	for _, d := range a.doors {
-		d.front.Show(d.handler)
+	for _, one := range a.doors {
+		one.front.Show(one.handler)
 	}
 	a.log.Info("ready", "listen", a.Addr(), "clickhouse", a.ClickHouseURL(), "version", a.version)
 	if err := a.showSecrets(ctx); err != nil && ctx.Err() == nil {
@@ -229,9 +229,9 @@ func makeSurfaces(ctx context.Context, doors []*door, opts *Options, kit Kit, ke
 	kit.Common.Log = opts.Log
 	kit.Common.Guesses = listen.NewThrottle(listen.ThrottleConfig{What: "API key", Logger: opts.Log})
 	kit.Common.Observer = kit.Metrics
-	for _, d := range doors {
-		if err := d.make(kit); err != nil {
-			return fmt.Errorf("listener %s: %w", d.key, err)
+	for _, one := range doors {
+		if err := one.make(kit); err != nil {
+			return fmt.Errorf("listener %s: %w", one.key, err)
 		}
 	}
 	return nil

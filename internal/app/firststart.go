@@ -36,19 +36,19 @@ func storedNetworks(ctx context.Context, cfg *config.Config, from ownNetworks, s
 		return []chatbell.NetworkID{defaultNetwork}, nil
 	}
 	ids := make([]chatbell.NetworkID, len(rows))
-	for i, r := range rows {
-		ids[i] = r.ID
+	for i, row := range rows {
+		ids[i] = row.ID
 	}
 	return ids, nil
 }
 
-func makeDefaultNetwork(ctx context.Context, in ownNetworks, secrets *unshown.Secrets) error {
+func makeDefaultNetwork(ctx context.Context, networks ownNetworks, secrets *unshown.Secrets) error {
 	secret, err := secrets.Make(unshownKey, keyring.NewKey)
 	if err != nil {
 		return err
 	}
 	key := chatbell.Key{ID: "default", Network: defaultNetwork, Scope: chatbell.ScopeServer, Hash: keyring.Hash(secret)}
-	if err := in.CreateNetwork(ctx, defaultNetwork, key); err != nil {
+	if err := networks.CreateNetwork(ctx, defaultNetwork, key); err != nil {
 		return fmt.Errorf("make the network default: %w", err)
 	}
 	return nil
@@ -103,8 +103,8 @@ func madeKey(ctx context.Context, cfg *config.Config, from keyring.Store) (bool,
 	if err != nil {
 		return false, fmt.Errorf("read keys: %w", err)
 	}
-	for _, k := range keys {
-		if k.Network == defaultNetwork {
+	for _, key := range keys {
+		if key.Network == defaultNetwork {
 			return true, nil
 		}
 	}

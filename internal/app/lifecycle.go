@@ -33,16 +33,16 @@ type lifecycle struct {
 // newLifecycle makes one that ends with the context. Stopping is called then, or when a
 // part has failed, before anything is stopped.
 func newLifecycle(ctx context.Context, stopping func(cause error)) *lifecycle {
-	l := &lifecycle{parent: ctx}
+	life := &lifecycle{parent: ctx}
 	told, tell := context.WithCancel(ctx)
-	l.group.Add(func() error {
+	life.group.Add(func() error {
 		<-told.Done()
 		return context.Cause(told)
 	}, func(cause error) {
 		stopping(cause)
 		tell()
 	})
-	return l
+	return life
 }
 
 // errEnded is of a part that should have gone on.
@@ -57,10 +57,10 @@ type part struct {
 // add adds a part, which is told to end when those before it were.
 func (l *lifecycle) add(name string, work func(context.Context) error) {
 	ctx, end := context.WithCancel(context.WithoutCancel(l.parent))
-	p := &part{done: make(chan struct{})}
-	l.parts = append(l.parts, p)
+	one := &part{done: make(chan struct{})}
+	l.parts = append(l.parts, one)
 	l.group.Add(func() error {
-		defer close(p.done)
+		defer close(one.done)
 		err := work(ctx)
 		switch {
 		case ctx.Err() == nil && err == nil:
@@ -69,25 +69,25 @@ func (l *lifecycle) add(name string, work func(context.Context) error) {
 			err = nil
 		}
 		if err != nil {
-			p.err = fmt.Errorf("%s: %w", name, err)
+			one.err = fmt.Errorf("%s: %w", name, err)
 		}
-		return p.err
+		return one.err
 	}, func(error) { end() })
 }
 
 // barrier does something at the stop, when the parts before it have ended and before those
 // after it are told to.
-func (l *lifecycle) barrier(do func()) {
+func (l *lifecycle) barrier(action func()) {
 	before := slices.Clone(l.parts)
 	passed := make(chan struct{})
 	l.group.Add(func() error {
 		<-passed
 		return nil
 	}, func(error) {
-		for _, p := range before {
-			<-p.done
+		for _, one := range before {
+			<-one.done
 		}
-		do()
+		action()
 		close(passed)
 	})
 }
@@ -97,8 +97,8 @@ func (l *lifecycle) barrier(do func()) {
 func (l *lifecycle) run() error {
 	_ = l.group.Run() // the first error, which is among the parts'
 	var errs []error
-	for _, p := range l.parts {
-		errs = append(errs, p.err)
+	for _, one := range l.parts {
+		errs = append(errs, one.err)
 	}
 	return errors.Join(errs...)
 }

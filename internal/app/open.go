@@ -61,18 +61,18 @@ type notes interface {
 // server is starting.
 func openDoors(ctx context.Context, all []Surface, limiter *listen.Limiter, opts *Options, open *closers) ([]*door, error) {
 	var doors []*door
-	for _, s := range all {
-		i := slices.IndexFunc(doors, func(d *door) bool { return d.key == s.Listener.Key })
+	for _, surface := range all {
+		i := slices.IndexFunc(doors, func(d *door) bool { return d.key == surface.Listener.Key })
 		if i >= 0 {
-			doors[i].surfaces = append(doors[i].surfaces, s)
+			doors[i].surfaces = append(doors[i].surfaces, surface)
 			continue
 		}
-		f, err := front.Open(ctx, front.Config{
-			Address:   s.Listener.Address,
-			Key:       s.Listener.Key,
-			Flag:      s.Listener.Flag,
-			TLS:       s.Listener.TLS,
-			Configure: s.Listener.Configure,
+		opened, err := front.Open(ctx, front.Config{
+			Address:   surface.Listener.Address,
+			Key:       surface.Listener.Key,
+			Flag:      surface.Listener.Flag,
+			TLS:       surface.Listener.TLS,
+			Configure: surface.Listener.Configure,
 			Limiter:   limiter,
 			Starting:  status.Starting(opts.Version, ""),
 			Log:       opts.Log,
@@ -80,9 +80,9 @@ func openDoors(ctx context.Context, all []Surface, limiter *listen.Limiter, opts
 		if err != nil {
 			return nil, err
 		}
-		open.add(f.Close)
-		doors = append(doors, &door{key: s.Listener.Key, front: f, surfaces: []Surface{s}})
-		opts.Log.Info("starting", s.Listener.Key, f.Addr(), "version", opts.Version)
+		open.add(opened.Close)
+		doors = append(doors, &door{key: surface.Listener.Key, front: opened, surfaces: []Surface{surface}})
+		opts.Log.Info("starting", surface.Listener.Key, opened.Addr(), "version", opts.Version)
 	}
 	return doors, nil
 }
@@ -105,8 +105,8 @@ func openBroker(ctx context.Context, cfg *config.Config, opts *Options, state St
 		}
 	}
 	waiting := func(error) {
-		for _, d := range doors {
-			d.front.Show(status.Starting(opts.Version, "the broker"))
+		for _, one := range doors {
+			one.front.Show(status.Starting(opts.Version, "the broker"))
 		}
 	}
 	broker, err := jetstream.Open(ctx, jetstream.Config{
@@ -142,19 +142,19 @@ func openBroker(ctx context.Context, cfg *config.Config, opts *Options, state St
 type accepted struct{ intake atomic.Pointer[intake.Intake] }
 
 func (a *accepted) sequence() uint64 {
-	if in := a.intake.Load(); in != nil {
-		return in.Sequence()
+	if taken := a.intake.Load(); taken != nil {
+		return taken.Sequence()
 	}
 	return 0
 }
 
 func openStore(ctx context.Context, cfg *config.Config, sequence func() uint64, log *slog.Logger, open *closers) (Store, error) {
-	s, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(cfg.Data, "chatbell.db"), Logger: log, Sequence: sequence})
+	opened, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(cfg.Data, "chatbell.db"), Logger: log, Sequence: sequence})
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
-	open.add(s.Close)
-	return s, nil
+	open.add(opened.Close)
+	return opened, nil
 }
 
 // stagesOf is what the pipeline is made of.
@@ -166,12 +166,12 @@ type stagesOf struct {
 	metrics *metrics.Registry
 }
 
-func openPipeline(ctx context.Context, cfg *config.Config, opts *Options, of stagesOf, open *closers) (*pipeline.Pipeline, error) {
+func openPipeline(ctx context.Context, cfg *config.Config, opts *Options, parts stagesOf, open *closers) (*pipeline.Pipeline, error) {
 	roots, err := networks.RootCAs(cfg.CAFiles)
 	if err != nil {
 		return nil, err
 	}
-	stored, err := storedNetworks(ctx, cfg, of.store, of.secrets)
+	stored, err := storedNetworks(ctx, cfg, parts.store, parts.secrets)
 	if err != nil {
 		return nil, err
 	}
@@ -188,13 +188,13 @@ func openPipeline(ctx context.Context, cfg *config.Config, opts *Options, of sta
 	}
 	open.add(caller.Close)
 	subscribe := func(c pipeline.Consumer) (message.Subscriber, error) {
-		return of.broker.Subscriber(jetstream.SubscriberConfig{
+		return parts.broker.Subscriber(jetstream.SubscriberConfig{
 			Durable: c.Name, InFlight: c.InFlight, Key: work.Key, CloseTimeout: patience(cfg.ShutdownTimeout),
 		})
 	}
 	return pipeline.New(pipeline.Config{
-		Publisher: of.broker.Publisher(), Subscribe: subscribe,
-		Store: of.store, Networks: all, Results: of.broker.Tail(work.StreamResults), Room: of.intake, Caller: caller, Observer: of.metrics, Log: opts.Log,
+		Publisher: parts.broker.Publisher(), Subscribe: subscribe,
+		Store: parts.store, Networks: all, Results: parts.broker.Tail(work.StreamResults), Room: parts.intake, Caller: caller, Observer: parts.metrics, Log: opts.Log,
 		Retry: cfg.PipelineRetry(), CloseTimeout: giveUp(cfg.ShutdownTimeout),
 	})
 }

@@ -37,12 +37,12 @@ type recordsOf struct {
 
 // openRecords starts the embedded engine, or takes the configured server, and makes the
 // recorder. The recorder waits for the database; the server does not.
-func openRecords(ctx context.Context, cfg *config.Config, opts *Options, of recordsOf, open *closers) (*records, error) {
+func openRecords(ctx context.Context, cfg *config.Config, opts *Options, parts recordsOf, open *closers) (*records, error) {
 	out := new(records)
 	database := clickhouse.Config{DSN: cfg.ClickHouse.Reveal(), Logger: opts.Log}
 	var err error
 	if cfg.EmbeddedClickHouse() {
-		if out.engine, err = startEngine(ctx, cfg, opts, of, open); err != nil {
+		if out.engine, err = startEngine(ctx, cfg, opts, parts, open); err != nil {
 			return nil, err
 		}
 		database.DSN = out.engine.DSN()
@@ -52,12 +52,12 @@ func openRecords(ctx context.Context, cfg *config.Config, opts *Options, of reco
 		return nil, fmt.Errorf("open ClickHouse (configuration key clickhouse): %w", err)
 	}
 	open.add(out.clickhouse.Close)
-	if err := recording.MendCursor(ctx, of.broker, of.store, opts.Log); err != nil {
+	if err := recording.MendCursor(ctx, parts.broker, parts.store, opts.Log); err != nil {
 		return nil, err
 	}
-	results := recording.Log{Broker: of.broker}
+	results := recording.Log{Broker: parts.broker}
 	out.recorder, err = analytics.New(analytics.Config{
-		Log: results, Cursors: of.store, Sink: out.clickhouse, Logger: opts.Log, Bad: results.Bury, Observer: of.metrics,
+		Log: results, Cursors: parts.store, Sink: out.clickhouse, Logger: opts.Log, Bad: results.Bury, Observer: parts.metrics,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the recorder: %w", err)
@@ -86,20 +86,20 @@ func startEngine(ctx context.Context, cfg *config.Config, opts *Options, of reco
 		}
 		command = []string{self, "engine"}
 	}
-	e, err := engine.Start(ctx, engine.Config{
+	supervisor, err := engine.Start(ctx, engine.Config{
 		Library: library, Dir: filepath.Join(cfg.Data, "clickhouse"), Listen: cfg.ClickHouseListen,
 		AnalystUser: cfg.ClickHouseUser, AnalystPasswordSHA256: password, Command: command, Logger: opts.Log,
 	})
 	if err != nil {
 		return nil, err
 	}
-	open.add(e.Close)
+	open.add(supervisor.Close)
 	wait, cancel := context.WithTimeout(ctx, engineWait)
 	defer cancel()
-	if err := e.Ready(wait); err != nil {
+	if err := supervisor.Ready(wait); err != nil {
 		opts.Log.Warn("ClickHouse does not answer yet; results wait", "cause", err)
 	}
-	return e, nil
+	return supervisor, nil
 }
 
 // metaAnalystPassword is where the hash of the generated password is kept.
@@ -107,22 +107,22 @@ const metaAnalystPassword = "clickhouse_password_sha256"
 
 // analystPassword is the hash of the configured password, or of one that is made at the
 // first start and shown once.
-func analystPassword(ctx context.Context, cfg *config.Config, of recordsOf) (string, error) {
+func analystPassword(ctx context.Context, cfg *config.Config, parts recordsOf) (string, error) {
 	if !cfg.ClickHousePassword.IsZero() {
 		return keyring.HashHex(cfg.ClickHousePassword.Reveal()), nil
 	}
-	kept, err := of.store.Meta(ctx, metaAnalystPassword)
+	kept, err := parts.store.Meta(ctx, metaAnalystPassword)
 	if err == nil && kept != "" {
 		return kept, nil
 	}
 	if err != nil && !errors.Is(err, chatbell.ErrNotFound) {
 		return "", fmt.Errorf("read the password's hash: %w", err)
 	}
-	secret, err := of.secrets.Make(unshownPassword, func() string { return keyring.NewSecret("") })
+	secret, err := parts.secrets.Make(unshownPassword, func() string { return keyring.NewSecret("") })
 	if err != nil {
 		return "", err
 	}
-	if err := of.store.PutMeta(ctx, metaAnalystPassword, keyring.HashHex(secret)); err != nil {
+	if err := parts.store.PutMeta(ctx, metaAnalystPassword, keyring.HashHex(secret)); err != nil {
 		return "", fmt.Errorf("keep the password's hash: %w", err)
 	}
 	return keyring.HashHex(secret), nil

@@ -63,13 +63,13 @@ func surfaces(cfg *config.Config) []Surface {
 	}
 }
 
-func newNative(k Kit) (http.Handler, error) {
+func newNative(kit Kit) (http.Handler, error) {
 	return native.New(native.Config{
-		Common:   k.Common,
-		Intake:   k.Intake,
-		State:    k.State,
-		Version:  k.Version,
-		Rejected: func(events int) { k.Metrics.Event(metrics.EventRejected, events) },
+		Common:   kit.Common,
+		Intake:   kit.Intake,
+		State:    kit.State,
+		Version:  kit.Version,
+		Rejected: func(events int) { kit.Metrics.Event(metrics.EventRejected, events) },
 		Beside:   []web.Part{status.Part()},
 	})
 }
@@ -95,12 +95,12 @@ type door struct {
 // make makes the surfaces of a door.
 func (d *door) make(k Kit) error {
 	var mounts []front.Mount
-	for _, s := range d.surfaces {
-		handler, err := s.New(k)
+	for _, surface := range d.surfaces {
+		handler, err := surface.New(k)
 		if err != nil {
-			return fmt.Errorf("make the surface %s: %w", s.Name, err)
+			return fmt.Errorf("make the surface %s: %w", surface.Name, err)
 		}
-		mounts = append(mounts, front.Mount{Paths: s.Paths, Handler: handler})
+		mounts = append(mounts, front.Mount{Paths: surface.Paths, Handler: handler})
 	}
 	d.handler = front.Mux(mounts...)
 	return nil

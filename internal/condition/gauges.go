@@ -17,25 +17,25 @@ import (
 const gaugeAge = 5 * time.Second
 
 // Register says what is read when somebody scrapes /metrics.
-func (a *Parts) Register(in *metrics.Registry) {
-	in.Add(metrics.Part{Name: "health", Gauges: []metrics.Gauge{metrics.Ready, metrics.SendingPaused}, Read: a.readHealth})
-	in.Add(metrics.Part{
+func (a *Parts) Register(registry *metrics.Registry) {
+	registry.Add(metrics.Part{Name: "health", Gauges: []metrics.Gauge{metrics.Ready, metrics.SendingPaused}, Read: a.readHealth})
+	registry.Add(metrics.Part{
 		Name: "streams", MaxAge: gaugeAge, Read: a.readStreams,
 		Gauges: []metrics.Gauge{
 			metrics.StreamPending, metrics.StreamInFlight, metrics.StreamMessages, metrics.StreamBytes, metrics.StreamLimit,
 			metrics.DeadLetters, metrics.RecorderPending, metrics.RecorderRows,
 		},
 	})
-	in.Add(metrics.Part{Name: "store", MaxAge: gaugeAge, Gauges: []metrics.Gauge{metrics.RetryPending, metrics.RetryOldest}, Read: a.readWaiting})
-	in.Add(metrics.Part{Name: "queues", Gauges: []metrics.Gauge{metrics.QueueTries, metrics.Destinations}, Read: a.readQueues})
-	in.Add(metrics.Part{
+	registry.Add(metrics.Part{Name: "store", MaxAge: gaugeAge, Gauges: []metrics.Gauge{metrics.RetryPending, metrics.RetryOldest}, Read: a.readWaiting})
+	registry.Add(metrics.Part{Name: "queues", Gauges: []metrics.Gauge{metrics.QueueTries, metrics.Destinations}, Read: a.readQueues})
+	registry.Add(metrics.Part{
 		Name: "connections", Read: a.readConnections,
 		Gauges: []metrics.Gauge{metrics.Connections, metrics.ConnectionLimit, metrics.ConnectionsCut},
 	})
-	in.Add(metrics.Part{Name: "recorder", Gauges: []metrics.Gauge{metrics.RecorderLag}, Read: a.readRecorder})
+	registry.Add(metrics.Part{Name: "recorder", Gauges: []metrics.Gauge{metrics.RecorderLag}, Read: a.readRecorder})
 	if a.Engine != nil {
-		in.Add(metrics.Part{Name: "engine", Gauges: []metrics.Gauge{metrics.EngineUp, metrics.EngineRestarts}, Read: a.readEngine})
-		in.AddProcess("chatbell_engine", a.Engine.PID)
+		registry.Add(metrics.Part{Name: "engine", Gauges: []metrics.Gauge{metrics.EngineUp, metrics.EngineRestarts}, Read: a.readEngine})
+		registry.AddProcess("chatbell_engine", a.Engine.PID)
 	}
 }
 
@@ -53,23 +53,23 @@ func (a *Parts) readStreams(ctx context.Context, tell metrics.Tell) error {
 	consumers := append(pipeline.Consumers(), pipeline.Consumer{Stream: work.StreamResults}, pipeline.Consumer{Stream: jetstream.DeadLetters})
 	for _, c := range consumers {
 		stream := c.Stream
-		b, err := a.Broker.Backlog(ctx, stream, c.Name)
+		backlog, err := a.Broker.Backlog(ctx, stream, c.Name)
 		if err != nil {
 			return err
 		}
-		tell(metrics.StreamMessages, float64(b.Messages), stream)
-		tell(metrics.StreamBytes, float64(b.Bytes), stream)
-		tell(metrics.StreamLimit, float64(b.MaxBytes), stream)
+		tell(metrics.StreamMessages, float64(backlog.Messages), stream)
+		tell(metrics.StreamBytes, float64(backlog.Bytes), stream)
+		tell(metrics.StreamLimit, float64(backlog.MaxBytes), stream)
 		switch stream {
 		case work.StreamResults:
-			messages := float64(b.LastSeq) - float64(min(done, b.LastSeq))
+			messages := float64(backlog.LastSeq) - float64(min(done, backlog.LastSeq))
 			tell(metrics.RecorderPending, messages)
 			tell(metrics.RecorderRows, a.rowLag.rows(written, recorded, messages))
 		case jetstream.DeadLetters:
-			tell(metrics.DeadLetters, float64(b.LastSeq))
+			tell(metrics.DeadLetters, float64(backlog.LastSeq))
 		default:
-			tell(metrics.StreamPending, float64(b.Pending), stream)
-			tell(metrics.StreamInFlight, float64(b.InFlight), stream)
+			tell(metrics.StreamPending, float64(backlog.Pending), stream)
+			tell(metrics.StreamInFlight, float64(backlog.InFlight), stream)
 		}
 	}
 	return nil

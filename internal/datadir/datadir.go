@@ -35,15 +35,15 @@ func makePrivate(dir string) (changed int, err error) {
 	}
 	defer root.Close()
 	var errs []error
-	err = fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
+	err = fs.WalkDir(root.FS(), ".", func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			errs = append(errs, err)
 			return nil
-		case path == "." || !d.IsDir() && !d.Type().IsRegular():
+		case path == "." || !entry.IsDir() && !entry.Type().IsRegular():
 			return nil
 		}
-		info, err := d.Info()
+		info, err := entry.Info()
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // gone meanwhile
 		}
@@ -51,7 +51,7 @@ func makePrivate(dir string) (changed int, err error) {
 			return err
 		}
 		if info.Mode()&others == 0 {
-			if d.IsDir() {
+			if entry.IsDir() {
 				return fs.SkipDir // nobody else gets in here, whatever lies below
 			}
 			return nil

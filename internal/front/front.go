@@ -47,28 +47,28 @@ type Front struct {
 }
 
 // Open binds the address and starts to answer. It must be closed.
-func Open(ctx context.Context, c Config) (*Front, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", c.Address)
+func Open(ctx context.Context, cfg Config) (*Front, error) {
+	var listening net.ListenConfig
+	listener, err := listening.Listen(ctx, "tcp", cfg.Address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("listen on %s: another program uses that port: stop it, or set %s to a free one", c.Address, strings.TrimSpace(c.Key+" "+c.Flag))
+		return nil, fmt.Errorf("listen on %s: another program uses that port: stop it, or set %s to a free one", cfg.Address, strings.TrimSpace(cfg.Key+" "+cfg.Flag))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s (configuration key %s): %w", c.Address, c.Key, err)
+		return nil, fmt.Errorf("listen on %s (configuration key %s): %w", cfg.Address, cfg.Key, err)
 	}
-	f := &Front{listener: l, log: c.Log, ended: make(chan struct{})}
-	f.Show(c.Starting)
-	f.server = NewServer(f)
-	if c.Configure != nil {
-		c.Configure(f.server)
+	front := &Front{listener: listener, log: cfg.Log, ended: make(chan struct{})}
+	front.Show(cfg.Starting)
+	front.server = NewServer(front)
+	if cfg.Configure != nil {
+		cfg.Configure(front.server)
 	}
-	c.Limiter.Attach(f.server)
-	f.server.TLSConfig = c.TLS
+	cfg.Limiter.Attach(front.server)
+	front.server.TLSConfig = cfg.TLS
 	go func() {
-		defer close(f.ended)
-		f.err = f.serve(c.Limiter.Listen(l))
+		defer close(front.ended)
+		front.err = front.serve(cfg.Limiter.Listen(listener))
 	}()
-	return f, nil
+	return front, nil
 }
 
 // serve answers until the server is closed.

@@ -16,20 +16,20 @@ type Mount struct {
 // Mux hands each request to the mount with the longest path that fits. Paths are compared
 // as they were sent, so that an encoded letter leads nobody past a handler.
 func Mux(mounts ...Mount) http.Handler {
-	var m mux
+	var routes mux
 	for _, mount := range mounts {
 		if len(mount.Paths) == 0 {
-			m.otherwise = mount.Handler
+			routes.otherwise = mount.Handler
 		}
 		for _, path := range mount.Paths {
-			m.places = append(m.places, place{strings.TrimSuffix(path, "/"), mount.Handler})
+			routes.places = append(routes.places, place{strings.TrimSuffix(path, "/"), mount.Handler})
 		}
 	}
-	slices.SortFunc(m.places, func(a, b place) int { return len(b.path) - len(a.path) })
-	if m.otherwise == nil {
-		m.otherwise = http.NotFoundHandler()
+	slices.SortFunc(routes.places, func(a, b place) int { return len(b.path) - len(a.path) })
+	if routes.otherwise == nil {
+		routes.otherwise = http.NotFoundHandler()
 	}
-	return &m
+	return &routes
 }
 
 type mux struct {

@@ -35,18 +35,18 @@ type Store interface {
 
 // New reads all keys.
 func New(ctx context.Context, cfg *config.Config, store Store) (*Keyring, error) {
-	k := &Keyring{server: map[[sha256.Size]byte]chatbell.Key{}, client: map[string]clientKey{}}
+	ring := &Keyring{server: map[[sha256.Size]byte]chatbell.Key{}, client: map[string]clientKey{}}
 	if !cfg.AdminKey.IsZero() {
-		k.admin = Hash(cfg.AdminKey.Reveal())
+		ring.admin = Hash(cfg.AdminKey.Reveal())
 	}
 	for _, n := range cfg.Networks {
-		k.all = append(k.all, n.ID)
+		ring.all = append(ring.all, n.ID)
 		for _, c := range n.Keys {
 			key := chatbell.Key{ID: c.ID, Network: n.ID, Scope: c.Scope, Hash: Hash(c.Secret.Reveal())}
 			if c.Scope == chatbell.ScopeClient {
-				k.client[c.ID] = clientKey{key, []byte(c.Secret.Reveal())}
+				ring.client[c.ID] = clientKey{key, []byte(c.Secret.Reveal())}
 			}
-			k.add(key)
+			ring.add(key)
 		}
 	}
 	stored, err := store.Keys(ctx)
@@ -57,13 +57,13 @@ func New(ctx context.Context, cfg *config.Config, store Store) (*Keyring, error)
 		// Keys in the file replace the one that was made at a first start: otherwise nobody
 		// could take back one that others have seen.
 		if !HasServerKey(cfg, key.Network) {
-			k.add(key)
+			ring.add(key)
 		}
-		if !slices.Contains(k.all, key.Network) {
-			k.all = append(k.all, key.Network)
+		if !slices.Contains(ring.all, key.Network) {
+			ring.all = append(ring.all, key.Network)
 		}
 	}
-	return k, nil
+	return ring, nil
 }
 
 // HasServerKey reports whether the configuration gives a network a key of scope server.

@@ -54,11 +54,11 @@ func addressOf(remote net.Addr) netip.Addr {
 // AddressOf is the address of a request, or of anything with a remote address as
 // net/http writes it.
 func AddressOf(remote string) netip.Addr {
-	at, err := netip.ParseAddrPort(remote)
+	addr, err := netip.ParseAddrPort(remote)
 	if err != nil {
 		return netip.Addr{}
 	}
-	return same(at.Addr())
+	return same(addr.Addr())
 }
 
 // same maps addresses that one owner has to one.
@@ -104,16 +104,16 @@ func (l *Limiter) Attach(srv *http.Server) {
 }
 
 // unwrap finds our connection below others: TLS, for example.
-func unwrap(c net.Conn) *conn {
-	for c != nil {
-		if ours, ok := c.(*conn); ok {
+func unwrap(one net.Conn) *conn {
+	for one != nil {
+		if ours, ok := one.(*conn); ok {
 			return ours
 		}
-		below, ok := c.(interface{ NetConn() net.Conn })
+		below, ok := one.(interface{ NetConn() net.Conn })
 		if !ok {
 			return nil
 		}
-		c = below.NetConn()
+		one = below.NetConn()
 	}
 	return nil
 }
@@ -122,9 +122,9 @@ func unwrap(c net.Conn) *conn {
 // is not closed for those of strangers. The context is the request's. Where there is no
 // limiter it does nothing.
 func Vouch(ctx context.Context, trust Trust) {
-	c, ok := ctx.Value(connKey{}).(*conn)
+	link, ok := ctx.Value(connKey{}).(*conn)
 	if !ok {
 		return
 	}
-	c.limiter.change(c, func() { c.trust = max(c.trust, trust) })
+	link.limiter.change(link, func() { link.trust = max(link.trust, trust) })
 }

@@ -35,23 +35,23 @@ func (l *Limiter) keep() {
 	defer close(l.done)
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	k := &keeper{limiter: l}
+	keep := &keeper{limiter: l}
 	for {
 		select {
 		case <-l.stop:
 			return
 		case now := <-tick.C:
-			k.look(now)
+			keep.look(now)
 		}
 	}
 }
 
 func (k *keeper) look(now time.Time) {
-	l := k.limiter
-	l.shrink(now)
-	stats := l.Stats()
+	limiter := k.limiter
+	limiter.shrink(now)
+	stats := limiter.Stats()
 	if lost := stats.Closed + stats.Refused; lost > k.told && now.Sub(k.warned) >= warnEvery {
-		l.log.Warn("the connections are at their bound; idle and unknown callers' are closed for others (more are possible with a higher limit of open files)",
+		limiter.log.Warn("the connections are at their bound; idle and unknown callers' are closed for others (more are possible with a higher limit of open files)",
 			"open", stats.Open, "bound", stats.Max, "closed", lost-k.told)
 		k.warned = now
 		k.told = lost
@@ -71,27 +71,27 @@ func (l *Limiter) shrink(now time.Time) {
 	if l.open > l.max-l.max/4 {
 		out = l.strangers.quiet(now.Add(-strangerQuiet))
 		out = append(out, l.usersIdle.quiet(now.Add(-userQuiet))...)
-		for _, c := range out {
-			l.drop(c)
+		for _, link := range out {
+			l.drop(link)
 		}
 	}
 	l.mu.Unlock()
-	for _, c := range out {
-		_ = c.Conn.Close() // its server finds that out by reading
+	for _, one := range out {
+		_ = one.Conn.Close() // its server finds that out by reading
 	}
 }
 
 // quiet lists the idle connections on which nothing has happened since a time.
 func (t *table) quiet(since time.Time) []*conn {
 	var out []*conn
-	for _, g := range t.groups {
-		for e := g.conns.Front(); e != nil; e = e.Next() {
-			c := e.Value.(*conn) //nolint:forcetypeassert // the list holds nothing else
-			if !c.since.Before(since) {
+	for _, peers := range t.groups {
+		for element := peers.conns.Front(); element != nil; element = element.Next() {
+			link := element.Value.(*conn) //nolint:forcetypeassert // the list holds nothing else
+			if !link.since.Before(since) {
 				break
 			}
-			if !c.busy {
-				out = append(out, c)
+			if !link.busy {
+				out = append(out, link)
 			}
 		}
 	}

@@ -88,9 +88,9 @@ func New(cfg Config) *Limiter {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	l := &Limiter{max: cfg.Max, log: cfg.Logger, stop: make(chan struct{}), done: make(chan struct{})}
-	go l.keep()
-	return l
+	limiter := &Limiter{max: cfg.Max, log: cfg.Logger, stop: make(chan struct{}), done: make(chan struct{})}
+	go limiter.keep()
+	return limiter
 }
 
 // Close ends the limiter's own goroutine. Listeners and connections stay open.
@@ -131,8 +131,8 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c := l.limiter.admit(raw); c != nil {
-			return c, nil
+		if link := l.limiter.admit(raw); link != nil {
+			return link, nil
 		}
 		_ = raw.Close() // nothing was said on it
 	}
@@ -140,7 +140,7 @@ func (l *listener) Accept() (net.Conn, error) {
 
 // admit gives a connection its place, or returns nil when there is none.
 func (l *Limiter) admit(raw net.Conn) *conn {
-	c := &conn{Conn: raw, limiter: l, from: addressOf(raw.RemoteAddr()), since: time.Now()}
+	link := &conn{Conn: raw, limiter: l, from: addressOf(raw.RemoteAddr()), since: time.Now()}
 	l.mu.Lock()
 	var out *conn
 	if l.open >= l.max {
@@ -152,48 +152,48 @@ func (l *Limiter) admit(raw net.Conn) *conn {
 		l.drop(out)
 	}
 	l.open++
-	l.place(c)
+	l.place(link)
 	l.mu.Unlock()
 	if out != nil {
 		_ = out.Conn.Close() // its server finds that out by reading
 	}
-	return c
+	return link
 }
 
 // victim is the connection that goes next. Users have to leave half of the room to
 // servers, even in the middle of a request.
 func (l *Limiter) victim() *conn {
 	candidates := []*table{&l.strangers, &l.usersIdle, &l.usersBusy, &l.serversIdle}
-	for _, t := range candidates {
-		if t == &l.usersBusy && l.usersIdle.count+l.usersBusy.count <= l.max/2 {
+	for _, ranked := range candidates {
+		if ranked == &l.usersBusy && l.usersIdle.count+l.usersBusy.count <= l.max/2 {
 			continue
 		}
-		if c := t.oldest(); c != nil {
-			return c
+		if link := ranked.oldest(); link != nil {
+			return link
 		}
 	}
 	return nil
 }
 
 // place puts a connection into the table that fits it.
-func (l *Limiter) place(c *conn) {
-	if c.in != nil {
-		c.in.remove(c)
+func (l *Limiter) place(link *conn) {
+	if link.in != nil {
+		link.in.remove(link)
 	}
 	switch {
-	case c.trust == Stranger:
-		c.in = &l.strangers
-	case c.trust == User && c.busy:
-		c.in = &l.usersBusy
-	case c.trust == User:
-		c.in = &l.usersIdle
-	case !c.busy:
-		c.in = &l.serversIdle
+	case link.trust == Stranger:
+		link.in = &l.strangers
+	case link.trust == User && link.busy:
+		link.in = &l.usersBusy
+	case link.trust == User:
+		link.in = &l.usersIdle
+	case !link.busy:
+		link.in = &l.serversIdle
 	default:
-		c.in = nil // stays
+		link.in = nil // stays
 		return
 	}
-	c.in.add(c)
+	link.in.add(link)
 }
 
 // drop forgets a connection that is closed for another.
@@ -203,24 +203,24 @@ func (l *Limiter) drop(c *conn) {
 }
 
 // forget takes a connection out of the books.
-func (l *Limiter) forget(c *conn) {
-	if c.gone {
+func (l *Limiter) forget(link *conn) {
+	if link.gone {
 		return
 	}
-	c.gone = true
+	link.gone = true
 	l.open--
-	if c.in != nil {
-		c.in.remove(c)
+	if link.in != nil {
+		link.in.remove(link)
 	}
 }
 
 // change notes what is new about a connection.
-func (l *Limiter) change(c *conn, note func()) {
+func (l *Limiter) change(link *conn, note func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c.gone {
+	if link.gone {
 		return
 	}
 	note()
-	l.place(c)
+	l.place(link)
 }

@@ -82,9 +82,9 @@ func (s *scanner) scan(p []byte) (n int, ended bool, reason string) {
 }
 
 // step takes the rest of a line, or of a body's bytes.
-func (s *scanner) step(p []byte) (n int, ended bool, reason string) {
+func (s *scanner) step(data []byte) (n int, ended bool, reason string) {
 	if s.at == inBody || s.at == inChunk {
-		took := min(s.left, uint64(len(p)))
+		took := min(s.left, uint64(len(data)))
 		s.left -= took
 		ended = s.left == 0 && s.at == inBody
 		if s.left == 0 {
@@ -92,7 +92,7 @@ func (s *scanner) step(p []byte) (n int, ended bool, reason string) {
 		}
 		return int(took), ended, ""
 	}
-	n, whole, bare := s.read(p)
+	n, whole, bare := s.read(data)
 	switch {
 	case bare && s.at <= inHeader:
 		return n, false, refuseCR
@@ -110,29 +110,29 @@ func (s *scanner) step(p []byte) (n int, ended bool, reason string) {
 }
 
 // read takes the rest of a line; it is bare when a CR does not end it.
-func (s *scanner) read(p []byte) (n int, whole, bare bool) {
-	n = len(p)
-	if end := bytes.IndexByte(p, '\n'); end >= 0 {
-		p = p[:end]
+func (s *scanner) read(data []byte) (n int, whole, bare bool) {
+	n = len(data)
+	if end := bytes.IndexByte(data, '\n'); end >= 0 {
+		data = data[:end]
 		n = end + 1
 		whole = true
 	}
-	if len(p) == 0 {
+	if len(data) == 0 {
 		return n, whole, false
 	}
-	cr := bytes.IndexByte(p, '\r')
-	if s.cr || cr >= 0 && cr < len(p)-1 {
+	turn := bytes.IndexByte(data, '\r')
+	if s.cr || turn >= 0 && turn < len(data)-1 {
 		return n, whole, true
 	}
-	if cr >= 0 {
+	if turn >= 0 {
 		s.cr = true
-		p = p[:cr]
+		data = data[:turn]
 	}
 	if s.size < maxKept {
-		copy(s.kept[s.size:], p)
+		copy(s.kept[s.size:], data)
 	}
-	s.size += len(p)
-	for _, b := range p[max(0, len(p)-8):] {
+	s.size += len(data)
+	for _, b := range data[max(0, len(data)-8):] {
 		s.tail = s.tail<<8 | uint64(b)
 	}
 	return n, whole, false

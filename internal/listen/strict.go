@@ -25,11 +25,11 @@ type strictListener struct{ net.Listener }
 
 // Accept waits for a connection.
 func (l strictListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
+	one, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return &strictConn{Conn: c}, nil
+	return &strictConn{Conn: one}, nil
 }
 
 // strictConn gives its reader the bytes of one request at a time, so that what is said
@@ -53,26 +53,26 @@ func (c *strictConn) CloseWrite() error {
 }
 
 // Read reads no further than to the end of a request.
-func (c *strictConn) Read(p []byte) (int, error) {
+func (c *strictConn) Read(data []byte) (int, error) {
 	if c.scanner.at == atEnd {
 		return 0, io.EOF
 	}
 	if len(c.rest) > 0 {
-		n := copy(p, c.rest)
-		used, err := c.follow(p[:n])
+		n := copy(data, c.rest)
+		used, err := c.follow(data[:n])
 		c.rest = c.rest[used:]
 		return used, err
 	}
-	n, err := c.Conn.Read(p)
+	n, err := c.Conn.Read(data)
 	if n == 0 {
 		return n, err
 	}
-	used, refused := c.follow(p[:n])
+	used, refused := c.follow(data[:n])
 	if refused != nil {
 		return 0, refused
 	}
 	if used < n {
-		c.rest = append([]byte(nil), p[used:n]...)
+		c.rest = append([]byte(nil), data[used:n]...)
 		err = nil // comes again behind the rest
 	}
 	return used, err

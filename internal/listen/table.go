@@ -23,33 +23,33 @@ type group struct {
 
 func (g *group) oldest() *conn { return g.conns.Front().Value.(*conn) } //nolint:forcetypeassert // the list holds nothing else
 
-func (t *table) add(c *conn) {
-	g := t.groups[c.from]
-	if g == nil {
+func (t *table) add(link *conn) {
+	peers := t.groups[link.from]
+	if peers == nil {
 		if t.groups == nil {
 			t.groups = map[netip.Addr]*group{}
 		}
-		g = &group{from: c.from}
-		t.groups[c.from] = g
-		c.at = g.conns.PushBack(c)
-		heap.Push(&t.ranked, g)
+		peers = &group{from: link.from}
+		t.groups[link.from] = peers
+		link.at = peers.conns.PushBack(link)
+		heap.Push(&t.ranked, peers)
 	} else {
-		c.at = g.conns.PushBack(c)
-		heap.Fix(&t.ranked, g.index)
+		link.at = peers.conns.PushBack(link)
+		heap.Fix(&t.ranked, peers.index)
 	}
 	t.count++
 }
 
-func (t *table) remove(c *conn) {
-	g := t.groups[c.from]
-	g.conns.Remove(c.at)
+func (t *table) remove(link *conn) {
+	peers := t.groups[link.from]
+	peers.conns.Remove(link.at)
 	t.count--
-	if g.conns.Len() > 0 {
-		heap.Fix(&t.ranked, g.index)
+	if peers.conns.Len() > 0 {
+		heap.Fix(&t.ranked, peers.index)
 		return
 	}
-	heap.Remove(&t.ranked, g.index)
-	delete(t.groups, c.from)
+	heap.Remove(&t.ranked, peers.index)
+	delete(t.groups, link.from)
 }
 
 // oldest is the quietest connection of the address that has most of them; nil when
@@ -87,9 +87,9 @@ func (r ranking) Swap(i, j int) {
 
 // Push is for the package heap.
 func (r *ranking) Push(x any) {
-	g := x.(*group) //nolint:forcetypeassert // add pushes nothing else
-	g.index = len(*r)
-	*r = append(*r, g)
+	peers := x.(*group) //nolint:forcetypeassert // add pushes nothing else
+	peers.index = len(*r)
+	*r = append(*r, peers)
 }
 
 // Pop is for the package heap.

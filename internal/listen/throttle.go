@@ -95,38 +95,38 @@ func (t *Throttle) Wrong(ctx context.Context, from netip.Addr) {
 func (t *Throttle) note(from netip.Addr, now time.Time) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	g := t.guesser(from)
-	g.tries++
-	t.tell(g, now)
-	if earliest := now.Add(-t.burst); g.next.Before(earliest) {
-		g.next = earliest
+	guess := t.guesser(from)
+	guess.tries++
+	t.tell(guess, now)
+	if earliest := now.Add(-t.burst); guess.next.Before(earliest) {
+		guess.next = earliest
 	}
-	g.next = g.next.Add(turn)
-	if latest := now.Add(longestWait); g.next.After(latest) {
-		g.next = latest
+	guess.next = guess.next.Add(turn)
+	if latest := now.Add(longestWait); guess.next.After(latest) {
+		guess.next = latest
 	}
-	return g.next.Sub(now)
+	return guess.next.Sub(now)
 }
 
 // guesser finds an address, and makes room for it when it is new.
 func (t *Throttle) guesser(from netip.Addr) *guesser {
-	if e, ok := t.addresses[from]; ok {
-		t.recent.MoveToBack(e)
-		return e.Value.(*guesser) //nolint:forcetypeassert // the list holds nothing else
+	if element, ok := t.addresses[from]; ok {
+		t.recent.MoveToBack(element)
+		return element.Value.(*guesser) //nolint:forcetypeassert // the list holds nothing else
 	}
 	if t.recent.Len() >= maxAddresses {
 		oldest := t.recent.Front()
 		delete(t.addresses, oldest.Value.(*guesser).from) //nolint:forcetypeassert // as above
 		t.recent.Remove(oldest)
 	}
-	g := &guesser{from: from}
-	t.addresses[from] = t.recent.PushBack(g)
-	return g
+	guess := &guesser{from: from}
+	t.addresses[from] = t.recent.PushBack(guess)
+	return guess
 }
 
 // tell logs an address, if it is its turn.
-func (t *Throttle) tell(g *guesser, now time.Time) {
-	if !g.logged.IsZero() && now.Sub(g.logged) < logSpan {
+func (t *Throttle) tell(guess *guesser, now time.Time) {
+	if !guess.logged.IsZero() && now.Sub(guess.logged) < logSpan {
 		return
 	}
 	if earliest := now.Add(-logBurst * logPause); t.logAt.Before(earliest) {
@@ -138,8 +138,8 @@ func (t *Throttle) tell(g *guesser, now time.Time) {
 	}
 	t.logAt = t.logAt.Add(logPause)
 	t.log.Warn("a wrong "+t.what+" was sent; more from this address are answered slowly and logged once in "+logSpan.String(),
-		"address", g.from, "tries", g.tries, "tries_of_others", t.unlogged)
-	g.logged = now
-	g.tries = 0
+		"address", guess.from, "tries", guess.tries, "tries_of_others", t.unlogged)
+	guess.logged = now
+	guess.tries = 0
 	t.unlogged = 0
 }

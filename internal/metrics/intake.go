@@ -21,8 +21,8 @@ var refusals = []string{"none", "unknown", "expired", "scope"}
 
 func (r *Registry) intakeMetrics() {
 	r.events = r.counters("chatbell_events_total", "Events by what became of them at intake.", "status")
-	for _, s := range []string{EventAccepted, EventDuplicate, EventRejected, EventRefused, EventFailed} {
-		r.events.WithLabelValues(s) // 0 is a value: a rate needs a beginning
+	for _, label := range []string{EventAccepted, EventDuplicate, EventRejected, EventRefused, EventFailed} {
+		r.events.WithLabelValues(label) // 0 is a value: a rate needs a beginning
 	}
 	r.refused = r.counters("chatbell_credentials_refused_total", "Requests without a credential for their route: none was sent, it is unknown or expired, or its scope is another.", "reason")
 	for _, why := range refusals {

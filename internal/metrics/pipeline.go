@@ -56,13 +56,13 @@ func (r *Registry) Finished(rows []chatbell.Delivery) {
 	counts := map[ended]int{}
 	unreachable := map[chatbell.TargetKind]int{}
 	for i := range rows {
-		d := &rows[i]
-		counts[ended{d.Target, d.Outcome, d.Reason}]++
-		if d.Outcome == chatbell.Accepted {
-			r.latency.WithLabelValues(targetLabel(d.Target)).Observe(float64(d.LatencyMS) / 1000)
+		row := &rows[i]
+		counts[ended{row.Target, row.Outcome, row.Reason}]++
+		if row.Outcome == chatbell.Accepted {
+			r.latency.WithLabelValues(targetLabel(row.Target)).Observe(float64(row.LatencyMS) / 1000)
 		}
-		if d.Outcome == chatbell.Failed && d.Reason == chatbell.Auth && d.Attempts == 0 {
-			unreachable[d.Target]++ // nobody refused a credential: there is none
+		if row.Outcome == chatbell.Failed && row.Reason == chatbell.Auth && row.Attempts == 0 {
+			unreachable[row.Target]++ // nobody refused a credential: there is none
 		}
 	}
 	for e, n := range counts {

@@ -18,8 +18,8 @@ func (r *Registry) recordMetrics() {
 	})
 	r.reg.MustRegister(r.insertTime)
 	r.rows = r.counters("chatbell_clickhouse_rows_total", "Rows that ClickHouse has taken.", "table")
-	for _, t := range []string{"deliveries", "attempts", "events"} {
-		r.rows.WithLabelValues(t)
+	for _, label := range []string{"deliveries", "attempts", "events"} {
+		r.rows.WithLabelValues(label)
 	}
 	r.recorderFails = r.counter("chatbell_recorder_failures_total", "Times that the recorder could not record a block, for whatever cause; it tries again.")
 }

@@ -13,20 +13,20 @@ import (
 
 // Check tells what is wrong with the files and texts that a configuration names for its
 // networks.
-func Check(cfg *config.Config, p *config.Problems) {
+func Check(cfg *config.Config, problems *config.Problems) {
 	for i, file := range cfg.CAFiles {
-		checkCA(p, fmt.Sprintf("ca_files[%d]", i), file)
+		checkCA(problems, fmt.Sprintf("ca_files[%d]", i), file)
 	}
 	builtin, err := templates.LoadBuiltin() // parsed once for all networks
 	if err != nil {
-		p.Add("networks", "built-in texts: "+err.Error(), "this build is broken")
+		problems.Add("networks", "built-in texts: "+err.Error(), "this build is broken")
 		return
 	}
 	for i := range cfg.Networks {
-		n := &cfg.Networks[i]
+		network := &cfg.Networks[i]
 		key := fmt.Sprintf("networks[%d]", i)
-		checkCredentials(p, key, n)
-		checkTexts(p, key, n, builtin)
+		checkCredentials(problems, key, network)
+		checkTexts(problems, key, network, builtin)
 	}
 }
 
@@ -40,31 +40,31 @@ func checkCA(p *config.Problems, key, file string) {
 }
 
 // checkCredentials opens each credential, so that each fault names its own option.
-func checkCredentials(p *config.Problems, key string, n *config.Network) {
-	for _, c := range n.Credentials() {
-		at := key + "." + c.Key
-		checkCA(p, at+"."+push.OptionCAFile, c.Value(push.OptionCAFile))
-		if !known(p, at, c) {
+func checkCredentials(problems *config.Problems, key string, n *config.Network) {
+	for _, credential := range n.Credentials() {
+		place := key + "." + credential.Key
+		checkCA(problems, place+"."+push.OptionCAFile, credential.Value(push.OptionCAFile))
+		if !known(problems, place, credential) {
 			continue
 		}
-		options, err := contents(c)
+		options, err := contents(credential)
 		if err == nil {
-			err = closeAtOnce(c.Provider.New(push.Credential{Options: options}))
+			err = closeAtOnce(credential.Provider.New(push.Credential{Options: options}))
 		}
 		var fault *push.OptionError
 		switch {
 		case errors.As(err, &fault):
-			p.Add(at+"."+fault.Option, fmt.Sprintf("of network %s: %v", n.ID, fault.Err), "")
+			problems.Add(place+"."+fault.Option, fmt.Sprintf("of network %s: %v", n.ID, fault.Err), "")
 		case err != nil:
-			p.Add(at, cause(err), "")
+			problems.Add(place, cause(err), "")
 		}
 	}
 }
 
 // known reports whether nothing is wrong yet with what the credential needs.
 func known(p *config.Problems, at string, c config.Credential) bool {
-	for o := range c.Options() {
-		if p.Has(at+"."+o.Name) && o.Name != push.OptionCAFile {
+	for option := range c.Options() {
+		if p.Has(at+"."+option.Name) && option.Name != push.OptionCAFile {
 			return false
 		}
 	}
@@ -93,9 +93,9 @@ const maxTextProblems = 20
 
 // checkTexts tells each text of the network that cannot be used: the catalogue stops at
 // the first, so what is wrong is taken away until nothing is.
-func checkTexts(p *config.Problems, key string, n *config.Network, builtin *templates.Builtin) {
+func checkTexts(problems *config.Problems, key string, n *config.Network, builtin *templates.Builtin) {
 	texts := n.Overrides()
-	if len(texts) == 0 || p.Has(key+".default_locale") {
+	if len(texts) == 0 || problems.Has(key+".default_locale") {
 		return
 	}
 	for range maxTextProblems {
@@ -103,15 +103,15 @@ func checkTexts(p *config.Problems, key string, n *config.Network, builtin *temp
 		var bad *templates.ParseError
 		if !errors.As(err, &bad) {
 			if err != nil {
-				p.Add(key+".templates", err.Error(), "")
+				problems.Add(key+".templates", err.Error(), "")
 			}
 			return
 		}
-		at := key + ".templates." + bad.Template + "." + bad.Locale
+		place := key + ".templates." + bad.Template + "." + bad.Locale
 		if bad.Field != "" {
-			p.Add(at+"."+bad.Field, fmt.Sprintf("line %d, column %d: %s", bad.Line, bad.Column, bad.Detail), "")
+			problems.Add(place+"."+bad.Field, fmt.Sprintf("line %d, column %d: %s", bad.Line, bad.Column, bad.Detail), "")
 		} else {
-			p.Add(at, bad.Detail, "")
+			problems.Add(place, bad.Detail, "")
 		}
 		if _, ok := texts[bad.Template][bad.Locale]; !ok {
 			return // the name was cut: it is told, and cannot be taken away

@@ -24,8 +24,8 @@ type Registry map[chatbell.NetworkID]*work.Network
 
 // Network finds a network.
 func (r Registry) Network(id chatbell.NetworkID) (*work.Network, bool) {
-	n, ok := r[id]
-	return n, ok
+	network, ok := r[id]
+	return network, ok
 }
 
 // New builds the networks of the configuration, and those of the store
@@ -33,47 +33,47 @@ func (r Registry) Network(id chatbell.NetworkID) (*work.Network, bool) {
 // leaves it to the providers. What is returned to be closed was opened also when there is an
 // error.
 func New(cfg *config.Config, stored []chatbell.NetworkID, roots *x509.CertPool, timeout time.Duration) (Registry, []io.Closer, error) {
-	r := Registry{}
+	registry := Registry{}
 	var open []io.Closer
 	builtin, err := templates.LoadBuiltin() // parsed once for all networks
 	if err != nil {
 		return nil, nil, fmt.Errorf("built-in texts: %w", err)
 	}
 	for i := range cfg.Networks {
-		n, closers, err := newNetwork(&cfg.Networks[i], builtin, roots, timeout)
+		network, closers, err := newNetwork(&cfg.Networks[i], builtin, roots, timeout)
 		open = append(open, closers...)
 		if err != nil {
 			return nil, open, fmt.Errorf("network %s: %w", cfg.Networks[i].ID, err)
 		}
-		r[n.ID] = n
+		registry[network.ID] = network
 	}
 	for _, id := range stored {
-		if r[id] != nil {
+		if registry[id] != nil {
 			continue
 		}
-		n, _, err := newNetwork(&config.Network{ID: id, DefaultLocale: "en", Delivery: chatbell.DeliverDirect}, builtin, roots, timeout)
+		net, _, err := newNetwork(&config.Network{ID: id, DefaultLocale: "en", Delivery: chatbell.DeliverDirect}, builtin, roots, timeout)
 		if err != nil {
 			return nil, open, fmt.Errorf("network %s: %w", id, err)
 		}
-		r[id] = n
+		registry[id] = net
 	}
-	return r, open, nil
+	return registry, open, nil
 }
 
-func newNetwork(c *config.Network, builtin *templates.Builtin, roots *x509.CertPool, timeout time.Duration) (*work.Network, []io.Closer, error) {
-	n := &work.Network{
-		ID: c.ID, DefaultLocale: c.DefaultLocale, Delivery: c.Delivery, Endpoints: c.Endpoints(),
+func newNetwork(network *config.Network, builtin *templates.Builtin, roots *x509.CertPool, timeout time.Duration) (*work.Network, []io.Closer, error) {
+	net := &work.Network{
+		ID: network.ID, DefaultLocale: network.DefaultLocale, Delivery: network.Delivery, Endpoints: network.Endpoints(),
 		Pushers: map[work.Credential]push.Notifier{},
 	}
 	var err error
-	if n.Rules, err = rules.New(); err != nil {
+	if net.Rules, err = rules.New(); err != nil {
 		return nil, nil, fmt.Errorf("rules: %w", err)
 	}
-	if n.Catalogue, err = templates.New(templates.Config{DefaultLocale: c.DefaultLocale, Overrides: c.Overrides(), Builtin: builtin}); err != nil {
+	if net.Catalogue, err = templates.New(templates.Config{DefaultLocale: network.DefaultLocale, Overrides: network.Overrides(), Builtin: builtin}); err != nil {
 		return nil, nil, fmt.Errorf("templates: %w", err)
 	}
-	open, err := addPushers(n, c, roots, timeout)
-	return n, open, err
+	open, err := addPushers(net, network, roots, timeout)
+	return net, open, err
 }
 
 // addPushers opens the network's credentials.
@@ -90,30 +90,30 @@ func addPushers(n *work.Network, c *config.Network, roots *x509.CertPool, timeou
 }
 
 // openCredential reads the files that a credential names and opens it.
-func openCredential(c config.Credential, roots *x509.CertPool, timeout time.Duration) (push.NotifierCloser, error) {
-	options, err := contents(c)
+func openCredential(credential config.Credential, roots *x509.CertPool, timeout time.Duration) (push.NotifierCloser, error) {
+	options, err := contents(credential)
 	if err != nil {
 		return nil, err
 	}
-	pool, err := withCA(roots, c.Value(push.OptionCAFile))
+	pool, err := withCA(roots, credential.Value(push.OptionCAFile))
 	if err != nil {
 		return nil, &push.OptionError{Option: push.OptionCAFile, Err: err}
 	}
-	return c.Provider.New(push.Credential{Options: options, RootCAs: pool, Timeout: timeout})
+	return credential.Provider.New(push.Credential{Options: options, RootCAs: pool, Timeout: timeout})
 }
 
 // contents are a credential's options, of files what they hold.
 func contents(c config.Credential) (map[string]string, error) {
 	options := map[string]string{}
-	for o, value := range c.Options() {
-		if o.Kind == push.File && value != "" && o.Name != push.OptionCAFile {
+	for option, value := range c.Options() {
+		if option.Kind == push.File && value != "" && option.Name != push.OptionCAFile {
 			data, err := os.ReadFile(value)
 			if err != nil {
-				return nil, &push.OptionError{Option: o.Name, Err: err}
+				return nil, &push.OptionError{Option: option.Name, Err: err}
 			}
 			value = string(data)
 		}
-		options[o.Name] = value
+		options[option.Name] = value
 	}
 	return options, nil
 }
@@ -124,8 +124,8 @@ func RootCAs(files []string) (*x509.CertPool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the system's certificate authorities: %w", err)
 	}
-	for _, f := range files {
-		if err := addCA(pool, f); err != nil {
+	for _, file := range files {
+		if err := addCA(pool, file); err != nil {
 			return nil, err
 		}
 	}

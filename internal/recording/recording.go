@@ -19,7 +19,7 @@ import (
 // the folder was deleted, or a power cut took its end. Otherwise the recorder would
 // wait for results that have been numbered already.
 func MendCursor(ctx context.Context, broker *jetstream.Broker, cursors analytics.Cursors, log *slog.Logger) error {
-	c, err := cursors.RecorderCursor(ctx)
+	cursor, err := cursors.RecorderCursor(ctx)
 	if err != nil {
 		return err
 	}
@@ -27,11 +27,11 @@ func MendCursor(ctx context.Context, broker *jetstream.Broker, cursors analytics
 	if err != nil {
 		return err
 	}
-	if c.Done <= last && c.Through <= last {
+	if cursor.Done <= last && cursor.Through <= last {
 		return nil
 	}
-	log.Warn("the broker has lost results; the recorder goes on with the next", "recorded", c.Done, "begun", c.Through, "last", last)
-	done := min(c.Done, last)
+	log.Warn("the broker has lost results; the recorder goes on with the next", "recorded", cursor.Done, "begun", cursor.Through, "last", last)
+	done := min(cursor.Done, last)
 	return cursors.PutRecorderCursor(ctx, store.Cursor{Done: done, Through: done})
 }
 
@@ -42,8 +42,8 @@ type Log struct{ Broker *jetstream.Broker }
 func (l Log) Read(ctx context.Context, from uint64, limit int, wait time.Duration) ([]analytics.Record, error) {
 	records, err := l.Broker.Read(ctx, work.StreamResults, from, limit, wait)
 	out := make([]analytics.Record, len(records))
-	for i, r := range records {
-		out[i] = analytics.Record{Sequence: r.Sequence, Payload: r.Payload, Time: r.Time}
+	for i, record := range records {
+		out[i] = analytics.Record{Sequence: record.Sequence, Payload: record.Payload, Time: record.Time}
 	}
 	return out, err
 }
@@ -102,9 +102,9 @@ func (r *Last) left(ctx context.Context) uint64 {
 	if err != nil {
 		return 0 // the broker is away, and says so itself
 	}
-	c, err := r.Cursors.RecorderCursor(ctx)
-	if err != nil || c.Done >= last {
+	cursor, err := r.Cursors.RecorderCursor(ctx)
+	if err != nil || cursor.Done >= last {
 		return 0
 	}
-	return last - c.Done
+	return last - cursor.Done
 }

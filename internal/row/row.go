@@ -54,14 +54,14 @@ func Of[R any]() *Table[R] {
 	t := reflect.TypeFor[R]()
 	columns := make([]Column, t.NumField())
 	for i := range columns {
-		f := t.Field(i)
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		kind := kindOf(f.Type)
-		doc := f.Tag.Get("description")
+		field := t.Field(i)
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		kind := kindOf(field.Type)
+		doc := field.Tag.Get("description")
 		if name == "" || kind == 0 || doc == "" {
-			panic(fmt.Sprintf("%s.%s is no column: it needs a name in JSON, a description, and a type that a column holds", t, f.Name))
+			panic(fmt.Sprintf("%s.%s is no column: it needs a name in JSON, a description, and a type that a column holds", t, field.Name))
 		}
-		columns[i] = Column{Name: name, Kind: kind, Doc: doc, offset: f.Offset}
+		columns[i] = Column{Name: name, Kind: kind, Doc: doc, offset: field.Offset}
 	}
 	return &Table[R]{columns}
 }

@@ -53,40 +53,40 @@ func Blocked(err error) bool {
 
 // Parse reads a URL and refuses what the policy refuses of it as it is written.
 func (p *Policy) Parse(raw string) (*url.URL, error) {
-	u, err := url.Parse(raw)
+	address, err := url.Parse(raw)
 	if err != nil { // its text would hold the URL, and with it what is secret there
 		return nil, ErrForm
 	}
-	if u.Scheme != "https" && u.Scheme != "http" {
+	if address.Scheme != "https" && address.Scheme != "http" {
 		return nil, ErrScheme
 	}
-	if u.Hostname() == "" {
+	if address.Hostname() == "" {
 		return nil, ErrHost
 	}
-	if port := u.Port(); port != "" {
+	if port := address.Port(); port != "" {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 			return nil, ErrPort
 		}
 	}
-	if u.Scheme == "http" && !p.mayBePlain(u.Hostname()) {
+	if address.Scheme == "http" && !p.mayBePlain(address.Hostname()) {
 		return nil, ErrNotAllowed
 	}
-	return u, nil
+	return address, nil
 }
 
 // Check reports what is wrong with a URL, as far as can be told without connecting: a
 // name is judged when it has been resolved, at each connection.
 func (p *Policy) Check(raw string) error {
-	u, err := p.Parse(raw)
+	address, err := p.Parse(raw)
 	if err != nil {
 		return err
 	}
-	literal, err := netip.ParseAddr(u.Hostname())
+	literal, err := netip.ParseAddr(address.Hostname())
 	if err != nil {
 		return nil //nolint:nilerr // a name, not an address
 	}
-	at := netip.AddrPortFrom(literal.Unmap(), 443).String()
-	if err := p.guardPublic()("tcp"+family(literal), at, nil); err != nil {
+	target := netip.AddrPortFrom(literal.Unmap(), 443).String()
+	if err := p.guardPublic()("tcp"+family(literal), target, nil); err != nil {
 		return fmt.Errorf("the URL is refused, unless allow_private_networks names its address: %w", err)
 	}
 	return nil
@@ -131,25 +131,25 @@ type control func(network, address string, c syscall.RawConn) error
 // guardPublic lets through public addresses and the allowed ones, on any port:
 // receivers live on many.
 func (p *Policy) guardPublic() control {
-	var v4, v6 []netip.Prefix
+	var four, six []netip.Prefix
 	for _, prefix := range p.allow {
 		if prefix.Addr().Is4() {
-			v4 = append(v4, prefix)
+			four = append(four, prefix)
 		} else {
-			v6 = append(v6, prefix)
+			six = append(six, prefix)
 		}
 	}
-	return ssrf.New(ssrf.WithAnyPort(), ssrf.WithAllowedV4Prefixes(v4...), ssrf.WithAllowedV6Prefixes(v6...)).Safe
+	return ssrf.New(ssrf.WithAnyPort(), ssrf.WithAllowedV4Prefixes(four...), ssrf.WithAllowedV6Prefixes(six...)).Safe
 }
 
 // guardAllowed lets through the allowed addresses only.
 func (p *Policy) guardAllowed() control {
 	return func(_, address string, _ syscall.RawConn) error {
-		at, err := netip.ParseAddrPort(address)
+		addr, err := netip.ParseAddrPort(address)
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrNotAllowed, err)
 		}
-		if !contains(p.allow, at.Addr()) {
+		if !contains(p.allow, addr.Addr()) {
 			return ErrNotAllowed
 		}
 		return nil
@@ -158,8 +158,8 @@ func (p *Policy) guardAllowed() control {
 
 func contains(allow []netip.Prefix, a netip.Addr) bool {
 	a = a.Unmap()
-	for _, p := range allow {
-		if p.Contains(a) {
+	for _, prefix := range allow {
+		if prefix.Contains(a) {
 			return true
 		}
 	}
@@ -169,14 +169,14 @@ func contains(allow []netip.Prefix, a netip.Addr) bool {
 // normalize writes IPv4 networks in IPv4's own form, in which addresses are compared.
 func normalize(allow []netip.Prefix) ([]netip.Prefix, error) {
 	out := make([]netip.Prefix, 0, len(allow))
-	for _, p := range allow {
-		if !p.IsValid() {
-			return nil, fmt.Errorf("allow_private_networks: %s is not a network, write it like 10.0.0.0/8", p)
+	for _, prefix := range allow {
+		if !prefix.IsValid() {
+			return nil, fmt.Errorf("allow_private_networks: %s is not a network, write it like 10.0.0.0/8", prefix)
 		}
-		if p.Addr().Is4In6() && p.Bits() >= 96 {
-			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+		if prefix.Addr().Is4In6() && prefix.Bits() >= 96 {
+			prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-96)
 		}
-		out = append(out, p.Masked())
+		out = append(out, prefix.Masked())
 	}
 	return out, nil
 }

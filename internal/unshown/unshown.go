@@ -28,18 +28,18 @@ type Secrets struct {
 // Load reads those of a data folder. A file that cannot be read is an error that ends with
 // how to replace what was in it.
 func Load(dir, howToReplace string) (*Secrets, error) {
-	u := &Secrets{path: filepath.Join(dir, fileName), secrets: map[string]string{}}
-	data, err := os.ReadFile(u.path)
+	secrets := &Secrets{path: filepath.Join(dir, fileName), secrets: map[string]string{}}
+	data, err := os.ReadFile(secrets.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return u, nil
+		return secrets, nil
 	}
 	if err == nil {
-		err = json.Unmarshal(data, &u.secrets)
+		err = json.Unmarshal(data, &secrets.secrets)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the secrets that were not shown yet (%s): %w; if the file is damaged remove it, and replace them: %s", u.path, err, howToReplace)
+		return nil, fmt.Errorf("read the secrets that were not shown yet (%s): %w; if the file is damaged remove it, and replace them: %s", secrets.path, err, howToReplace)
 	}
-	return u, nil
+	return secrets, nil
 }
 
 // Make gives the secret that was made before, or makes it. It is on the disk when Make
@@ -67,9 +67,9 @@ type Notice struct {
 // reports whether there were any.
 func (u *Secrets) Show(out io.Writer, notices []Notice) (some bool, err error) {
 	var text strings.Builder
-	for _, n := range notices {
-		if secret := u.secrets[n.Name]; secret != "" {
-			fmt.Fprintf(&text, n.Format, secret)
+	for _, one := range notices {
+		if secret := u.secrets[one.Name]; secret != "" {
+			fmt.Fprintf(&text, one.Format, secret)
 		}
 	}
 	if text.Len() == 0 {
@@ -113,10 +113,10 @@ func (u *Secrets) save() error {
 
 // syncFolder makes a folder's names survive a power cut.
 func syncFolder(dir string) error {
-	f, err := os.Open(dir)
+	file, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	return f.Sync()
+	defer file.Close()
+	return file.Sync()
 }
