@@ -22,8 +22,8 @@ func panicError(v any, stack []byte) error { return fmt.Errorf("panic: %v\n%s", 
 func recoverer(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) (out []*message.Message, err error) {
 		defer func() {
-			if v := recover(); v != nil {
-				err = panicError(v, debug.Stack())
+			if value := recover(); value != nil {
+				err = panicError(value, debug.Stack())
 			}
 		}()
 		return next(msg)

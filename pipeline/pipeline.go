@@ -85,47 +85,47 @@ var quieter = map[slog.Level]slog.Level{slog.LevelInfo: slog.LevelDebug}
 const audiencePage = webhooks.MaxTargets
 
 // New wires the stages. Nothing runs yet.
-func New(c Config) (*Pipeline, error) {
-	c.setDefaults()
-	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: c.CloseTimeout}, watermill.NewSlogLoggerWithLevelMapping(c.Log, quieter))
+func New(cfg Config) (*Pipeline, error) {
+	cfg.setDefaults()
+	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: cfg.CloseTimeout}, watermill.NewSlogLoggerWithLevelMapping(cfg.Log, quieter))
 	if err != nil {
 		return nil, fmt.Errorf("make the router: %w", err)
 	}
 	instance := watermill.NewUUID()
-	results := ledger.NewWriter(c.Publisher)
-	report := deliver.NewReport(c.Log, c.Now)
+	results := ledger.NewWriter(cfg.Publisher)
+	report := deliver.NewReport(cfg.Log, cfg.Now)
 	results.Finished = func(rows []chatbell.Delivery) {
-		c.Observer.Finished(rows)
+		cfg.Observer.Finished(rows)
 		report.Unreachable(rows)
 	}
-	done := ledger.New(c.Results, c.Now)
-	holds := &hold{room: c.Room, log: c.Log, stopping: make(chan struct{})}
-	eligibility := deliver.NewEligibility(c.Store, c.Now)
+	done := ledger.New(cfg.Results, cfg.Now)
+	holds := &hold{room: cfg.Room, log: cfg.Log, stopping: make(chan struct{})}
+	eligibility := deliver.NewEligibility(cfg.Store, cfg.Now)
 	dispatcher := deliver.NewDispatcher(deliver.Config{
-		Networks:    c.Networks,
-		Devices:     c.Store,
+		Networks:    cfg.Networks,
+		Devices:     cfg.Store,
 		Eligibility: eligibility,
-		Caller:      c.Caller,
-		Waiting:     c.Store,
+		Caller:      cfg.Caller,
+		Waiting:     cfg.Store,
 		Ledger:      done,
 		Results:     results,
-		Retry:       c.Retry,
-		Observer:    c.Observer,
+		Retry:       cfg.Retry,
+		Observer:    cfg.Observer,
 		Report:      report,
 		Paused:      holds.full,
 		Instance:    instance,
-		Log:         c.Log,
-		Now:         c.Now,
+		Log:         cfg.Log,
+		Now:         cfg.Now,
 	})
 	planning := plan.NewStage(plan.StageConfig{
-		Planners: c.planners(), Publisher: c.Publisher, Checkpoints: c.Store, Results: results, Ledger: done,
-		Dispatcher: dispatcher, Observer: c.Observer, Degraded: stagePlan.InFlight / 2,
+		Planners: cfg.planners(), Publisher: cfg.Publisher, Checkpoints: cfg.Store, Results: results, Ledger: done,
+		Dispatcher: dispatcher, Observer: cfg.Observer, Degraded: stagePlan.InFlight / 2,
 	})
 	delivery := deliver.NewStage(deliver.StageConfig{
-		Networks: c.Networks, Eligibility: eligibility, Dispatcher: dispatcher, Ledger: done, Instance: instance,
+		Networks: cfg.Networks, Eligibility: eligibility, Dispatcher: dispatcher, Ledger: done, Instance: instance,
 	})
-	p := &Pipeline{
-		router: router, results: results, dispatcher: dispatcher, hold: holds, grace: c.CloseTimeout,
+	made := &Pipeline{
+		router: router, results: results, dispatcher: dispatcher, hold: holds, grace: cfg.CloseTimeout,
 	}
 	for _, stage := range []struct {
 		Consumer
@@ -135,11 +135,11 @@ func New(c Config) (*Pipeline, error) {
 		{stagePush, delivery.Handle},
 		{stageHook, delivery.Handle},
 	} {
-		if err := p.add(c, stage.Consumer, stage.handle); err != nil {
+		if err := made.add(cfg, stage.Consumer, stage.handle); err != nil {
 			return nil, err
 		}
 	}
-	return p, nil
+	return made, nil
 }
 
 // planners are the kinds of requests that this pipeline works off.
@@ -154,14 +154,14 @@ func (c *Config) planners() map[work.Kind]plan.Planner {
 }
 
 // add gives the router a stage.
-func (p *Pipeline) add(c Config, stage Consumer, handle message.NoPublishHandlerFunc) error {
-	from, err := c.Subscribe(stage)
+func (p *Pipeline) add(cfg Config, stage Consumer, handle message.NoPublishHandlerFunc) error {
+	from, err := cfg.Subscribe(stage)
 	if err != nil {
 		return fmt.Errorf("subscribe the stage %s: %w", stage.Name, err)
 	}
 	h := p.router.AddConsumerHandler(stage.Name, stage.Stream+".>", from, handle)
 	// The first is the outermost: a panic is an error for those outside of it.
-	h.AddMiddleware(p.hands.count, p.hold.before, observe(stage.Stream, c.Observer), errorPolicy(stage.Name, c.Log), recoverer)
+	h.AddMiddleware(p.hands.count, p.hold.before, observe(stage.Stream, cfg.Observer), errorPolicy(stage.Name, cfg.Log), recoverer)
 	return nil
 }
 

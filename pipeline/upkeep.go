@@ -18,13 +18,13 @@ const purgeInterval = 30 * time.Second
 // Upkeep is the janitor: it removes consumed messages, behind the floor of their
 // consumer, until the context ends. RESULTS is purged by the recorder.
 func Upkeep(ctx context.Context, from Purger, log *slog.Logger) error {
-	t := time.NewTicker(purgeInterval)
-	defer t.Stop()
+	ticker := time.NewTicker(purgeInterval)
+	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-t.C:
+		case <-ticker.C:
 		}
 		for _, c := range Consumers() {
 			if err := from.PurgeAcknowledged(ctx, c.Stream, c.Name); err != nil && ctx.Err() == nil {

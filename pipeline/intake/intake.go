@@ -68,23 +68,23 @@ type failure struct {
 const failureAge = 10 * time.Second
 
 // New makes the intake of an open broker.
-func New(ctx context.Context, c Config) (*Intake, error) {
-	if c.Limit == 0 {
-		c.Limit = defaultLimit
+func New(ctx context.Context, cfg Config) (*Intake, error) {
+	if cfg.Limit == 0 {
+		cfg.Limit = defaultLimit
 	}
-	last, err := c.Broker.LastSequence(ctx, work.StreamEvents)
+	last, err := cfg.Broker.LastSequence(ctx, work.StreamEvents)
 	if err != nil {
 		return nil, fmt.Errorf("read the newest request: %w", err)
 	}
-	in := &Intake{
-		broker:    c.Broker,
-		publisher: c.Broker.Publisher(),
-		consumer:  c.Consumer,
-		observer:  c.Observer,
-		limit:     c.Limit,
+	intake := &Intake{
+		broker:    cfg.Broker,
+		publisher: cfg.Broker.Publisher(),
+		consumer:  cfg.Consumer,
+		observer:  cfg.Observer,
+		limit:     cfg.Limit,
 	}
-	in.last.Store(last)
-	return in, nil
+	intake.last.Store(last)
+	return intake, nil
 }
 
 // Accept publishes the requests and answers for each, in their order, once it is durable.
@@ -147,8 +147,8 @@ func (in *Intake) Ready(ctx context.Context) error {
 	if err := in.writable(); err != nil {
 		return err
 	}
-	if f := in.failed.Load(); f != nil && time.Since(f.at) < failureAge {
-		return f.err
+	if fail := in.failed.Load(); fail != nil && time.Since(fail.at) < failureAge {
+		return fail.err
 	}
 	return in.room(ctx, 1, 0)
 }
@@ -176,21 +176,21 @@ func (in *Intake) answers(acks []jetstream.PubResult) ([]Status, error) {
 	out := make([]Status, len(acks))
 	failed := 0
 	var first error
-	for i, a := range acks {
+	for i, result := range acks {
 		switch {
-		case a.Err != nil:
+		case result.Err != nil:
 			out[i] = Unknown
 			failed++
 			if first == nil {
-				first = a.Err
+				first = result.Err
 			}
-		case a.Duplicate:
+		case result.Duplicate:
 			out[i] = Duplicate
 			in.observer.Event("duplicate", 1)
 		default:
 			out[i] = Accepted
 			in.observer.Event("accepted", 1)
-			in.advance(a.Sequence)
+			in.advance(result.Sequence)
 		}
 	}
 	if failed == 0 {
@@ -218,12 +218,12 @@ func (in *Intake) Sequence() uint64 { return in.last.Load() }
 // room refuses n requests that would not fit, before anything is stored, and keeps the
 // place of those that it is asked to reserve.
 func (in *Intake) room(ctx context.Context, n, reserve uint64) error {
-	b, err := in.broker.Backlog(ctx, work.StreamEvents, in.consumer)
+	backlog, err := in.broker.Backlog(ctx, work.StreamEvents, in.consumer)
 	if err != nil {
 		return refused(err)
 	}
-	if wait := b.Pending + b.InFlight; !in.reserve(b.At, wait, n, reserve) {
-		return refusal(Overloaded, fmt.Errorf("%d events wait", wait))
+	if ahead := backlog.Pending + backlog.InFlight; !in.reserve(backlog.At, ahead, n, reserve) {
+		return refusal(Overloaded, fmt.Errorf("%d events ahead", ahead))
 	}
 	full, err := in.Full(ctx)
 	if err != nil {
@@ -237,8 +237,8 @@ func (in *Intake) room(ctx context.Context, n, reserve uint64) error {
 
 // Full reports that there is room only for the results of work in hand.
 func (in *Intake) Full(ctx context.Context) (bool, error) {
-	r, err := in.broker.Backlog(ctx, work.StreamResults, "")
-	return r.MaxBytes > 0 && float64(r.Bytes) > resultsFull*float64(r.MaxBytes), err
+	backlog, err := in.broker.Backlog(ctx, work.StreamResults, "")
+	return backlog.MaxBytes > 0 && float64(backlog.Bytes) > resultsFull*float64(backlog.MaxBytes), err
 }
 
 // reserve tells whether n requests fit beside those that waited at a time and those that

@@ -29,15 +29,15 @@ const ellipsis = "…"
 // The encoded form is what is measured, so escapes count. Invalid UTF-8 is replaced
 // first. Fit is pure if encode is, and n is not changed. Raw content is not for Fit.
 func Fit(n *Content, limit int, encode func(*Content) ([]byte, error)) (b []byte, truncated bool, err error) {
-	f := fitter{limit: limit, encode: encode}
+	fit := fitter{limit: limit, encode: encode}
 	whole := valid(n)
-	if b, err = f.whole(whole); b != nil || err != nil {
+	if b, err = fit.whole(whole); b != nil || err != nil {
 		return b, false, err
 	}
 	for {
 		short := *whole
 		for _, text := range []*string{&short.Body, &short.Title} {
-			if b, err = f.cut(&short, text); b != nil || err != nil {
+			if b, err = fit.cut(&short, text); b != nil || err != nil {
 				return b, true, err
 			}
 		}
@@ -46,7 +46,7 @@ func Fit(n *Content, limit int, encode func(*Content) ([]byte, error)) (b []byte
 				"encode notification: over %d bytes even without what may go; shorten its ids and data", limit)}
 		}
 		whole.Data = nil
-		if b, err = f.whole(whole); b != nil || err != nil {
+		if b, err = fit.whole(whole); b != nil || err != nil {
 			return b, true, err
 		}
 	}
@@ -59,14 +59,14 @@ type fitter struct {
 
 // whole is the encoded notification if it fits as it is, else nil.
 func (f *fitter) whole(n *Content) ([]byte, error) {
-	b, err := f.encode(n)
+	data, err := f.encode(n)
 	if err != nil {
 		return nil, fmt.Errorf("encode notification: %w", err)
 	}
-	if len(b) > f.limit {
+	if len(data) > f.limit {
 		return nil, nil
 	}
-	return b, nil
+	return data, nil
 }
 
 // cut shortens *text, which is one of n's, to the longest beginning with which n
@@ -80,11 +80,11 @@ func (f *fitter) cut(n *Content, text *string) ([]byte, error) {
 	ends := boundaries(all, f.limit)
 	tooLong := sort.Search(len(ends), func(i int) bool {
 		*text = shorten(all, ends[i])
-		b, err := f.whole(n)
+		data, err := f.whole(n)
 		if err != nil {
 			failed = err
 		}
-		return b == nil
+		return data == nil
 	})
 	if failed != nil {
 		return nil, failed
@@ -102,15 +102,15 @@ func (f *fitter) cut(n *Content, text *string) ([]byte, error) {
 func boundaries(s string, limit int) []int {
 	ends := []int{0}
 	state := -1
-	at := 0
+	pos := 0
 	for rest := s; rest != ""; {
 		var cluster string
 		cluster, rest, _, state = uniseg.FirstGraphemeClusterInString(rest, state)
-		at += len(cluster)
-		if at > limit {
+		pos += len(cluster)
+		if pos > limit {
 			break
 		}
-		ends = append(ends, at)
+		ends = append(ends, pos)
 	}
 	return ends
 }
@@ -126,8 +126,8 @@ const (
 func shorten(s string, end int) string {
 	kept := strings.TrimRightFunc(s[:end], unicode.IsSpace)
 	open := 0
-	for _, r := range kept {
-		switch r {
+	for _, char := range kept {
+		switch char {
 		case lri, rli, fsi:
 			open++
 		case pdi:
@@ -139,18 +139,18 @@ func shorten(s string, end int) string {
 
 // valid is a copy of n in which every text is valid UTF-8.
 func valid(n *Content) *Content {
-	v := *n
-	for _, s := range []*string{&v.Title, &v.Body, &v.CollapseID, &v.ThreadID} {
-		*s = validString(*s)
+	content := *n
+	for _, text := range []*string{&content.Title, &content.Body, &content.CollapseID, &content.ThreadID} {
+		*text = validString(*text)
 	}
-	v.Data = nil
+	content.Data = nil
 	if len(n.Data) > 0 {
-		v.Data = make(map[string]string, len(n.Data))
-		for k, s := range n.Data {
-			v.Data[validString(k)] = validString(s)
+		content.Data = make(map[string]string, len(n.Data))
+		for key, value := range n.Data {
+			content.Data[validString(key)] = validString(value)
 		}
 	}
-	return &v
+	return &content
 }
 
 func validString(s string) string { return strings.ToValidUTF8(s, string(utf8.RuneError)) }

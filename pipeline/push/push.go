@@ -73,6 +73,6 @@ func WithTraceParent(ctx context.Context, s string) context.Context {
 
 // TraceParent is the traceparent of the context, or empty.
 func TraceParent(ctx context.Context) string {
-	s, _ := ctx.Value(traceKey{}).(string)
-	return s
+	text, _ := ctx.Value(traceKey{}).(string)
+	return text
 }

@@ -22,25 +22,25 @@ func judge(status int, retryAfter string, now time.Time) error {
 	if status >= 200 && status < 300 {
 		return nil
 	}
-	e := &chatbell.SendError{
+	failure := &chatbell.SendError{
 		Reason: chatbell.Rejected, Retry: true, Status: status, RetryAfter: parseRetryAfter(retryAfter, now),
 	}
 	switch {
 	case status == http.StatusGone:
-		e.Reason = chatbell.EndpointDisabled
-		e.Retry = false
-		e.RetryAfter = 0
+		failure.Reason = chatbell.EndpointDisabled
+		failure.Retry = false
+		failure.RetryAfter = 0
 	case status == http.StatusTooManyRequests:
-		e.Reason = chatbell.RateLimited
+		failure.Reason = chatbell.RateLimited
 	case status == http.StatusRequestTimeout:
-		e.Reason = chatbell.Timeout
+		failure.Reason = chatbell.Timeout
 	case status >= 500:
-		e.Reason = chatbell.Unavailable
+		failure.Reason = chatbell.Unavailable
 		// A gateway that lost its backend does not know what the backend did.
-		e.FateUnknown = status == http.StatusBadGateway || status == http.StatusGatewayTimeout
+		failure.FateUnknown = status == http.StatusBadGateway || status == http.StatusGatewayTimeout
 	}
-	e.ProviderReason = statusWord(status)
-	return e
+	failure.ProviderReason = statusWord(status)
+	return failure
 }
 
 // redirectWord is the provider_reason of an answer that points elsewhere: calls do not
@@ -61,7 +61,7 @@ func (c *Client) failure(parent context.Context, err error, wrote bool) error {
 	if parent.Err() != nil {
 		return fmt.Errorf("call webhook: %w", parent.Err())
 	}
-	e := &chatbell.SendError{Reason: chatbell.Unavailable, Retry: true, FateUnknown: wrote, ProviderReason: neterror.Word(err)}
+	failure := &chatbell.SendError{Reason: chatbell.Unavailable, Retry: true, FateUnknown: wrote, ProviderReason: neterror.Word(err)}
 	var (
 		dial   *net.OpError
 		dns    *net.DNSError
@@ -70,25 +70,25 @@ func (c *Client) failure(parent context.Context, err error, wrote bool) error {
 	)
 	switch {
 	case safedial.Blocked(err):
-		e.Reason = chatbell.BlockedAddress
-		e.Retry = false
-		e.ProviderReason = blockedWord
-		e.Err = quiet{"the address is private or special, and allow_private_networks does not name it", err}
+		failure.Reason = chatbell.BlockedAddress
+		failure.Retry = false
+		failure.ProviderReason = blockedWord
+		failure.Err = quiet{"the address is private or special, and allow_private_networks does not name it", err}
 	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err):
-		e.Reason = chatbell.Timeout
-		e.Err = quiet{fmt.Sprintf("no answer within %s", c.timeout), err}
+		failure.Reason = chatbell.Timeout
+		failure.Err = quiet{fmt.Sprintf("no answer within %s", c.timeout), err}
 	case errors.As(err, &verify) || errors.As(err, &name):
-		e.Err = quiet{"the certificate is not trusted; add its authority to ca_files if it should be", err}
+		failure.Err = quiet{"the certificate is not trusted; add its authority to ca_files if it should be", err}
 	case errors.As(err, &dns):
-		e.Err = quiet{"the host name does not resolve", err}
+		failure.Err = quiet{"the host name does not resolve", err}
 	case errors.As(err, &dial) && dial.Op == "dial":
-		e.Err = quiet{"could not connect", err}
+		failure.Err = quiet{"could not connect", err}
 	case wrote:
-		e.Err = quiet{"the connection broke before the answer", err}
+		failure.Err = quiet{"the connection broke before the answer", err}
 	default:
-		e.Err = quiet{"could not talk to the endpoint", err}
+		failure.Err = quiet{"could not talk to the endpoint", err}
 	}
-	return e
+	return failure
 }
 
 func isTimeout(err error) bool {
@@ -112,21 +112,21 @@ const MaxRetryAfter = 24 * time.Hour
 
 // parseRetryAfter reads seconds or an HTTP date (RFC 9110 §10.2.3). What is neither,
 // or lies in the past, asks for nothing.
-func parseRetryAfter(s string, now time.Time) time.Duration {
-	s = strings.TrimSpace(s)
-	if s == "" {
+func parseRetryAfter(text string, now time.Time) time.Duration {
+	text = strings.TrimSpace(text)
+	if text == "" {
 		return 0
 	}
-	if strings.Trim(s, "0123456789") == "" {
-		n, err := strconv.ParseInt(s, 10, 64)
+	if strings.Trim(text, "0123456789") == "" {
+		n, err := strconv.ParseInt(text, 10, 64)
 		if err != nil || n > int64(MaxRetryAfter/time.Second) { // err: more digits than fit
 			return MaxRetryAfter
 		}
 		return time.Duration(n) * time.Second
 	}
-	at, err := http.ParseTime(s)
-	if err != nil || !at.After(now) {
+	when, err := http.ParseTime(text)
+	if err != nil || !when.After(now) {
 		return 0
 	}
-	return min(at.Sub(now), MaxRetryAfter)
+	return min(when.Sub(now), MaxRetryAfter)
 }

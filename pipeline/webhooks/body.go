@@ -100,9 +100,9 @@ func PushNotificationBody(n *PushNotification) ([]byte, error) {
 func concerned(e *chatbell.Event, subject string) []userEntity {
 	people := []chatbell.Person{e.Actor}
 	if e.Type == chatbell.ChannelJoined {
-		for _, p := range e.Members {
-			if subject == "" || string(p.ID) == subject {
-				people = append(people, p)
+		for _, person := range e.Members {
+			if subject == "" || string(person.ID) == subject {
+				people = append(people, person)
 			}
 		}
 	}

@@ -93,8 +93,8 @@ func (c *Client) Deliver(ctx context.Context, ep chatbell.Endpoint, call Call) (
 	return c.deliver(ctx, &ep, &call, time.Now())
 }
 
-func (c *Client) deliver(parent context.Context, ep *chatbell.Endpoint, call *Call, now time.Time) (int, error) {
-	target, err := c.policy.Parse(ep.URL)
+func (c *Client) deliver(parent context.Context, endpoint *chatbell.Endpoint, call *Call, now time.Time) (int, error) {
+	target, err := c.policy.Parse(endpoint.URL)
 	if err != nil {
 		return 0, refused(err)
 	}
@@ -102,7 +102,7 @@ func (c *Client) deliver(parent context.Context, ep *chatbell.Endpoint, call *Ca
 	defer cancel()
 	var wrote atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { wrote.Store(true) }})
-	req, err := c.newRequest(ctx, target, ep, call, now)
+	req, err := c.newRequest(ctx, target, endpoint, call, now)
 	if err != nil {
 		return 0, refused(err)
 	}
@@ -123,29 +123,29 @@ const (
 
 // refused is a call that was not made, because it cannot succeed as it is configured.
 func refused(err error) error {
-	e := &chatbell.SendError{Reason: chatbell.Other, Err: err}
+	failure := &chatbell.SendError{Reason: chatbell.Other, Err: err}
 	switch {
 	case errors.Is(err, safedial.ErrNotAllowed):
-		e.Reason = chatbell.BlockedAddress
-		e.ProviderReason = blockedWord
+		failure.Reason = chatbell.BlockedAddress
+		failure.ProviderReason = blockedWord
 	case errors.Is(err, safedial.ErrForm), errors.Is(err, safedial.ErrScheme), errors.Is(err, safedial.ErrHost), errors.Is(err, safedial.ErrPort):
-		e.ProviderReason = badURLWord
+		failure.ProviderReason = badURLWord
 	case errors.Is(err, errNoSecret), errors.Is(err, errSecretBase64), errors.Is(err, errSignature):
-		e.Reason = chatbell.Auth
-		e.ProviderReason = badKeyWord
+		failure.Reason = chatbell.Auth
+		failure.ProviderReason = badKeyWord
 	}
-	return e
+	return failure
 }
 
 // newRequest makes the signed request.
-func (c *Client) newRequest(ctx context.Context, target *url.URL, ep *chatbell.Endpoint, call *Call, now time.Time) (*http.Request, error) {
+func (c *Client) newRequest(ctx context.Context, target *url.URL, endpoint *chatbell.Endpoint, call *Call, now time.Time) (*http.Request, error) {
 	if call.ID == "" || strings.ContainsAny(call.ID, ". ") {
 		return nil, errCallID
 	}
 	if len(call.Body) == 0 {
 		return nil, errCallBody
 	}
-	signer, err := NewSigner(ep.Signatures, ep.Secret)
+	signer, err := NewSigner(endpoint.Signatures, endpoint.Secret)
 	if err != nil {
 		return nil, err
 	}

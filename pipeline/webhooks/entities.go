@@ -54,26 +54,26 @@ func channelsOf(e *chatbell.Event) []channelEntity {
 func usersOf(people ...chatbell.Person) []userEntity {
 	users := make([]userEntity, 0, len(people))
 	seen := make(map[chatbell.UserID]bool, len(people))
-	for _, p := range people {
-		if p.ID == "" || seen[p.ID] {
+	for _, person := range people {
+		if person.ID == "" || seen[person.ID] {
 			continue
 		}
-		seen[p.ID] = true
-		users = append(users, userEntity{UserID: p.ID, DisplayName: p.Name, Roles: p.Roles})
+		seen[person.ID] = true
+		users = append(users, userEntity{UserID: person.ID, DisplayName: person.Name, Roles: person.Roles})
 	}
 	return users
 }
 
-func messagesOf(e *chatbell.Event) []messageEntity {
-	m := e.Message
-	if m == nil {
+func messagesOf(event *chatbell.Event) []messageEntity {
+	message := event.Message
+	if message == nil {
 		return nil
 	}
 	out := messageEntity{
-		MessageID: m.ID, ChannelID: e.Channel.ID, UserID: e.Actor.ID, Type: m.Type, ParentID: m.ThreadID,
-		UpdatedAt: stamp(e.Time),
+		MessageID: message.ID, ChannelID: event.Channel.ID, UserID: event.Actor.ID, Type: message.Type, ParentID: message.ThreadID,
+		UpdatedAt: stamp(event.Time),
 	}
-	switch e.Type {
+	switch event.Type {
 	case chatbell.MessageUpdated:
 		out.EditedAt = out.UpdatedAt
 	case chatbell.MessageDeleted:
@@ -82,33 +82,33 @@ func messagesOf(e *chatbell.Event) []messageEntity {
 	default:
 		out.CreatedAt = out.UpdatedAt
 	}
-	if len(m.Mentions) > 0 {
-		out.Mentionees = []mentionees{{Type: "user", UserIDs: m.Mentions}}
+	if len(message.Mentions) > 0 {
+		out.Mentionees = []mentionees{{Type: "user", UserIDs: message.Mentions}}
 	}
-	out.Data, out.Metadata = contentOf(m)
+	out.Data, out.Metadata = contentOf(message)
 	return []messageEntity{out}
 }
 
 // contentOf splits a message into Amity's data and metadata. A text's data is the
 // text, and its extra data the metadata; the data of any other message is its own,
 // with the text, if it has one, beside it.
-func contentOf(m *chatbell.Message) (data, metadata json.RawMessage) {
-	text, err := encode(m.Text)
+func contentOf(message *chatbell.Message) (data, metadata json.RawMessage) {
+	text, err := encode(message.Text)
 	if err != nil {
 		return nil, nil // a string always encodes
 	}
-	own := bytes.TrimSpace(m.Data)
+	own := bytes.TrimSpace(message.Data)
 	if !json.Valid(own) {
 		own = nil
 	}
 	isObject := len(own) > 0 && own[0] == '{'
 	switch {
-	case m.Type == chatbell.MessageText || m.Type == "":
+	case message.Type == chatbell.MessageText || message.Type == "":
 		if isObject {
 			metadata = json.RawMessage(own)
 		}
 		return textOnly(text), metadata
-	case m.Text == "":
+	case message.Text == "":
 		return json.RawMessage(own), nil
 	case !isObject:
 		return textOnly(text), nil

@@ -75,25 +75,25 @@ func RawEventBody(e *chatbell.Event) ([]byte, error) {
 	return encode(&rawBody{Event: RawEventName(e.Type), Data: rawData(e)})
 }
 
-func rawData(e *chatbell.Event) any {
-	switch e.Type {
+func rawData(event *chatbell.Event) any {
+	switch event.Type {
 	case chatbell.ChannelCreated, chatbell.ChannelJoined, chatbell.ChannelLeft:
-		ids := make([]chatbell.UserID, len(e.Members))
-		for i := range e.Members {
-			ids[i] = e.Members[i].ID
+		ids := make([]chatbell.UserID, len(event.Members))
+		for i := range event.Members {
+			ids[i] = event.Members[i].ID
 		}
-		return &rawChannelData{Channel: channelsOf(e), Users: usersOf(e.Members...), UserIDs: ids}
+		return &rawChannelData{Channel: channelsOf(event), Users: usersOf(event.Members...), UserIDs: ids}
 	case chatbell.ChannelUpdated, chatbell.ChannelDeleted:
-		return &rawChannelData{Channel: channelsOf(e), Users: usersOf(e.Actor), UserID: e.Actor.ID}
+		return &rawChannelData{Channel: channelsOf(event), Users: usersOf(event.Actor), UserID: event.Actor.ID}
 	case chatbell.MessageCreated, chatbell.MessageUpdated, chatbell.MessageDeleted:
-		return &rawMessageData{Messages: nonNil(messagesOf(e)), Users: usersOf(e.Actor)}
+		return &rawMessageData{Messages: nonNil(messagesOf(event)), Users: usersOf(event.Actor)}
 	default:
-		d := &rawOtherData{Channel: channelsOf(e), UserID: e.Actor.ID, Data: e.Data}
-		if e.User != nil {
-			d.Users = usersOf(*e.User)
+		data := &rawOtherData{Channel: channelsOf(event), UserID: event.Actor.ID, Data: event.Data}
+		if event.User != nil {
+			data.Users = usersOf(*event.User)
 		} else {
-			d.Users = usersOf(e.Actor)
+			data.Users = usersOf(event.Actor)
 		}
-		return d
+		return data
 	}
 }

@@ -47,26 +47,26 @@ type Signer struct {
 // the specification read such a secret. The key of x-amity-signature is always the
 // secret as it is written, whsec_ included.
 func NewSigner(signatures []string, secrets ...string) (*Signer, error) {
-	for _, s := range signatures {
-		if s != SignatureStandard && s != SignatureAmity {
+	for _, text := range signatures {
+		if text != SignatureStandard && text != SignatureAmity {
 			return nil, errSignature
 		}
 	}
 	if len(secrets) == 0 || slices.Contains(secrets, "") {
 		return nil, errNoSecret
 	}
-	s := new(Signer)
+	signer := new(Signer)
 	if slices.Contains(signatures, SignatureAmity) {
-		s.amity = secrets[0]
+		signer.amity = secrets[0]
 	}
 	if len(signatures) == 0 || slices.Contains(signatures, SignatureStandard) {
 		for _, secret := range secrets {
-			if err := s.addStandard(secret); err != nil {
+			if err := signer.addStandard(secret); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return s, nil
+	return signer, nil
 }
 
 func (s *Signer) addStandard(secret string) error {
@@ -130,25 +130,25 @@ func NewSecret() string {
 }
 
 // Sign adds the headers for one try of a call.
-func (s *Signer) Sign(h http.Header, id string, at time.Time, body []byte) error {
+func (s *Signer) Sign(header http.Header, id string, when time.Time, body []byte) error {
 	if s.amity != "" {
-		h.Set("X-Amity-Signature", amitySignature(s.amity, body))
+		header.Set("X-Amity-Signature", amitySignature(s.amity, body))
 	}
 	// The id and the time are sent in any case: receivers drop repeats by the id.
-	h.Set(standardwebhooks.HeaderWebhookID, id)
-	h.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(at.Unix(), 10))
+	header.Set(standardwebhooks.HeaderWebhookID, id)
+	header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(when.Unix(), 10))
 	if len(s.standard) == 0 {
 		return nil
 	}
 	signatures := make([]string, len(s.standard))
 	for i, w := range s.standard {
-		sig, err := w.Sign(id, at, body)
+		sig, err := w.Sign(id, when, body)
 		if err != nil {
 			return fmt.Errorf("sign the webhook call: %w", err)
 		}
 		signatures[i] = sig
 	}
-	h.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
+	header.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
 	return nil
 }
 

@@ -122,16 +122,16 @@ func (b *Batch) Encode() ([]byte, error) {
 
 // Decode reads a batch that was written to a stream or the store.
 func Decode(data []byte) (*Batch, error) {
-	b := new(Batch)
-	if err := json.Unmarshal(data, b); err != nil {
+	batch := new(Batch)
+	if err := json.Unmarshal(data, batch); err != nil {
 		return nil, fmt.Errorf("decode batch: %w", err)
 	}
-	for i := range b.Targets {
-		if l := b.Targets[i].Text; l < 0 || l >= len(b.Texts) {
-			return nil, fmt.Errorf("decode batch: target %d names text %d of %d", i, l, len(b.Texts))
+	for i := range batch.Targets {
+		if l := batch.Targets[i].Text; l < 0 || l >= len(batch.Texts) {
+			return nil, fmt.Errorf("decode batch: target %d names text %d of %d", i, l, len(batch.Texts))
 		}
 	}
-	return b, nil
+	return batch, nil
 }
 
 // IsRaw reports whether the batch hands over an event instead of notifying anybody.

@@ -19,8 +19,8 @@ const KindEvent Kind = "event"
 
 // KindOf is the kind of a request.
 func KindOf(m *message.Message) Kind {
-	if k := m.Metadata.Get(metaKind); k != "" {
-		return Kind(k)
+	if key := m.Metadata.Get(metaKind); key != "" {
+		return Kind(key)
 	}
 	return KindEvent
 }

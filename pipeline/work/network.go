@@ -35,16 +35,16 @@ type Networks interface {
 
 // CredentialFor finds the credential for a device: the one of its app, or, for a
 // device that names no app, the only one of its provider.
-func (n *Network) CredentialFor(d *chatbell.Device) (Credential, bool) {
-	want := Credential{d.Provider, d.App}
-	if _, ok := n.Pushers[want]; ok || d.App != "" {
+func (n *Network) CredentialFor(device *chatbell.Device) (Credential, bool) {
+	want := Credential{device.Provider, device.App}
+	if _, ok := n.Pushers[want]; ok || device.App != "" {
 		return want, ok
 	}
 	found := Credential{}
 	count := 0
-	for c := range n.Pushers {
-		if c.Provider == d.Provider {
-			found = c
+	for credential := range n.Pushers {
+		if credential.Provider == device.Provider {
+			found = credential
 			count++
 		}
 	}
@@ -53,9 +53,9 @@ func (n *Network) CredentialFor(d *chatbell.Device) (Credential, bool) {
 
 // Endpoint finds a webhook by its id.
 func (n *Network) Endpoint(id chatbell.EndpointID) (chatbell.Endpoint, bool) {
-	for _, ep := range n.Endpoints {
-		if ep.ID == id {
-			return ep, true
+	for _, endpoint := range n.Endpoints {
+		if endpoint.ID == id {
+			return endpoint, true
 		}
 	}
 	return chatbell.Endpoint{}, false

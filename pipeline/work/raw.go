@@ -8,20 +8,20 @@ import (
 // RawBatches hand an event itself to the endpoints that asked for it, whatever the
 // network's delivery mode. Such a call names nobody: it has one target without a
 // user, and rows in attempts only.
-func RawBatches(net *Network, note *chatbell.Notification, e *chatbell.Event, off map[chatbell.EndpointID]bool) ([]*Batch, error) {
+func RawBatches(net *Network, note *chatbell.Notification, event *chatbell.Event, off map[chatbell.EndpointID]bool) ([]*Batch, error) {
 	var out []*Batch
-	for _, ep := range net.Endpoints {
-		if off[ep.ID] || !webhooks.WantsRaw(ep.Events, e.Type) {
+	for _, endpoint := range net.Endpoints {
+		if off[endpoint.ID] || !webhooks.WantsRaw(endpoint.Events, event.Type) {
 			continue
 		}
-		b := &Batch{
-			Notification: *note, Destination: Destination{Network: net.ID, Endpoint: ep.ID},
-			Texts: []chatbell.Text{{}}, Targets: []Target{{}}, Call: &Call{Event: *e, Raw: true},
+		batch := &Batch{
+			Notification: *note, Destination: Destination{Network: net.ID, Endpoint: endpoint.ID},
+			Texts: []chatbell.Text{{}}, Targets: []Target{{}}, Call: &Call{Event: *event, Raw: true},
 		}
-		if err := b.Seal(); err != nil {
+		if err := batch.Seal(); err != nil {
 			return nil, err
 		}
-		out = append(out, b)
+		out = append(out, batch)
 	}
 	return out, nil
 }

@@ -24,12 +24,12 @@ func MarkRedelivered(m *message.Message, r jetstream.Redelivery) {
 // A batch that waited has a request behind it, which this process may have planned again
 // meanwhile; so has one whose request was redelivered. Both may be ours.
 func (b *Batch) Redelivery(m *message.Message, instance string) jetstream.Redelivery {
-	r := jetstream.RedeliveryOf(m)
+	again := jetstream.RedeliveryOf(m)
 	switch {
 	case m.Metadata.Get(metaRedelivered) != "", b.Redelivered, b.Instance != "" && b.Instance != instance:
 		return jetstream.RedeliveredHere
-	case b.Instance != "" && r.Possible():
+	case b.Instance != "" && again.Possible():
 		return jetstream.RedeliveredHere
 	}
-	return r
+	return again
 }

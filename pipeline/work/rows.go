@@ -19,53 +19,53 @@ type Try struct {
 }
 
 // Attempt is the row of a try.
-func (b *Batch) Attempt(t *Target, y *Try, willRetry bool) chatbell.Attempt {
-	a := chatbell.Attempt{
+func (b *Batch) Attempt(t *Target, try *Try, willRetry bool) chatbell.Attempt {
+	attempt := chatbell.Attempt{
 		Network: b.Notification.Network, EventID: b.Notification.EventID, DeliveryID: b.DeliveryID(t),
 		UserID: t.User, DeviceID: t.Device, Target: b.Destination.Kind(), Endpoint: b.Destination.Endpoint,
-		Number: t.Attempts, At: y.At, DurationMS: millis(y.Took), Outcome: chatbell.Accepted,
+		Number: t.Attempts, At: try.At, DurationMS: millis(try.Took), Outcome: chatbell.Accepted,
 		MaybeRepeat: t.Doubt, WillRetry: willRetry,
-		ProviderID: y.Receipt.ProviderID, ProviderStatus: uint16(y.Receipt.Status),
+		ProviderID: try.Receipt.ProviderID, ProviderStatus: uint16(try.Receipt.Status),
 	}
-	if y.Err != nil {
-		a.Outcome = chatbell.Failed
-		a.Reason = y.Err.Reason
-		a.ProviderStatus = uint16(y.Err.Status)
-		a.ProviderReason = y.Err.ProviderReason
+	if try.Err != nil {
+		attempt.Outcome = chatbell.Failed
+		attempt.Reason = try.Err.Reason
+		attempt.ProviderStatus = uint16(try.Err.Status)
+		attempt.ProviderReason = try.Err.ProviderReason
 	}
-	return a
+	return attempt
 }
 
 // Delivery is the final row of one of the batch's targets; y is nil where nothing
 // was tried.
-func (b *Batch) Delivery(t *Target, outcome chatbell.Outcome, reason chatbell.Reason, y *Try, now time.Time) chatbell.Delivery {
-	d := BaseRow(&b.Notification)
-	d.UserID = t.User
-	d.DeviceID = t.Device
-	d.DeliveryID = b.DeliveryID(t)
-	d.Target = b.Destination.Kind()
-	d.Platform = t.Platform
-	d.App = b.Destination.App
-	d.Endpoint = b.Destination.Endpoint
-	d.Locale = b.Texts[t.Text].Locale
-	d.Outcome = outcome
-	d.Reason = reason
-	d.Attempts = t.Attempts
-	d.FinishedAt = now
-	if y == nil {
-		return d
+func (b *Batch) Delivery(t *Target, outcome chatbell.Outcome, reason chatbell.Reason, try *Try, now time.Time) chatbell.Delivery {
+	row := BaseRow(&b.Notification)
+	row.UserID = t.User
+	row.DeviceID = t.Device
+	row.DeliveryID = b.DeliveryID(t)
+	row.Target = b.Destination.Kind()
+	row.Platform = t.Platform
+	row.App = b.Destination.App
+	row.Endpoint = b.Destination.Endpoint
+	row.Locale = b.Texts[t.Text].Locale
+	row.Outcome = outcome
+	row.Reason = reason
+	row.Attempts = t.Attempts
+	row.FinishedAt = now
+	if try == nil {
+		return row
 	}
-	d.ProviderID = y.Receipt.ProviderID
-	d.ProviderStatus = uint16(y.Receipt.Status)
-	if y.Err != nil {
-		d.ProviderStatus = uint16(y.Err.Status)
-		d.ProviderReason = y.Err.ProviderReason
+	row.ProviderID = try.Receipt.ProviderID
+	row.ProviderStatus = uint16(try.Receipt.Status)
+	if try.Err != nil {
+		row.ProviderStatus = uint16(try.Err.Status)
+		row.ProviderReason = try.Err.ProviderReason
 	}
-	d.FinishedAt = y.At.Add(y.Took)
+	row.FinishedAt = try.At.Add(try.Took)
 	if outcome == chatbell.Accepted {
-		d.LatencyMS = millis(d.FinishedAt.Sub(d.AcceptedAt))
+		row.LatencyMS = millis(row.FinishedAt.Sub(row.AcceptedAt))
 	}
-	return d
+	return row
 }
 
 // BaseRow is what all rows of a notification share.

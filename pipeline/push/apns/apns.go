@@ -79,27 +79,27 @@ type host struct {
 
 // New checks the configuration and makes a Notifier. It connects at the first send.
 // The owner has to call Close.
-func New(c Config) (*Notifier, error) {
-	if c.BundleID == "" {
+func New(cfg Config) (*Notifier, error) {
+	if cfg.BundleID == "" {
 		return nil, errors.New("apns: the bundle id is missing")
 	}
-	keys, err := newSigner(c.KeyPEM, c.KeyID, c.TeamID)
+	keys, err := newSigner(cfg.KeyPEM, cfg.KeyID, cfg.TeamID)
 	if err != nil {
-		return nil, fmt.Errorf("apns: app %s: %w", c.BundleID, err)
+		return nil, fmt.Errorf("apns: app %s: %w", cfg.BundleID, err)
 	}
-	n := &Notifier{topic: c.BundleID, keys: keys, timeout: c.Timeout}
-	if n.timeout <= 0 {
-		n.timeout = defaultTimeout
+	notifier := &Notifier{topic: cfg.BundleID, keys: keys, timeout: cfg.Timeout}
+	if notifier.timeout <= 0 {
+		notifier.timeout = defaultTimeout
 	}
-	urls, err := endpoints(c.Endpoint)
+	urls, err := endpoints(cfg.Endpoint)
 	if err != nil {
-		return nil, fmt.Errorf("apns: app %s: %w", c.BundleID, err)
+		return nil, fmt.Errorf("apns: app %s: %w", cfg.BundleID, err)
 	}
-	for _, u := range urls {
-		n.hosts = append(n.hosts, newHost(u, &c))
+	for _, address := range urls {
+		notifier.hosts = append(notifier.hosts, newHost(address, &cfg))
 	}
-	n.sandbox = n.hosts[len(n.hosts)-1]
-	return n, nil
+	notifier.sandbox = notifier.hosts[len(notifier.hosts)-1]
+	return notifier, nil
 }
 
 // endpoints are the hosts of an endpoint: the usual one and, last, the one for
@@ -116,26 +116,26 @@ func endpoints(endpoint string) ([]*url.URL, error) {
 	}
 	urls := make([]*url.URL, len(names))
 	for i, name := range names {
-		u, err := h2.ParseEndpoint(name, "https")
+		address, err := h2.ParseEndpoint(name, "https")
 		if err != nil {
 			return nil, fmt.Errorf("%w; %s and %s are Apple's own", err, Production, Sandbox)
 		}
-		urls[i] = u
+		urls[i] = address
 	}
 	return urls, nil
 }
 
-func newHost(u *url.URL, c *Config) *host {
-	conns := c.Connections
+func newHost(address *url.URL, cfg *Config) *host {
+	conns := cfg.Connections
 	if conns <= 0 {
 		conns = defaultConnections
 	}
 	pool := h2.NewPool(h2.Config{
-		URL: u, Conns: conns, Streams: streams,
-		TLS: &tls.Config{RootCAs: c.RootCAs, MinVersion: tls.VersionTLS12},
+		URL: address, Conns: conns, Streams: streams,
+		TLS: &tls.Config{RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12},
 	})
 	return &host{pool: pool, client: &apns2.Client{
-		Host: u.String(),
+		Host: address.String(),
 		HTTPClient: &http.Client{
 			Transport: transport{pool},
 			// A push service does not redirect, and a token must not follow a stranger.
@@ -147,8 +147,8 @@ func newHost(u *url.URL, c *Config) *host {
 // Close ends the connections. Sends that are under way fail.
 func (n *Notifier) Close() error {
 	var errs []error
-	for _, h := range n.hosts {
-		errs = append(errs, h.pool.Close())
+	for _, one := range n.hosts {
+		errs = append(errs, one.pool.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -168,9 +168,9 @@ func (n *Notifier) Send(ctx context.Context, p push.Payload, t push.Target) (pus
 	if t.Token == "" || len(t.Token) > maxToken || strings.Trim(t.Token, ".") == "" {
 		return push.Receipt{}, &chatbell.SendError{Reason: chatbell.InvalidToken, Err: errors.New("apns: this cannot be a device token")}
 	}
-	h := n.hosts[0]
+	one := n.hosts[0]
 	if t.Sandbox {
-		h = n.sandbox
+		one = n.sandbox
 	}
 	try := &try{body: msg.body, once: msg.once}
 	var err error
@@ -184,7 +184,7 @@ func (n *Notifier) Send(ctx context.Context, p push.Payload, t push.Target) (pus
 	note.DeviceToken = url.PathEscape(t.Token)
 	bounded, cancel := context.WithTimeout(context.WithValue(ctx, tryKey{}, try), n.timeout)
 	defer cancel()
-	resp, err := h.client.PushWithContext(bounded, &note)
+	resp, err := one.client.PushWithContext(bounded, &note)
 	switch {
 	case err != nil && try.status == 0:
 		return push.Receipt{}, h2.Failure(ctx, "apns push", err)

@@ -31,51 +31,51 @@ func (p *payload) Size() int { return len(p.body) }
 
 // Prepare encodes content once for all targets. A raw payload is the whole JSON of a
 // request's body, with Apple's dictionary aps in it. See push.Notifier.
-func (n *Notifier) Prepare(c *push.Content) (push.Payload, error) {
-	if c.Kind == push.Raw {
-		return prepareRaw(c)
+func (n *Notifier) Prepare(content *push.Content) (push.Payload, error) {
+	if content.Kind == push.Raw {
+		return prepareRaw(content)
 	}
-	body, truncated, err := push.Fit(c, push.MaxPayload, encode)
+	body, truncated, err := push.Fit(content, push.MaxPayload, encode)
 	if err != nil {
 		return nil, fmt.Errorf("apns: %w", err)
 	}
-	return &payload{body: body, truncated: truncated, header: header(c)}, nil
+	return &payload{body: body, truncated: truncated, header: header(content)}, nil
 }
 
 // header is what goes with the payload. Apple refuses a background push of high priority.
-func header(c *push.Content) apns2.Notification {
-	h := apns2.Notification{
-		CollapseID: push.CollapseID(c.CollapseID, maxCollapseID),
-		Expiration: c.ExpiresAt,
+func header(content *push.Content) apns2.Notification {
+	note := apns2.Notification{
+		CollapseID: push.CollapseID(content.CollapseID, maxCollapseID),
+		Expiration: content.ExpiresAt,
 		Priority:   apns2.PriorityLow,
 		PushType:   apns2.PushTypeAlert,
 		Payload:    "{}", // the transport sends body
 	}
-	if c.Kind == push.Background {
-		h.PushType = apns2.PushTypeBackground
-	} else if c.High() {
-		h.Priority = apns2.PriorityHigh
+	if content.Kind == push.Background {
+		note.PushType = apns2.PushTypeBackground
+	} else if content.High() {
+		note.Priority = apns2.PriorityHigh
 	}
-	return h
+	return note
 }
 
 // encode is the payload in Apple's words. Our own data has one key of its own, so
 // that it can never be taken for one of the app's.
-func encode(c *push.Content) ([]byte, error) {
-	p := aps.NewPayload()
-	if c.Kind == push.Background {
-		p.ContentAvailable()
+func encode(content *push.Content) ([]byte, error) {
+	body := aps.NewPayload()
+	if content.Kind == push.Background {
+		body.ContentAvailable()
 	} else {
-		p.AlertTitle(c.Title).AlertBody(c.Body).Sound("default")
+		body.AlertTitle(content.Title).AlertBody(content.Body).Sound("default")
 	}
-	if c.ThreadID != "" {
-		p.ThreadID(c.ThreadID)
+	if content.ThreadID != "" {
+		body.ThreadID(content.ThreadID)
 	}
-	if c.Badge != nil {
-		p.Badge(*c.Badge)
+	if content.Badge != nil {
+		body.Badge(*content.Badge)
 	}
-	if len(c.Data) > 0 {
-		p.Custom("chatbell", c.Data)
+	if len(content.Data) > 0 {
+		body.Custom("chatbell", content.Data)
 	}
-	return json.Marshal(p)
+	return json.Marshal(body)
 }

@@ -67,15 +67,15 @@ func checkToken(token string) (string, error) {
 }
 
 // open adapts New, and says which option is at fault.
-func open(c push.Credential) (push.NotifierCloser, error) {
+func open(credential push.Credential) (push.NotifierCloser, error) {
 	conf := Config{
-		BundleID: c.Options[optionBundleID],
-		Endpoint: c.Options[optionEndpoint],
-		KeyPEM:   []byte(c.Options[optionKeyFile]),
-		KeyID:    c.Options[optionKeyID],
-		TeamID:   c.Options[optionTeamID],
-		RootCAs:  c.RootCAs,
-		Timeout:  c.Timeout,
+		BundleID: credential.Options[optionBundleID],
+		Endpoint: credential.Options[optionEndpoint],
+		KeyPEM:   []byte(credential.Options[optionKeyFile]),
+		KeyID:    credential.Options[optionKeyID],
+		TeamID:   credential.Options[optionTeamID],
+		RootCAs:  credential.RootCAs,
+		Timeout:  credential.Timeout,
 	}
 	if _, err := newSigner(conf.KeyPEM, conf.KeyID, conf.TeamID); err != nil {
 		return nil, &push.OptionError{Option: optionKeyFile, Err: err}

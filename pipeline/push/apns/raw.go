@@ -17,24 +17,24 @@ import (
 
 // prepareRaw takes a payload as it is. Its type, priority, expiry and the rest are in
 // its headers, or else those of an alert.
-func prepareRaw(c *push.Content) (push.Payload, error) {
+func prepareRaw(content *push.Content) (push.Payload, error) {
 	var body struct {
 		Aps map[string]json.RawMessage `json:"aps"`
 	}
-	if err := json.Unmarshal(c.Payload, &body); err != nil || body.Aps == nil {
+	if err := json.Unmarshal(content.Payload, &body); err != nil || body.Aps == nil {
 		return nil, rejected(errors.New("apns: a raw payload must be a JSON object with the object aps in it"))
 	}
-	if len(c.Payload) > push.MaxPayload {
+	if len(content.Payload) > push.MaxPayload {
 		return nil, &chatbell.SendError{Reason: chatbell.PayloadTooLarge, Err: fmt.Errorf("apns: a raw payload has at most %d bytes", push.MaxPayload)}
 	}
-	once := c.Headers["apns-expiration"] == "0"
-	h := header(&push.Content{CollapseID: c.CollapseID, ExpiresAt: c.ExpiresAt, Priority: c.Priority})
-	for _, name := range slices.Sorted(maps.Keys(c.Headers)) {
-		if err := setHeader(&h, name, c.Headers[name]); err != nil {
+	once := content.Headers["apns-expiration"] == "0"
+	note := header(&push.Content{CollapseID: content.CollapseID, ExpiresAt: content.ExpiresAt, Priority: content.Priority})
+	for _, name := range slices.Sorted(maps.Keys(content.Headers)) {
+		if err := setHeader(&note, name, content.Headers[name]); err != nil {
 			return nil, rejected(fmt.Errorf("apns: header %s: %w", name, err))
 		}
 	}
-	return &payload{body: slices.Clone(c.Payload), header: h, once: once}, nil
+	return &payload{body: slices.Clone(content.Payload), header: note, once: once}, nil
 }
 
 func rejected(err error) error { return &chatbell.SendError{Reason: chatbell.Rejected, Err: err} }
@@ -47,28 +47,28 @@ var (
 )
 
 // setHeader sets a header by Apple's name for it (Sending notification requests to APNs).
-func setHeader(h *apns2.Notification, name, value string) error {
+func setHeader(note *apns2.Notification, name, value string) error {
 	switch name {
 	case "apns-push-type":
-		h.PushType = apns2.EPushType(value)
+		note.PushType = apns2.EPushType(value)
 	case "apns-topic":
-		h.Topic = value
+		note.Topic = value
 	case "apns-collapse-id":
 		if len(value) > maxCollapseID {
 			return errCollapseID
 		}
-		h.CollapseID = value
+		note.CollapseID = value
 	case "apns-priority":
 		if value != "1" && value != "5" && value != "10" {
 			return errPriority
 		}
-		h.Priority, _ = strconv.Atoi(value) // one of the three
+		note.Priority, _ = strconv.Atoi(value) // one of the three
 	case "apns-expiration":
 		seconds, err := strconv.ParseInt(value, 10, 64)
 		if err != nil || seconds < 0 {
 			return errExpiration
 		}
-		h.Expiration = time.Unix(seconds, 0)
+		note.Expiration = time.Unix(seconds, 0)
 	default:
 		return errHeader
 	}

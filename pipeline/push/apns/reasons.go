@@ -40,24 +40,24 @@ func verdictOf(word string) (h2.Verdict, bool) {
 
 // refused is the error for an answer that is not an acceptance.
 func (n *Notifier) refused(resp *apns2.Response, t *try, token string) error {
-	v, known := verdictOf(resp.Reason)
+	verdict, known := verdictOf(resp.Reason)
 	switch {
 	case known:
 	case resp.StatusCode == http.StatusGone && resp.Reason != "":
-		v = h2.Verdict{Reason: chatbell.Unregistered} // Apple's words, only newer than ours
+		verdict = h2.Verdict{Reason: chatbell.Unregistered} // Apple's words, only newer than ours
 	default:
-		v = h2.ByStatus(resp.StatusCode)
+		verdict = h2.ByStatus(resp.StatusCode)
 	}
-	e := &chatbell.SendError{
-		Reason: v.Reason, Retry: v.Retry, FateUnknown: v.FateUnknown, RetryAfter: t.retryAfter,
+	failure := &chatbell.SendError{
+		Reason: verdict.Reason, Retry: verdict.Retry, FateUnknown: verdict.FateUnknown, RetryAfter: t.retryAfter,
 		Status: resp.StatusCode, ProviderReason: h2.Word(resp.Reason, token),
 	}
 	switch {
 	case resp.Reason == apns2.ReasonExpiredProviderToken:
 		// Another try helps only with another provider token.
-		e.Retry = n.keys.expired(t.bearer, time.Now())
-	case v.Reason == chatbell.Unregistered:
-		e.DeadSince = t.deadSince
+		failure.Retry = n.keys.expired(t.bearer, time.Now())
+	case verdict.Reason == chatbell.Unregistered:
+		failure.DeadSince = t.deadSince
 	}
-	return e
+	return failure
 }

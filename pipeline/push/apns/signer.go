@@ -35,14 +35,14 @@ func newSigner(keyPEM []byte, keyID, teamID string) (*signer, error) {
 	if err != nil {
 		return nil, errors.New("the signing key cannot be read; it must be the .p8 file as Apple hands it out")
 	}
-	s := &signer{}
-	s.token.AuthKey = key
-	s.token.KeyID = keyID
-	s.token.TeamID = teamID
-	if _, err := s.bearer(time.Now()); err != nil { // a key on a wrong curve shows here, not at the first push
+	made := &signer{}
+	made.token.AuthKey = key
+	made.token.KeyID = keyID
+	made.token.TeamID = teamID
+	if _, err := made.bearer(time.Now()); err != nil { // a key on a wrong curve shows here, not at the first push
 		return nil, err
 	}
-	return s, nil
+	return made, nil
 }
 
 // bearer is the authorization header for a request at now.

@@ -32,8 +32,8 @@ type transport struct{ pool *h2.Pool }
 func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	try := req.Context().Value(tryKey{}).(*try) //nolint:forcetypeassert // Send, the only caller, puts it there
 	req.Header["Authorization"] = []string{try.bearer}
-	if tp := push.TraceParent(req.Context()); tp != "" {
-		req.Header["Traceparent"] = []string{tp}
+	if parent := push.TraceParent(req.Context()); parent != "" {
+		req.Header["Traceparent"] = []string{parent}
 	}
 	if try.once {
 		req.Header["Apns-Expiration"] = []string{"0"}

@@ -93,16 +93,16 @@ func (r *refusal) verdict(status int) h2.Verdict {
 // refused is the error for an answer that is not an acceptance. FCM's messages repeat
 // what was sent, so only its codes are kept.
 func (n *Notifier) refused(t *try, token string) error {
-	var r refusal
-	_ = json.Unmarshal(t.answer, &r) // an answer in other words is judged by its status
-	v := r.verdict(t.status)
-	e := &chatbell.SendError{
-		Reason: v.Reason, Retry: v.Retry, FateUnknown: v.FateUnknown, RetryAfter: t.retryAfter,
-		Status: t.status, ProviderReason: h2.Word(r.word(), token),
+	var refused refusal
+	_ = json.Unmarshal(t.answer, &refused) // an answer in other words is judged by its status
+	verdict := refused.verdict(t.status)
+	failure := &chatbell.SendError{
+		Reason: verdict.Reason, Retry: verdict.Retry, FateUnknown: verdict.FateUnknown, RetryAfter: t.retryAfter,
+		Status: t.status, ProviderReason: h2.Word(refused.word(), token),
 	}
-	if t.status == http.StatusUnauthorized && v.Reason == chatbell.Auth && r.word() != "THIRD_PARTY_AUTH_ERROR" && r.word() != "APNS_AUTH_ERROR" {
+	if t.status == http.StatusUnauthorized && verdict.Reason == chatbell.Auth && refused.word() != "THIRD_PARTY_AUTH_ERROR" && refused.word() != "APNS_AUTH_ERROR" {
 		// The access token is not taken any more. Another try helps with another one.
-		e.Retry = n.tokens.refused(t.bearer, time.Now())
+		failure.Retry = n.tokens.refused(t.bearer, time.Now())
 	}
-	return e
+	return failure
 }

@@ -69,40 +69,40 @@ type Notifier struct {
 // New checks the configuration and makes a Notifier. It connects at the first send.
 // The owner has to call Close.
 func New(c Config) (*Notifier, error) {
-	n, err := newNotifier(c)
+	notifier, err := newNotifier(c)
 	if err != nil {
 		return nil, fmt.Errorf("fcm: app %s: %w", c.App, err)
 	}
-	return n, nil
+	return notifier, nil
 }
 
-func newNotifier(c Config) (*Notifier, error) {
-	if c.Endpoint == "" {
-		c.Endpoint = googleEndpoint
+func newNotifier(cfg Config) (*Notifier, error) {
+	if cfg.Endpoint == "" {
+		cfg.Endpoint = googleEndpoint
 	}
-	u, err := h2.ParseEndpoint(c.Endpoint, "https", "http")
+	address, err := h2.ParseEndpoint(cfg.Endpoint, "https", "http")
 	if err != nil {
 		return nil, err
 	}
-	account, err := parseAccount(c.CredentialsJSON)
+	account, err := parseAccount(cfg.CredentialsJSON)
 	if err != nil {
 		return nil, err
 	}
-	n := &Notifier{timeout: c.Timeout}
-	if n.timeout <= 0 {
-		n.timeout = defaultTimeout
+	notifier := &Notifier{timeout: cfg.Timeout}
+	if notifier.timeout <= 0 {
+		notifier.timeout = defaultTimeout
 	}
-	conns := c.Connections
+	conns := cfg.Connections
 	if conns <= 0 {
 		conns = defaultConnections
 	}
-	trust := &tls.Config{RootCAs: c.RootCAs, MinVersion: tls.VersionTLS12}
-	n.pool = h2.NewPool(h2.Config{URL: u, TLS: trust, Conns: conns, Streams: streams, HTTP1: true})
-	n.tokens = newTokens(account, trust)
-	if n.client, err = n.library(account.project, u); err != nil {
-		return nil, errors.Join(fmt.Errorf("set up the client library: %w", err), n.Close())
+	trust := &tls.Config{RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12}
+	notifier.pool = h2.NewPool(h2.Config{URL: address, TLS: trust, Conns: conns, Streams: streams, HTTP1: true})
+	notifier.tokens = newTokens(account, trust)
+	if notifier.client, err = notifier.library(account.project, address); err != nil {
+		return nil, errors.Join(fmt.Errorf("set up the client library: %w", err), notifier.Close())
 	}
-	return n, nil
+	return notifier, nil
 }
 
 // library is Google's client, on our connections. It makes no request here.
@@ -149,9 +149,9 @@ func (n *Notifier) Send(ctx context.Context, p push.Payload, t push.Target) (pus
 	name, err := n.client.Send(bounded, &messaging.Message{Token: "-"})
 	switch {
 	case try.err != nil:
-		var se *chatbell.SendError
-		if errors.As(try.err, &se) && ctx.Err() == nil {
-			mine := *se // no access token, for everybody who waited for it
+		var failure *chatbell.SendError
+		if errors.As(try.err, &failure) && ctx.Err() == nil {
+			mine := *failure // no access token, for everybody who waited for it
 			return push.Receipt{}, &mine
 		}
 		return push.Receipt{}, h2.Failure(ctx, "fcm push", try.err)

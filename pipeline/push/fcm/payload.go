@@ -41,10 +41,10 @@ func (p *payload) Size() int { return len(p.before) + len(p.after) }
 // bodyFor is the request for one device. A token is printable ASCII, and quoting it
 // escapes what JSON needs escaped in that.
 func (p *payload) bodyFor(token string) []byte {
-	b := make([]byte, 0, len(p.before)+len(token)+len(p.after)+8)
-	b = append(b, p.before...)
-	b = append(b, strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(token)...)
-	return append(b, p.after...)
+	data := make([]byte, 0, len(p.before)+len(token)+len(p.after)+8)
+	data = append(data, p.before...)
+	data = append(data, strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(token)...)
+	return append(data, p.after...)
 }
 
 // mark stands where the token goes until a target is known.
@@ -52,20 +52,20 @@ const mark = "\x00token\x00"
 
 // Prepare encodes content once for all targets. A raw payload is FCM's object message
 // without its target. See push.Notifier.
-func (n *Notifier) Prepare(c *push.Content) (push.Payload, error) {
-	if c.Kind == push.Raw {
-		return prepareRaw(c)
+func (n *Notifier) Prepare(content *push.Content) (push.Payload, error) {
+	if content.Kind == push.Raw {
+		return prepareRaw(content)
 	}
-	for k := range c.Data {
-		if reserved(k) {
+	for name := range content.Data {
+		if reserved(name) {
 			return nil, &chatbell.SendError{
-				Reason: chatbell.Rejected, Err: fmt.Errorf("fcm: data key %q is reserved by FCM; use another name", k),
+				Reason: chatbell.Rejected, Err: fmt.Errorf("fcm: data key %q is reserved by FCM; use another name", name),
 			}
 		}
 	}
 	now := time.Now()
 	encode := func(c *push.Content) ([]byte, error) { return encode(c, now) }
-	body, truncated, err := push.Fit(c, push.MaxPayload-tokenRoom, encode)
+	body, truncated, err := push.Fit(content, push.MaxPayload-tokenRoom, encode)
 	if err != nil {
 		return nil, fmt.Errorf("fcm: %w", err)
 	}
@@ -74,12 +74,12 @@ func (n *Notifier) Prepare(c *push.Content) (push.Payload, error) {
 		return nil, fmt.Errorf("fcm: %w", err)
 	}
 	// The library writes the token last, so the last match is the field itself.
-	at := bytes.LastIndex(body, key[1:len(key)-1])
-	if at < 0 {
+	pos := bytes.LastIndex(body, key[1:len(key)-1])
+	if pos < 0 {
 		return nil, &chatbell.SendError{Reason: chatbell.Other, Err: errors.New("fcm: the client library encodes the token in an unknown way")}
 	}
-	at += len(`"token":"`)
-	return &payload{before: body[:at], after: body[at+len(key)-len(`{"token":""}`):], truncated: truncated}, nil
+	pos += len(`"token":"`)
+	return &payload{before: body[:pos], after: body[pos+len(key)-len(`{"token":""}`):], truncated: truncated}, nil
 }
 
 // reserved are the names that FCM refuses as keys of data.
@@ -88,36 +88,36 @@ func reserved(key string) bool {
 }
 
 // encode is the request in FCM's words, with a mark for the token.
-func encode(c *push.Content, now time.Time) ([]byte, error) {
-	collapse := push.CollapseID(c.CollapseID, maxCollapseID)
-	m := &messaging.Message{
+func encode(content *push.Content, now time.Time) ([]byte, error) {
+	collapse := push.CollapseID(content.CollapseID, maxCollapseID)
+	message := &messaging.Message{
 		Token:   mark,
-		Data:    c.Data,
+		Data:    content.Data,
 		Android: &messaging.AndroidConfig{Priority: "normal"},
 		APNS:    &messaging.APNSConfig{Headers: map[string]string{"apns-push-type": "alert", "apns-priority": "5"}},
 	}
-	if c.High() {
-		m.Android.Priority = "high"
-		m.APNS.Headers["apns-priority"] = "10"
+	if content.High() {
+		message.Android.Priority = "high"
+		message.APNS.Headers["apns-priority"] = "10"
 	}
-	if c.Kind == push.Background {
-		m.APNS.Headers["apns-push-type"] = "background"
-		m.APNS.Headers["apns-priority"] = "5" // Apple refuses another
-		m.APNS.Payload = &messaging.APNSPayload{Aps: &messaging.Aps{ContentAvailable: true, ThreadID: c.ThreadID, Badge: c.Badge}}
+	if content.Kind == push.Background {
+		message.APNS.Headers["apns-push-type"] = "background"
+		message.APNS.Headers["apns-priority"] = "5" // Apple refuses another
+		message.APNS.Payload = &messaging.APNSPayload{Aps: &messaging.Aps{ContentAvailable: true, ThreadID: content.ThreadID, Badge: content.Badge}}
 	} else {
-		m.Notification = &messaging.Notification{Title: c.Title, Body: c.Body}
-		m.Android.Notification = &messaging.AndroidNotification{Tag: collapse, NotificationCount: c.Badge, DefaultSound: true}
-		m.APNS.Payload = &messaging.APNSPayload{Aps: &messaging.Aps{Sound: "default", ThreadID: c.ThreadID, Badge: c.Badge}}
+		message.Notification = &messaging.Notification{Title: content.Title, Body: content.Body}
+		message.Android.Notification = &messaging.AndroidNotification{Tag: collapse, NotificationCount: content.Badge, DefaultSound: true}
+		message.APNS.Payload = &messaging.APNSPayload{Aps: &messaging.Aps{Sound: "default", ThreadID: content.ThreadID, Badge: content.Badge}}
 	}
 	if collapse != "" {
-		m.APNS.Headers["apns-collapse-id"] = collapse
+		message.APNS.Headers["apns-collapse-id"] = collapse
 	}
-	if !c.ExpiresAt.IsZero() {
-		ttl := min(max(c.ExpiresAt.Sub(now).Truncate(time.Second), 0), maxTTL)
-		m.Android.TTL = &ttl
-		m.APNS.Headers["apns-expiration"] = strconv.FormatInt(c.ExpiresAt.Unix(), 10)
+	if !content.ExpiresAt.IsZero() {
+		ttl := min(max(content.ExpiresAt.Sub(now).Truncate(time.Second), 0), maxTTL)
+		message.Android.TTL = &ttl
+		message.APNS.Headers["apns-expiration"] = strconv.FormatInt(content.ExpiresAt.Unix(), 10)
 	}
 	return json.Marshal(struct {
 		Message *messaging.Message `json:"message"`
-	}{m})
+	}{message})
 }

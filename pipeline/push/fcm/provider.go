@@ -48,13 +48,13 @@ func checkEndpoint(value string) error {
 }
 
 // open adapts New, and says which option is at fault.
-func open(c push.Credential) (push.NotifierCloser, error) {
+func open(credential push.Credential) (push.NotifierCloser, error) {
 	conf := Config{
-		App:             c.Options[optionApp],
-		CredentialsJSON: []byte(c.Options[optionCredentials]),
-		Endpoint:        c.Options[optionEndpoint],
-		RootCAs:         c.RootCAs,
-		Timeout:         c.Timeout,
+		App:             credential.Options[optionApp],
+		CredentialsJSON: []byte(credential.Options[optionCredentials]),
+		Endpoint:        credential.Options[optionEndpoint],
+		RootCAs:         credential.RootCAs,
+		Timeout:         credential.Timeout,
 	}
 	if _, err := parseAccount(conf.CredentialsJSON); err != nil {
 		return nil, &push.OptionError{Option: optionCredentials, Err: err}

@@ -15,8 +15,8 @@ import (
 const maxRaw = 4 * push.MaxPayload
 
 // prepareRaw takes a message as it is and puts the token into it.
-func prepareRaw(c *push.Content) (push.Payload, error) {
-	raw := bytes.TrimSpace(c.Payload)
+func prepareRaw(content *push.Content) (push.Payload, error) {
+	raw := bytes.TrimSpace(content.Payload)
 	var message map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &message); err != nil || message == nil {
 		return nil, rejected("a raw payload must be a JSON object, FCM's message")
@@ -26,7 +26,7 @@ func prepareRaw(c *push.Content) (push.Payload, error) {
 			return nil, rejected(fmt.Sprintf("a raw payload must not hold %q: its targets are the devices", target))
 		}
 	}
-	if len(c.Headers) > 0 {
+	if len(content.Headers) > 0 {
 		return nil, rejected("a raw payload has no headers; FCM's options are in the message")
 	}
 	if len(raw) > maxRaw {

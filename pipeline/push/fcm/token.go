@@ -59,13 +59,13 @@ func parseAccount(credentials []byte) (*account, error) {
 	if err != nil {
 		return nil, errors.New("the credentials are not those of a service account; use its key file (type service_account)")
 	}
-	u, err := url.Parse(conf.TokenURL)
+	address, err := url.Parse(conf.TokenURL)
 	switch {
 	case file.Project == "":
 		return nil, errors.New("the credentials name no project (project_id)")
 	case conf.Email == "":
 		return nil, errors.New("the credentials name no service account (client_email)")
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+	case err != nil || address.Host == "" || address.Scheme != "https" && address.Scheme != "http":
 		return nil, errors.New("the credentials' token_uri is not an address")
 	}
 	if !isRSAKey(conf.PrivateKey) {
@@ -109,12 +109,12 @@ type tokens struct {
 }
 
 func newTokens(a *account, trust *tls.Config) *tokens {
-	t := &tokens{conf: a.jwt, transport: &http.Transport{
+	made := &tokens{conf: a.jwt, transport: &http.Transport{
 		TLSClientConfig: trust, ForceAttemptHTTP2: true,
 		MaxConnsPerHost: 1, IdleConnTimeout: time.Second, // one fetch an hour needs no open connection
 	}}
-	t.ctx, t.cancel = context.WithCancel(context.Background())
-	return t
+	made.ctx, made.cancel = context.WithCancel(context.Background())
+	return made
 }
 
 func (t *tokens) close() {
@@ -228,20 +228,20 @@ func (w within) RoundTrip(req *http.Request) (*http.Response, error) {
 // fetchError says what a failed fetch means. The library's text is not kept: it
 // quotes the answer.
 func fetchError(err error) error {
-	e := &chatbell.SendError{Reason: chatbell.Unavailable, Retry: true}
+	failure := &chatbell.SendError{Reason: chatbell.Unavailable, Retry: true}
 	var refused *oauth2.RetrieveError
 	switch {
 	case !errors.As(err, &refused):
-		e.Err = errors.New("fcm: fetch access token: no answer; check token_uri and the network")
+		failure.Err = errors.New("fcm: fetch access token: no answer; check token_uri and the network")
 	case refused.Response.StatusCode == http.StatusTooManyRequests, refused.Response.StatusCode >= 500:
-		e.RetryAfter = h2.RetryAfter(refused.Response.Header, time.Now())
-		e.Err = fmt.Errorf("fcm: fetch access token: status %d", refused.Response.StatusCode)
+		failure.RetryAfter = h2.RetryAfter(refused.Response.Header, time.Now())
+		failure.Err = fmt.Errorf("fcm: fetch access token: status %d", refused.Response.StatusCode)
 	default:
-		e.Reason = chatbell.Auth
-		e.Retry = false
-		e.Err = fmt.Errorf("fcm: fetch access token: status %d; check the service account and the clock", refused.Response.StatusCode)
+		failure.Reason = chatbell.Auth
+		failure.Retry = false
+		failure.Err = fmt.Errorf("fcm: fetch access token: status %d; check the service account and the clock", refused.Response.StatusCode)
 	}
-	return e
+	return failure
 }
 
 // refused is told that FCM did not take a token, and reports whether the next request

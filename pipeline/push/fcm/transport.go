@@ -57,8 +57,8 @@ func (t transport) send(req *http.Request, try *try) (*http.Response, error) {
 	try.bearer = bearer
 	// The request was made for this one send and is known to nobody else.
 	req.Header["Authorization"] = []string{"Bearer " + bearer}
-	if tp := push.TraceParent(req.Context()); tp != "" {
-		req.Header["Traceparent"] = []string{tp}
+	if parent := push.TraceParent(req.Context()); parent != "" {
+		req.Header["Traceparent"] = []string{parent}
 	}
 	req.ContentLength = int64(len(try.body))
 	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(try.body)), nil }

@@ -32,8 +32,8 @@ func Find(name chatbell.Provider) (*push.Provider, bool) {
 // Names are the providers' names, in the same order.
 func Names() []chatbell.Provider {
 	names := make([]chatbell.Provider, len(all))
-	for i, p := range all {
-		names[i] = p.Name
+	for i, provider := range all {
+		names[i] = provider.Name
 	}
 	return names
 }

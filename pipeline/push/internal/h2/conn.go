@@ -13,11 +13,11 @@ import (
 // dial opens a connection that gathers what is written to it.
 func dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	d := net.Dialer{Timeout: dialTimeout}
-	c, err := d.DialContext(ctx, network, addr)
+	one, err := d.DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
-	return newGathering(c), nil
+	return newGathering(one), nil
 }
 
 // maxGathered bounds what waits to be written. It holds some 60 requests of one
@@ -56,11 +56,11 @@ func newGathering(c net.Conn) *gathering {
 }
 
 // Write takes p over. It waits only when too much is waiting already.
-func (g *gathering) Write(p []byte) (int, error) {
+func (g *gathering) Write(data []byte) (int, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	late := func() bool { return !g.deadline.IsZero() && !time.Now().Before(g.deadline) }
-	for g.err == nil && !g.closing && !late() && len(g.buf) > 0 && len(g.buf)+len(p) > maxGathered {
+	for g.err == nil && !g.closing && !late() && len(g.buf) > 0 && len(g.buf)+len(data) > maxGathered {
 		g.changed.Wait()
 	}
 	switch {
@@ -71,9 +71,9 @@ func (g *gathering) Write(p []byte) (int, error) {
 	case g.closing:
 		return 0, net.ErrClosed
 	}
-	g.buf = append(g.buf, p...)
+	g.buf = append(g.buf, data...)
 	g.changed.Broadcast()
-	return len(p), nil
+	return len(data), nil
 }
 
 // write is the goroutine that writes what was gathered.

@@ -10,17 +10,17 @@ import (
 
 // ParseEndpoint reads the address of a push service: scheme and host, nothing else.
 func ParseEndpoint(raw string, schemes ...string) (*url.URL, error) {
-	u, err := url.Parse(raw)
+	address, err := url.Parse(raw)
 	if err != nil {
 		return nil, errors.New("endpoint is not a URL; write scheme and host, for example https://push.example:443")
 	}
 	switch {
-	case !slices.Contains(schemes, u.Scheme):
+	case !slices.Contains(schemes, address.Scheme):
 		return nil, fmt.Errorf("endpoint must begin with %s://", strings.Join(schemes, ":// or "))
-	case u.Hostname() == "":
+	case address.Hostname() == "":
 		return nil, errors.New("endpoint has no host; write scheme and host, for example https://push.example:443")
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
+	case address.User != nil || address.RawQuery != "" || address.Fragment != "" || strings.Trim(address.Path, "/") != "":
 		return nil, errors.New("endpoint must be scheme and host only, without user, path and query")
 	}
-	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
+	return &url.URL{Scheme: address.Scheme, Host: address.Host}, nil
 }

@@ -35,19 +35,19 @@ func Failure(caller context.Context, what string, err error) error {
 		return fmt.Errorf("%s: %w", what, context.Canceled)
 	}
 	var notSent *NotSentError
-	e := &chatbell.SendError{Reason: chatbell.Unavailable, Retry: true, FateUnknown: !errors.As(err, &notSent), ProviderReason: neterror.Word(err)}
+	failure := &chatbell.SendError{Reason: chatbell.Unavailable, Retry: true, FateUnknown: !errors.As(err, &notSent), ProviderReason: neterror.Word(err)}
 	var timeout interface{ Timeout() bool }
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		e.Reason = chatbell.Timeout
-		e.Err = fmt.Errorf("%s: no answer in time: %w", what, context.DeadlineExceeded)
+		failure.Reason = chatbell.Timeout
+		failure.Err = fmt.Errorf("%s: no answer in time: %w", what, context.DeadlineExceeded)
 	case errors.As(err, &timeout) && timeout.Timeout():
-		e.Reason = chatbell.Timeout
-		e.Err = fmt.Errorf("%s: %s", what, plain(err))
+		failure.Reason = chatbell.Timeout
+		failure.Err = fmt.Errorf("%s: %s", what, plain(err))
 	default:
-		e.Err = fmt.Errorf("%s: %s", what, plain(err))
+		failure.Err = fmt.Errorf("%s: %s", what, plain(err))
 	}
-	return e
+	return failure
 }
 
 // streamError has the fields of HTTP/2's error for one stream. net/http keeps its own
@@ -68,9 +68,9 @@ const refusedStream = 7 // RFC 9113 §7
 // values, only their texts; where a text changes, the fate counts as unknown, which
 // is the safe side.
 func unprocessed(err error) bool {
-	var se streamError
-	if errors.As(err, &se) {
-		return se.Code == refusedStream
+	var failure streamError
+	if errors.As(err, &failure) {
+		return failure.Code == refusedStream
 	}
 	return unusable(err)
 }
@@ -90,11 +90,11 @@ func unusable(err error) bool {
 // request was sent that cannot be a token, afterwards only known words are kept.
 func plain(err error) string {
 	var notSent *NotSentError
-	var se streamError
+	var failure streamError
 	var errno syscall.Errno
 	switch {
-	case errors.As(err, &se):
-		return fmt.Sprintf("stream reset with HTTP/2 error code %d", se.Code)
+	case errors.As(err, &failure):
+		return fmt.Sprintf("stream reset with HTTP/2 error code %d", failure.Code)
 	case errors.As(err, &notSent):
 		return notSent.Err.Error()
 	case errors.As(err, &errno):
@@ -116,33 +116,33 @@ const maxRetryAfter = 24 * time.Hour
 // RetryAfter reads the header of that name, in seconds or as a date; 0 if there is
 // none that makes sense.
 func RetryAfter(h http.Header, now time.Time) time.Duration {
-	v := h.Get("Retry-After")
-	if v == "" {
+	value := h.Get("Retry-After")
+	if value == "" {
 		return 0
 	}
-	var d time.Duration
-	if s, err := strconv.ParseInt(v, 10, 64); err == nil {
-		d = time.Duration(min(max(s, 0), int64(maxRetryAfter/time.Second))) * time.Second
-	} else if at, err := http.ParseTime(v); err == nil {
-		d = at.Sub(now)
+	var length time.Duration
+	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
+		length = time.Duration(min(max(seconds, 0), int64(maxRetryAfter/time.Second))) * time.Second
+	} else if when, err := http.ParseTime(value); err == nil {
+		length = when.Sub(now)
 	}
-	return min(max(d, 0), maxRetryAfter)
+	return min(max(length, 0), maxRetryAfter)
 }
 
 // Word keeps a provider's own word only if it is one: letters and underscores, and
 // nothing of the token. A server must not be able to put a token or a text into our
 // records by answering with it.
-func Word(s, token string) string {
-	if s == "" {
+func Word(text, token string) string {
+	if text == "" {
 		return ""
 	}
-	for _, r := range s {
-		if (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '_' {
+	for _, char := range text {
+		if (char < 'A' || char > 'Z') && (char < 'a' || char > 'z') && char != '_' {
 			return "unrecognised"
 		}
 	}
-	if len(s) > 64 || token != "" && strings.Contains(s, token) {
+	if len(text) > 64 || token != "" && strings.Contains(text, token) {
 		return "unrecognised"
 	}
-	return s
+	return text
 }

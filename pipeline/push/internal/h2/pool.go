@@ -87,29 +87,29 @@ type conn struct {
 }
 
 // NewPool makes a pool; it connects when the first request comes.
-func NewPool(c Config) *Pool {
+func NewPool(cfg Config) *Pool {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(true)
-	protocols.SetHTTP1(c.HTTP1)
-	port := c.URL.Port()
+	protocols.SetHTTP1(cfg.HTTP1)
+	port := cfg.URL.Port()
 	if port == "" {
-		port = c.URL.Scheme
+		port = cfg.URL.Scheme
 	}
-	p := &Pool{
+	pool := &Pool{
 		transport: &http.Transport{
 			DialContext:         dial,
 			Protocols:           protocols,
-			TLSClientConfig:     c.TLS,
+			TLSClientConfig:     cfg.TLS,
 			TLSHandshakeTimeout: dialTimeout,
 			IdleConnTimeout:     idleTimeout,
 			DisableCompression:  true, // answers are tiny
 			HTTP2:               &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingWait},
 		},
-		scheme: c.URL.Scheme, addr: net.JoinHostPort(c.URL.Hostname(), port),
-		maxConns: c.Conns, perConn: c.Streams,
+		scheme: cfg.URL.Scheme, addr: net.JoinHostPort(cfg.URL.Hostname(), port),
+		maxConns: cfg.Conns, perConn: cfg.Streams,
 	}
-	p.ctx, p.cancel = context.WithCancel(context.Background())
-	return p
+	pool.ctx, pool.cancel = context.WithCancel(context.Background())
+	return pool
 }
 
 // Streams is how many requests can be under way.
@@ -125,8 +125,8 @@ func (p *Pool) Close() error {
 	p.leaving = nil
 	p.mu.Unlock()
 	p.cancel()
-	for _, c := range conns {
-		_ = c.cc.Close() // it is going away; nobody can act on a failure
+	for _, link := range conns {
+		_ = link.cc.Close() // it is going away; nobody can act on a failure
 	}
 	p.wait.wakeAll()
 	p.wg.Wait()
@@ -138,13 +138,13 @@ func (p *Pool) Close() error {
 // the other side has seen nothing of the request.
 func (p *Pool) RoundTrip(req *http.Request) (*http.Response, error) {
 	for repeats := 0; ; repeats++ {
-		c, err := p.acquire(req.Context())
+		link, err := p.acquire(req.Context())
 		if err != nil {
 			return nil, &NotSentError{Err: err}
 		}
-		resp, err := c.roundTrip(req)
+		resp, err := link.roundTrip(req)
 		again := err != nil && unprocessed(err)
-		p.release(c, unusable(err))
+		p.release(link, unusable(err))
 		if !again {
 			return resp, err
 		}
@@ -183,23 +183,23 @@ func (p *Pool) acquire(ctx context.Context) (*conn, error) {
 		return nil, err
 	}
 	p.mu.Lock()
-	c := p.take()
+	link := p.take()
 	fails := p.fails
 	p.mu.Unlock()
-	if c != nil {
-		return c, nil
+	if link != nil {
+		return link, nil
 	}
 	// From here on a place that becomes free wakes this request. Registering comes
 	// before looking again, or a place that became free in between were missed.
-	w := p.wait.add()
-	defer p.wait.remove(w)
+	waiting := p.wait.add()
+	defer p.wait.remove(waiting)
 	for {
-		c, err := p.takeOrDial(fails)
+		one, err := p.takeOrDial(fails)
 		if !errors.Is(err, errNoPlace) {
-			return c, err
+			return one, err
 		}
 		select {
-		case <-w.woken:
+		case <-waiting.woken:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -214,21 +214,21 @@ func (p *Pool) acquire(ctx context.Context) (*conn, error) {
 // wait for the others for ever. A request too many merely waits within RoundTrip.
 func (p *Pool) take() *conn {
 	for i := 0; i < len(p.conns); i++ {
-		c := p.conns[i]
+		link := p.conns[i]
 		// What the server allows, in this order: a request that ends in between counts
 		// twice, which does no harm, and not as none, which would look like an end.
-		allowed := c.cc.InFlight() + c.cc.Available()
+		allowed := link.cc.InFlight() + link.cc.Available()
 		switch {
-		case c.inUse < min(p.perConn, allowed):
-			c.inUse++
-			return c
-		case c.cc.Err() != nil, allowed == 0 && c.inUse == 0:
-			p.forget(c)
+		case link.inUse < min(p.perConn, allowed):
+			link.inUse++
+			return link
+		case link.cc.Err() != nil, allowed == 0 && link.inUse == 0:
+			p.forget(link)
 			i--
-		case c.inUse < p.perConn && !c.hooked:
+		case link.inUse < p.perConn && !link.hooked:
 			// The server allows fewer than we would like, and may come to allow more.
-			c.hooked = true
-			c.cc.SetStateHook(func(*http.ClientConn) { p.wait.wake() })
+			link.hooked = true
+			link.cc.SetStateHook(func(*http.ClientConn) { p.wait.wake() })
 		}
 	}
 	return nil
@@ -236,14 +236,14 @@ func (p *Pool) take() *conn {
 
 // forget takes a connection out that takes no more requests, and ends it when none is
 // under way on it any more. It holds p.mu.
-func (p *Pool) forget(c *conn) {
-	p.conns = without(p.conns, c)
-	p.leaving = without(p.leaving, c)
-	if c.inUse > 0 {
-		p.leaving = append(p.leaving, c)
+func (p *Pool) forget(link *conn) {
+	p.conns = without(p.conns, link)
+	p.leaving = without(p.leaving, link)
+	if link.inUse > 0 {
+		p.leaving = append(p.leaving, link)
 		return
 	}
-	_ = c.cc.Close() // it is of no use whatever this says
+	_ = link.cc.Close() // it is of no use whatever this says
 }
 
 func without(list []*conn, c *conn) []*conn {
@@ -263,8 +263,8 @@ func (p *Pool) takeOrDial(fails int) (*conn, error) {
 	if p.closed {
 		return nil, errClosed
 	}
-	if c := p.take(); c != nil {
-		return c, nil
+	if link := p.take(); link != nil {
+		return link, nil
 	}
 	failed := p.failErr != nil && (p.fails > fails || time.Since(p.failAt) < failHold)
 	if failed && p.dialing == 0 && len(p.conns) == 0 {
@@ -282,7 +282,7 @@ func (p *Pool) takeOrDial(fails int) (*conn, error) {
 func (p *Pool) connect() {
 	ctx, cancel := context.WithTimeout(p.ctx, dialTimeout)
 	defer cancel()
-	cc, err := p.transport.NewClientConn(ctx, p.scheme, p.addr)
+	client, err := p.transport.NewClientConn(ctx, p.scheme, p.addr)
 	p.mu.Lock()
 	p.dialing--
 	switch {
@@ -291,10 +291,10 @@ func (p *Pool) connect() {
 		p.failAt = time.Now()
 		p.fails++
 	case p.closed:
-		_ = cc.Close() // nobody wants it any more
+		_ = client.Close() // nobody wants it any more
 	default:
 		p.failErr = nil
-		p.conns = append(p.conns, &conn{cc: cc})
+		p.conns = append(p.conns, &conn{cc: client})
 	}
 	p.mu.Unlock()
 	p.wait.wakeAll()

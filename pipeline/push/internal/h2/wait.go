@@ -16,11 +16,11 @@ type waitList struct {
 type waiter struct{ woken chan struct{} }
 
 func (l *waitList) add() *waiter {
-	w := &waiter{woken: make(chan struct{}, 1)}
+	waiting := &waiter{woken: make(chan struct{}, 1)}
 	l.mu.Lock()
-	l.q = append(l.q, w)
+	l.q = append(l.q, waiting)
 	l.mu.Unlock()
-	return w
+	return waiting
 }
 
 // remove takes w out. A wake-up that w got and did not use goes to the next: it
@@ -46,9 +46,9 @@ func (l *waitList) len() int {
 func (l *waitList) wake() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, w := range l.q {
+	for _, waiting := range l.q {
 		select {
-		case w.woken <- struct{}{}:
+		case waiting.woken <- struct{}{}:
 			return
 		default:
 		}
@@ -58,9 +58,9 @@ func (l *waitList) wake() {
 func (l *waitList) wakeAll() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, w := range l.q {
+	for _, waiting := range l.q {
 		select {
-		case w.woken <- struct{}{}:
+		case waiting.woken <- struct{}{}:
 		default:
 		}
 	}
