@@ -33,17 +33,17 @@ type Decision struct {
 // the first in the order of [Precedence] is given: the actor, membership, then the
 // levels network, user, channel. A lower level never switches on what a higher one
 // switched off. Whether the person has a device is not looked at here.
-func Decide(c *Context, r *chatbell.Recipient) Decision {
-	if reason := identity(c, r); reason != "" {
+func Decide(context *Context, r *chatbell.Recipient) Decision {
+	if reason := identity(context, r); reason != "" {
 		return Decision{Reason: reason}
 	}
-	if reason := c.toggles(&c.Network, chatbell.NetworkOff); reason != "" {
+	if reason := context.toggles(&context.Network, chatbell.NetworkOff); reason != "" {
 		return Decision{Level: chatbell.LevelNetwork, Reason: reason}
 	}
-	if reason := c.user(r); reason != "" {
+	if reason := context.user(r); reason != "" {
 		return Decision{Level: chatbell.LevelUser, Reason: reason}
 	}
-	if reason := c.channel(r); reason != "" {
+	if reason := context.channel(r); reason != "" {
 		return Decision{Level: chatbell.LevelChannel, Reason: reason}
 	}
 	return Decision{Notify: true}
@@ -76,37 +76,37 @@ func (c *Context) toggles(t *chatbell.Toggles, off chatbell.Reason) chatbell.Rea
 }
 
 func (c *Context) user(r *chatbell.Recipient) chatbell.Reason {
-	s := r.Settings
-	if s == nil {
+	settings := r.Settings
+	if settings == nil {
 		return ""
 	}
-	if reason := c.toggles(&s.Toggles, chatbell.UserOff); reason != "" {
+	if reason := c.toggles(&settings.Toggles, chatbell.UserOff); reason != "" {
 		return reason
 	}
 	switch {
-	case c.Now.Before(s.SnoozeUntil):
+	case c.Now.Before(settings.SnoozeUntil):
 		return chatbell.Snoozed
-	case s.QuietHours != nil && c.quiet(s.QuietHours, r):
+	case settings.QuietHours != nil && c.quiet(settings.QuietHours, r):
 		return chatbell.InQuietHours
 	}
 	return ""
 }
 
 func (c *Context) channel(r *chatbell.Recipient) chatbell.Reason {
-	s := r.ChannelSettings
-	if s == nil {
-		s = &chatbell.ChannelSettings{}
+	settings := r.ChannelSettings
+	if settings == nil {
+		settings = &chatbell.ChannelSettings{}
 	}
 	switch {
 	case c.Channel.NotificationMode == chatbell.ModeSilent:
 		return chatbell.ModeIsSilent
-	case c.Channel.NotificationMode == chatbell.ModeSubscribe && (s.Enabled == nil || !*s.Enabled):
+	case c.Channel.NotificationMode == chatbell.ModeSubscribe && (settings.Enabled == nil || !*settings.Enabled):
 		return chatbell.NotSubscribed
 	}
-	if reason := c.toggles(&s.Toggles, chatbell.ChannelOff); reason != "" {
+	if reason := c.toggles(&settings.Toggles, chatbell.ChannelOff); reason != "" {
 		return reason
 	}
-	if s.MentionsOnly && !mentioned(c.Event, r.User.ID) {
+	if settings.MentionsOnly && !mentioned(c.Event, r.User.ID) {
 		return chatbell.MentionsOnly
 	}
 	return ""

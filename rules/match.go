@@ -22,22 +22,22 @@ const maxSubjects = 20
 // Match returns the event's triggers, in the order of the rules. An event that is
 // about people (somebody joined, somebody left) gives one trigger for each of them,
 // or one summary of all above 20; one that names nobody gives none.
-func (rs *Ruleset) Match(ev *chatbell.Event) []Trigger {
-	rules := rs.on[ev.Type]
+func (rs *Ruleset) Match(event *chatbell.Event) []Trigger {
+	rules := rs.on[event.Type]
 	if len(rules) == 0 {
 		return nil
 	}
 	out := make([]Trigger, 0, len(rules))
-	if !aboutMembers(ev.Type) {
-		for _, r := range rules {
-			out = append(out, Trigger{Rule: r, Subjects: user(ev)})
+	if !aboutMembers(event.Type) {
+		for _, one := range rules {
+			out = append(out, Trigger{Rule: one, Subjects: user(event)})
 		}
 		return out
 	}
-	people, ids := unique(ev.Members)
-	for _, r := range rules {
-		t := Trigger{Rule: r}
-		if r.Audience == PriorMembers && ev.Type == chatbell.ChannelJoined {
+	people, ids := unique(event.Members)
+	for _, rule := range rules {
+		t := Trigger{Rule: rule}
+		if rule.Audience == PriorMembers && event.Type == chatbell.ChannelJoined {
 			t.newcomers = ids
 		}
 		if len(people) > maxSubjects {

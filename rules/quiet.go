@@ -9,18 +9,18 @@ import (
 
 // quiet reports whether now is within a person's quiet hours: from From on, until
 // before To, on the clock of the place where the person is.
-func (c *Context) quiet(q *chatbell.QuietHours, r *chatbell.Recipient) bool {
-	from, ok1 := minutes(q.From)
-	to, ok2 := minutes(q.To)
-	if !ok1 || !ok2 || from == to {
+func (c *Context) quiet(quiet *chatbell.QuietHours, r *chatbell.Recipient) bool {
+	from, ok1 := minutes(quiet.From)
+	until, ok2 := minutes(quiet.To)
+	if !ok1 || !ok2 || from == until {
 		return false
 	}
-	local := c.Now.In(c.zoneOf(q, r))
-	at := local.Hour()*60 + local.Minute()
-	if from < to {
-		return from <= at && at < to
+	local := c.Now.In(c.zoneOf(quiet, r))
+	minute := local.Hour()*60 + local.Minute()
+	if from < until {
+		return from <= minute && minute < until
 	}
-	return at >= from || at < to
+	return minute >= from || minute < until
 }
 
 // zoneOf is the first timezone that is known: the one of the quiet hours, of the
@@ -28,8 +28,8 @@ func (c *Context) quiet(q *chatbell.QuietHours, r *chatbell.Recipient) bool {
 // UTC. Quiet hours are a wish for silence: on a clock that is hours off they still
 // are, which cannot be said of not having them at all.
 func (c *Context) zoneOf(q *chatbell.QuietHours, r *chatbell.Recipient) *time.Location {
-	if z := c.zone(q.Timezone); z != nil {
-		return z
+	if found := c.zone(q.Timezone); found != nil {
+		return found
 	}
 	if z := c.zone(r.User.Timezone); z != nil {
 		return z
@@ -37,13 +37,13 @@ func (c *Context) zoneOf(q *chatbell.QuietHours, r *chatbell.Recipient) *time.Lo
 	var best *time.Location
 	var since time.Time
 	for i := range r.Devices {
-		d := &r.Devices[i]
-		if best != nil && !d.RegisteredAt.After(since) {
+		device := &r.Devices[i]
+		if best != nil && !device.RegisteredAt.After(since) {
 			continue
 		}
-		if z := c.zone(d.Timezone); z != nil {
+		if z := c.zone(device.Timezone); z != nil {
 			best = z
-			since = d.RegisteredAt
+			since = device.RegisteredAt
 		}
 	}
 	if best != nil {
@@ -62,18 +62,18 @@ func (c *Context) zone(name string) *time.Location {
 	if name == "" || name == "Local" || len(name) > 64 {
 		return nil
 	}
-	if z, ok := c.zones[name]; ok {
-		return z
+	if known, ok := c.zones[name]; ok {
+		return known
 	}
-	z, err := time.LoadLocation(name)
+	place, err := time.LoadLocation(name)
 	if err != nil {
-		z = nil
+		place = nil
 	}
 	if c.zones == nil || len(c.zones) >= maxZones {
 		c.zones = map[string]*time.Location{}
 	}
-	c.zones[name] = z
-	return z
+	c.zones[name] = place
+	return place
 }
 
 // minutes reads "HH:MM" as minutes since midnight.
@@ -81,6 +81,6 @@ func minutes(s string) (int, bool) {
 	if len(s) != 5 || s[2] != ':' {
 		return 0, false
 	}
-	t, err := time.Parse("15:04", s)
-	return t.Hour()*60 + t.Minute(), err == nil
+	clock, err := time.Parse("15:04", s)
+	return clock.Hour()*60 + clock.Minute(), err == nil
 }

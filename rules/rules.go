@@ -61,26 +61,26 @@ func New(extra ...Rule) (*Ruleset, error) {
 	if len(extra) > MaxRules {
 		return nil, chatbell.FieldError{Detail: fmt.Sprintf("must have at most %d rules, has %d", MaxRules, len(extra))}
 	}
-	rs := &Ruleset{on: map[chatbell.EventType][]Rule{}}
+	set := &Ruleset{on: map[chatbell.EventType][]Rule{}}
 	ids := map[chatbell.RuleID]bool{}
-	for _, r := range Builtin() {
-		ids[r.ID] = true
-		rs.on[r.On] = append(rs.on[r.On], r)
+	for _, one := range Builtin() {
+		ids[one.ID] = true
+		set.on[one.On] = append(set.on[one.On], one)
 	}
-	for i, r := range extra {
-		if r.Module == "" {
-			r.Module = chatbell.ModuleChat
+	for i, rule := range extra {
+		if rule.Module == "" {
+			rule.Module = chatbell.ModuleChat
 		}
-		if field, detail := r.check(); field != "" {
+		if field, detail := rule.check(); field != "" {
 			return nil, chatbell.FieldError{Pointer: fmt.Sprintf("/%d/%s", i, field), Detail: detail}
 		}
-		if ids[r.ID] {
+		if ids[rule.ID] {
 			return nil, chatbell.FieldError{Pointer: fmt.Sprintf("/%d/id", i), Detail: "must differ from the ids of all other rules"}
 		}
-		ids[r.ID] = true
-		rs.on[r.On] = append(rs.on[r.On], r)
+		ids[rule.ID] = true
+		set.on[rule.On] = append(set.on[rule.On], rule)
 	}
-	return rs, nil
+	return set, nil
 }
 
 // check names the first wrong field and what would be right.
@@ -106,10 +106,10 @@ func isName(s string) bool {
 	if s == "" || len(s) > 64 {
 		return false
 	}
-	for _, c := range []byte(s) {
-		lower := 'a' <= c && c <= 'z'
-		digit := '0' <= c && c <= '9'
-		if !lower && !digit && c != '.' && c != '_' && c != '-' {
+	for _, char := range []byte(s) {
+		lower := 'a' <= char && char <= 'z'
+		digit := '0' <= char && char <= '9'
+		if !lower && !digit && char != '.' && char != '_' && char != '-' {
 			return false
 		}
 	}

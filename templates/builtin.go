@@ -51,23 +51,23 @@ type Builtin struct {
 
 // LoadBuiltin reads and checks the built-in texts.
 func LoadBuiltin() (*Builtin, error) {
-	b := &Builtin{languages: map[string]vocabulary{}}
+	builtin := &Builtin{languages: map[string]vocabulary{}}
 	files, err := locales.All()
 	if err != nil {
 		return nil, fmt.Errorf("read the built-in texts: %w", err)
 	}
 	var shelf bundles
 	for _, f := range files {
-		if err := b.add(&shelf, f); err != nil {
+		if err := builtin.add(&shelf, f); err != nil {
 			return nil, fmt.Errorf("read %s: %w", f.Name, err)
 		}
 	}
-	for tag, v := range b.languages {
-		if err := b.check(tag, v); err != nil {
+	for tag, vocab := range builtin.languages {
+		if err := builtin.check(tag, vocab); err != nil {
 			return nil, fmt.Errorf("check the built-in texts in %s: %w", tag, err)
 		}
 	}
-	return b, nil
+	return builtin, nil
 }
 
 // bundles keep variants of one language apart: go-i18n looks for the best match among
@@ -94,29 +94,29 @@ func (b *bundles) without(base language.Base) *i18n.Bundle {
 
 // add reads one language.
 func (b *Builtin) add(shelf *bundles, f locales.File) error {
-	mf, err := i18n.ParseMessageFileBytes(f.TOML, f.Name, map[string]i18n.UnmarshalFunc{"toml": toml.Unmarshal})
+	file, err := i18n.ParseMessageFileBytes(f.TOML, f.Name, map[string]i18n.UnmarshalFunc{"toml": toml.Unmarshal})
 	if err != nil {
 		return err
 	}
-	base, _ := mf.Tag.Base()
+	base, _ := file.Tag.Base()
 	bundle := shelf.without(base)
-	if err := bundle.AddMessages(mf.Tag, mf.Messages...); err != nil {
+	if err := bundle.AddMessages(file.Tag, file.Messages...); err != nil {
 		return err
 	}
-	v := vocabulary{}
-	localizer := i18n.NewLocalizer(bundle, mf.Tag.String())
-	rtl := rightToLeft(mf.Tag)
-	for _, m := range mf.Messages {
-		forms := []string{m.Zero, m.One, m.Two, m.Few, m.Many, m.Other}
+	vocab := vocabulary{}
+	localizer := i18n.NewLocalizer(bundle, file.Tag.String())
+	rtl := rightToLeft(file.Tag)
+	for _, message := range file.Messages {
+		forms := []string{message.Zero, message.One, message.Two, message.Few, message.Many, message.Other}
 		for _, form := range forms {
 			if _, err := parse(form); err != nil {
-				return fmt.Errorf("%s: %w", m.ID, err)
+				return fmt.Errorf("%s: %w", message.ID, err)
 			}
 		}
-		plural := strings.Join(forms, "") != m.Other
-		v.put(m.ID, &text{id: m.ID, src: m.Other, localizer: localizer, plural: plural, rtl: rtl})
+		plural := strings.Join(forms, "") != message.Other
+		vocab.put(message.ID, &text{id: message.ID, src: message.Other, localizer: localizer, plural: plural, rtl: rtl})
 	}
-	b.languages[mf.Tag.String()] = v
+	b.languages[file.Tag.String()] = vocab
 	return nil
 }
 
@@ -133,12 +133,12 @@ func (v vocabulary) put(id string, t *text) {
 // language that it is asked for.
 func (b *Builtin) check(tag string, v vocabulary) error {
 	for _, name := range Names() {
-		w := v[name]
-		if w.title == nil || w.body == nil {
+		wording := v[name]
+		if wording.title == nil || wording.body == nil {
 			return fmt.Errorf("%s lacks its title or its body", name)
 		}
-		_, got, err := w.title.localizer.LocalizeWithTag(&i18n.LocalizeConfig{
-			MessageID: w.title.id, TemplateData: &values{in: &Input{}}, TemplateParser: parser{},
+		_, got, err := wording.title.localizer.LocalizeWithTag(&i18n.LocalizeConfig{
+			MessageID: wording.title.id, TemplateData: &values{in: &Input{}}, TemplateParser: parser{},
 		})
 		if err != nil {
 			return err

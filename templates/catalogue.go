@@ -40,33 +40,33 @@ type tongue struct {
 
 // New makes a catalogue. A bad text of the network is a *ParseError, a bad default
 // locale a chatbell.FieldError.
-func New(c Config) (*Catalogue, error) {
-	if c.Builtin == nil {
-		b, err := LoadBuiltin()
+func New(cfg Config) (*Catalogue, error) {
+	if cfg.Builtin == nil {
+		builtin, err := LoadBuiltin()
 		if err != nil {
 			return nil, err
 		}
-		c.Builtin = b
+		cfg.Builtin = builtin
 	}
 	own := &overrides{}
-	if len(c.Overrides) > 0 {
-		o, err := newOverrides(c.Overrides, c.Builtin)
+	if len(cfg.Overrides) > 0 {
+		over, err := newOverrides(cfg.Overrides, cfg.Builtin)
 		if err != nil {
 			return nil, err
 		}
-		own = o
+		own = over
 	}
-	def, err := parseTag(cmp.Or(c.DefaultLocale, english))
+	def, err := parseTag(cmp.Or(cfg.DefaultLocale, english))
 	if err != nil {
 		return nil, chatbell.FieldError{Pointer: "/default_locale", Detail: "must be a language tag, for example de, pt-BR or zh-Hant"}
 	}
 	cat := &Catalogue{languages: map[string]*tongue{}}
 	fallback := append(candidates(def), english)
-	for tag := range c.Builtin.languages {
-		cat.languages[tag] = newTongue(tag, fallback, own, c.Builtin)
+	for tag := range cfg.Builtin.languages {
+		cat.languages[tag] = newTongue(tag, fallback, own, cfg.Builtin)
 	}
 	for tag := range own.languages {
-		cat.languages[tag] = newTongue(tag, fallback, own, c.Builtin)
+		cat.languages[tag] = newTongue(tag, fallback, own, cfg.Builtin)
 	}
 	for _, tag := range fallback {
 		if cat.fallback = cat.languages[tag]; cat.fallback != nil {
@@ -82,14 +82,14 @@ func newTongue(tag string, fallback []string, own *overrides, builtin *Builtin) 
 	search := append(candidates(guessTag(tag)), fallback...)
 	t := &tongue{tag: tag, words: vocabulary{}}
 	for _, name := range Names() {
-		var w words
-		for _, l := range search {
-			for _, v := range []vocabulary{own.languages[l], builtin.languages[l]} {
-				w.title = cmp.Or(w.title, v[name].title)
-				w.body = cmp.Or(w.body, v[name].body)
+		var wording words
+		for _, line := range search {
+			for _, vocab := range []vocabulary{own.languages[line], builtin.languages[line]} {
+				wording.title = cmp.Or(wording.title, vocab[name].title)
+				wording.body = cmp.Or(wording.body, vocab[name].body)
 			}
 		}
-		t.words[name] = w
+		t.words[name] = wording
 	}
 	t.labels = labels(search, builtin)
 	return t
@@ -98,10 +98,10 @@ func newTongue(tag string, fallback []string, own *overrides, builtin *Builtin) 
 // labels are what stands for the text of a message without one: the built-in bodies,
 // which have no placeholders.
 func labels(search []string, builtin *Builtin) map[string]string {
-	for _, l := range search {
-		if v := builtin.languages[l]; v != nil {
-			image := v[MessageImage].body.src
-			other := v[MessageOther].body.src
+	for _, line := range search {
+		if vocab := builtin.languages[line]; vocab != nil {
+			image := vocab[MessageImage].body.src
+			other := vocab[MessageOther].body.src
 			return map[string]string{MessageImage: image, MessageOther: other, MessageText: other}
 		}
 	}
@@ -137,30 +137,30 @@ type Input struct {
 
 // Render makes a template's title and body in a locale that Resolve returned. The
 // only error is a template that is not there.
-func (c *Catalogue) Render(template, locale string, in Input) (chatbell.Text, error) {
-	l := c.languages[locale]
-	if l == nil {
-		l = c.fallback
+func (c *Catalogue) Render(template, locale string, input Input) (chatbell.Text, error) {
+	lang := c.languages[locale]
+	if lang == nil {
+		lang = c.fallback
 	}
-	w, ok := l.words[template]
+	wording, ok := lang.words[template]
 	if !ok {
 		return chatbell.Text{}, fmt.Errorf("render %q: there is no such template", clip(template))
 	}
-	in.Actor = cleanName(in.Actor)
-	in.Channel = cleanName(in.Channel)
-	in.Subject = cleanName(in.Subject)
-	if in.Text == "" {
-		in.Text = l.labels[template]
+	input.Actor = cleanName(input.Actor)
+	input.Channel = cleanName(input.Channel)
+	input.Subject = cleanName(input.Subject)
+	if input.Text == "" {
+		input.Text = lang.labels[template]
 	}
-	title, err := w.title.render(&in)
+	title, err := wording.title.render(&input)
 	if err != nil {
-		return chatbell.Text{}, fmt.Errorf("render the title of %s in %s: %w", template, l.tag, err)
+		return chatbell.Text{}, fmt.Errorf("render the title of %s in %s: %w", template, lang.tag, err)
 	}
-	body, err := w.body.render(&in)
+	body, err := wording.body.render(&input)
 	if err != nil {
-		return chatbell.Text{}, fmt.Errorf("render the body of %s in %s: %w", template, l.tag, err)
+		return chatbell.Text{}, fmt.Errorf("render the body of %s in %s: %w", template, lang.tag, err)
 	}
-	return chatbell.Text{Locale: l.tag, Title: title, Body: body}, nil
+	return chatbell.Text{Locale: lang.tag, Title: title, Body: body}, nil
 }
 
 // render fills a text in.

@@ -14,8 +14,8 @@ const (
 // turns reports whether the first strong character of s goes the other way than a
 // language that is, or is not, written from right to left.
 func turns(s string, rtl bool) bool {
-	for _, r := range s {
-		p, _ := bidi.LookupRune(r)
+	for _, char := range s {
+		p, _ := bidi.LookupRune(char)
 		switch p.Class() {
 		case bidi.L:
 			return rtl

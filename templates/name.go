@@ -13,8 +13,8 @@ const maxName = 200
 // Name is what to call somebody or something: the name, or the id where nothing of
 // the name can be shown.
 func Name(name, id string) string {
-	if s := cleanName(name); s != "" {
-		return s
+	if value := cleanName(name); value != "" {
+		return value
 	}
 	return cleanName(id)
 }
@@ -22,28 +22,28 @@ func Name(name, id string) string {
 // cleanName makes a name fit for one line: blanks for line breaks and tabs, no
 // control characters, no characters that turn the direction of what follows, and an
 // ellipsis after maxName characters. Joiners stay: emoji and Persian need them.
-func cleanName(s string) string {
-	if isPlain(s) {
-		return s
+func cleanName(value string) string {
+	if isPlain(value) {
+		return value
 	}
-	var b strings.Builder
+	var out strings.Builder
 	n := 0
-	for _, r := range s {
+	for _, char := range value {
 		switch {
-		case r == '\n' || r == '\r' || r == '\t' || r == '\u0085' || r == '\u2028' || r == '\u2029':
-			r = ' '
-		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == '\u200b', r == '\ufeff':
+		case char == '\n' || char == '\r' || char == '\t' || char == '\u0085' || char == '\u2028' || char == '\u2029':
+			char = ' '
+		case unicode.IsControl(char), unicode.Is(unicode.Bidi_Control, char), char == '\u200b', char == '\ufeff':
 			continue
 		}
-		if r == ' ' && b.Len() == 0 {
+		if char == ' ' && out.Len() == 0 {
 			continue
 		}
 		if n++; n > maxName {
-			return strings.TrimRightFunc(b.String(), endsBadly) + "…"
+			return strings.TrimRightFunc(out.String(), endsBadly) + "…"
 		}
-		b.WriteRune(r) // invalid UTF-8 comes out of the range as U+FFFD
+		out.WriteRune(char) // invalid UTF-8 comes out of the range as U+FFFD
 	}
-	return strings.TrimRight(b.String(), " ")
+	return strings.TrimRight(out.String(), " ")
 }
 
 // endsBadly reports whether a name that was cut should not end in r: a blank, or a

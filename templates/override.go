@@ -56,8 +56,8 @@ type overrides struct {
 // and "en-US" would do for "en". They have no plural forms, so that nothing else
 // depends on the language there.
 func newOverrides(all map[string]map[string]Override, builtin *Builtin) (*overrides, error) {
-	o := &overrides{bundle: i18n.NewBundle(language.English), languages: map[string]vocabulary{}}
-	o.localizer = i18n.NewLocalizer(o.bundle, english)
+	over := &overrides{bundle: i18n.NewBundle(language.English), languages: map[string]vocabulary{}}
+	over.localizer = i18n.NewLocalizer(over.bundle, english)
 	// In this order message.created comes before message.text and its like, so that a
 	// text for a kind of message wins over one for all.
 	for _, name := range slices.Sorted(maps.Keys(all)) {
@@ -71,12 +71,12 @@ func newOverrides(all map[string]map[string]Override, builtin *Builtin) (*overri
 				return nil, &ParseError{Template: name, Locale: locale, Detail: "is the same language as " + other + "; keep one of them"}
 			}
 			seen[tag.String()] = locale
-			if err := o.add(name, locale, tag, all[name][locale]); err != nil {
+			if err := over.add(name, locale, tag, all[name][locale]); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return o, nil
+	return over, nil
 }
 
 // overrideTag reads the language of an override. What has built-in texts only by its
@@ -103,18 +103,18 @@ func (o *overrides) add(name, locale string, tag language.Tag, text Override) er
 		return &ParseError{Template: clip(name), Locale: locale, Detail: "there is no such template; there are " +
 			strings.Join(append(Names(), messageCreated), ", ")}
 	}
-	for _, f := range []struct {
+	for _, form := range []struct {
 		name, src string
 		limit     int
 	}{{"title", text.Title, maxTitle}, {"body", text.Body, maxBody}} {
-		if f.src == "" {
+		if form.src == "" {
 			continue
 		}
-		if err := checkText(f.name, f.src, f.limit); err != nil {
-			return &ParseError{Template: name, Locale: locale, Field: f.name, Line: err.Line, Column: err.Column, Detail: err.Detail}
+		if err := checkText(form.name, form.src, form.limit); err != nil {
+			return &ParseError{Template: name, Locale: locale, Field: form.name, Line: err.Line, Column: err.Column, Detail: err.Detail}
 		}
 		for _, target := range targets {
-			if err := o.put(target+"."+f.name, tag, f.src); err != nil {
+			if err := o.put(target+"."+form.name, tag, form.src); err != nil {
 				return fmt.Errorf("add template %s in %s: %w", name, locale, err)
 			}
 		}
@@ -123,16 +123,16 @@ func (o *overrides) add(name, locale string, tag language.Tag, text Override) er
 }
 
 func (o *overrides) put(id string, tag language.Tag, src string) error {
-	t := &text{id: tag.String() + "/" + id, src: src, localizer: o.localizer, rtl: rightToLeft(tag)}
-	if err := o.bundle.AddMessages(language.English, &i18n.Message{ID: t.id, Other: src}); err != nil {
+	changed := &text{id: tag.String() + "/" + id, src: src, localizer: o.localizer, rtl: rightToLeft(tag)}
+	if err := o.bundle.AddMessages(language.English, &i18n.Message{ID: changed.id, Other: src}); err != nil {
 		return err
 	}
-	v := o.languages[tag.String()]
-	if v == nil {
-		v = vocabulary{}
-		o.languages[tag.String()] = v
+	vocab := o.languages[tag.String()]
+	if vocab == nil {
+		vocab = vocabulary{}
+		o.languages[tag.String()] = vocab
 	}
-	v.put(id, t)
+	vocab.put(id, changed)
 	return nil
 }
 
@@ -145,12 +145,12 @@ func checkText(field, src string, limit int) *syntaxError {
 	if strings.TrimSpace(src) == "" {
 		return at(src, 0, "is blank; leave it out to keep the built-in text")
 	}
-	for i, r := range src {
+	for i, char := range src {
 		switch {
-		case r == utf8.RuneError && !strings.HasPrefix(src[i:], "\uFFFD"):
+		case char == utf8.RuneError && !strings.HasPrefix(src[i:], "\uFFFD"):
 			return at(src, i, "is not UTF-8")
-		case unicode.IsControl(r) && (field == "title" || r != '\n'):
-			return at(src, i, fmt.Sprintf("holds the control character %U; remove it", r))
+		case unicode.IsControl(char) && (field == "title" || char != '\n'):
+			return at(src, i, fmt.Sprintf("holds the control character %U; remove it", char))
 		}
 	}
 	_, err := parse(src)

@@ -125,31 +125,31 @@ func newParsed(parts []part) *parsed {
 
 // Execute fills the placeholders in. It cannot fail on what parse accepted.
 func (p *parsed) Execute(data any) (string, error) {
-	v, ok := data.(*values)
+	vals, ok := data.(*values)
 	if !ok {
 		return "", fmt.Errorf("render with %T: want the catalogue's own values", data)
 	}
-	var b strings.Builder
+	var out strings.Builder
 	lacks := false
-	for _, x := range p.parts {
-		if x.name == "" {
-			b.WriteString(x.text)
+	for _, one := range p.parts {
+		if one.name == "" {
+			out.WriteString(one.text)
 			continue
 		}
-		s := v.get(x.name)
-		lacks = lacks || s == ""
-		if !p.alone && turns(s, v.rtl) {
-			b.WriteRune(isolateStart)
-			b.WriteString(s)
-			b.WriteRune(isolateEnd)
+		value := vals.get(one.name)
+		lacks = lacks || value == ""
+		if !p.alone && turns(value, vals.rtl) {
+			out.WriteRune(isolateStart)
+			out.WriteString(value)
+			out.WriteRune(isolateEnd)
 			continue
 		}
-		b.WriteString(s)
+		out.WriteString(value)
 	}
 	if lacks {
-		return tidy(b.String()), nil
+		return tidy(out.String()), nil
 	}
-	return b.String(), nil
+	return out.String(), nil
 }
 
 // tidy takes away what stands around a name that is not there: "Ann ()" becomes
