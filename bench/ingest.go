@@ -25,31 +25,31 @@ import (
 // handler that publishes the body to a file stream of an embedded JetStream, or, for
 // an array, decodes and publishes each, and answers when all are stored.
 func runRawIngest(args []string) error {
-	s, err := server.NewServer(&server.Options{
+	srv, err := server.NewServer(&server.Options{
 		DontListen: true, JetStream: true, StoreDir: filepath.Join(args[0], "raw"), SyncInterval: 250 * time.Millisecond, NoSigs: true, NoLog: true,
 	})
 	if err != nil {
 		return err
 	}
-	s.Start()
-	if !s.ReadyForConnections(10 * time.Second) {
+	srv.Start()
+	if !srv.ReadyForConnections(10 * time.Second) {
 		return errors.New("the broker did not start")
 	}
-	defer s.Shutdown()
-	conn, err := nats.Connect("", nats.InProcessServer(s))
+	defer srv.Shutdown()
+	conn, err := nats.Connect("", nats.InProcessServer(srv))
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	js, err := jetstream.New(conn, jetstream.WithPublishAsyncMaxPending(4096))
+	stream, err := jetstream.New(conn, jetstream.WithPublishAsyncMaxPending(4096))
 	if err != nil {
 		return err
 	}
-	if _, err := js.CreateStream(context.Background(), jetstream.StreamConfig{Name: "RAW", Subjects: []string{"RAW"}, Storage: jetstream.FileStorage}); err != nil {
+	if _, err := stream.CreateStream(context.Background(), jetstream.StreamConfig{Name: "RAW", Subjects: []string{"RAW"}, Storage: jetstream.FileStorage}); err != nil {
 		return err
 	}
-	e := echo.New()
-	e.POST("/v1/events", func(c echo.Context) error {
+	router := echo.New()
+	router.POST("/v1/events", func(c echo.Context) error {
 		body, err := io.ReadAll(c.Request().Body)
 		if err != nil {
 			return err
@@ -60,17 +60,17 @@ func runRawIngest(args []string) error {
 				return err
 			}
 		}
-		if err := publishAll(js, events); err != nil {
+		if err := publishAll(stream, events); err != nil {
 			return err
 		}
 		return c.JSON(http.StatusAccepted, map[string]int{"accepted": len(events)})
 	})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	go func() { _ = http.Serve(l, e) }() //nolint:gosec // ends with the process
-	fmt.Println(l.Addr())
+	go func() { _ = http.Serve(listener, router) }() //nolint:gosec // ends with the process
+	fmt.Println(listener.Addr())
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
 }
@@ -95,16 +95,16 @@ func publishAll(js jetstream.JetStream, events []json.RawMessage) error {
 }
 
 // ingest posts events that concern nobody, so that taking them in is what costs.
-func ingest(ctx context.Context, o *options) (_ []result, err error) {
-	r, err := newRig()
+func ingest(ctx context.Context, opts *options) (_ []result, err error) {
+	setup, err := newRig()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, r.close()) }()
-	if err := r.serve(ctx, o); err != nil {
+	defer func() { err = errors.Join(err, setup.close()) }()
+	if err := setup.serve(ctx, opts); err != nil {
 		return nil, err
 	}
-	raw, addr, err := self("raw-ingest", r.dir)
+	raw, addr, err := self("raw-ingest", setup.dir)
 	if err != nil {
 		return nil, err
 	}
@@ -112,25 +112,25 @@ func ingest(ctx context.Context, o *options) (_ []result, err error) {
 	var out []result
 	events := 0
 	round := 0
-	for _, v := range []struct {
+	for _, variant := range []struct {
 		what, raw                  string
 		requests, batch, producers int
 	}{
-		{"single events, 64 connections", "echo handler that publishes the body", o.of(20_000, 1), 1, 64},
-		{"batches of 100, 8 connections", "echo handler that decodes and publishes", o.of(1_000, 1), 100, 8},
+		{"single events, 64 connections", "echo handler that publishes the body", opts.of(20_000, 1), 1, 64},
+		{"batches of 100, 8 connections", "echo handler that decodes and publishes", opts.of(1_000, 1), 100, 8},
 	} {
-		res, err := turns(result{Bench: "ingest", What: v.what, Unit: "/s", Raw: v.raw, Target: 0.6}, o.rounds, func() (float64, error) {
+		res, err := turns(result{Bench: "ingest", What: variant.what, Unit: "/s", Raw: variant.raw, Target: 0.6}, opts.rounds, func() (float64, error) {
 			round++
-			return r.postAll(ctx, "http://"+addr+"/v1/events", fmt.Sprint("r", round), v.requests, v.batch, v.producers)
+			return setup.postAll(ctx, "http://"+addr+"/v1/events", fmt.Sprint("r", round), variant.requests, variant.batch, variant.producers)
 		}, func() (float64, error) {
 			round++
-			got, err := r.postAll(ctx, r.events(), fmt.Sprint("o", round), v.requests, v.batch, v.producers)
+			got, err := setup.postAll(ctx, setup.events(), fmt.Sprint("o", round), variant.requests, variant.batch, variant.producers)
 			if err != nil {
 				return 0, err
 			}
-			events += v.requests * v.batch
+			events += variant.requests * variant.batch
 			// The next round must not share the machine with this one's matching.
-			return got, r.recorded(ctx, "SELECT count() FROM chatbell.events", events)
+			return got, setup.recorded(ctx, "SELECT count() FROM chatbell.events", events)
 		})
 		if err != nil {
 			return nil, err
@@ -157,9 +157,9 @@ func (r *rig) postAll(ctx context.Context, url, prefix string, requests, batch, 
 	}
 	start := time.Now()
 	var next atomic.Int64
-	g, gctx := errgroup.WithContext(ctx)
+	group, gctx := errgroup.WithContext(ctx)
 	for range producers {
-		g.Go(func() error {
+		group.Go(func() error {
 			for i := int(next.Add(1)) - 1; i < requests && gctx.Err() == nil; i = int(next.Add(1)) - 1 {
 				if err := r.post(url, bodies[i]); err != nil {
 					return err
@@ -168,6 +168,6 @@ func (r *rig) postAll(ctx context.Context, url, prefix string, requests, batch, 
 			return nil
 		})
 	}
-	err := g.Wait()
+	err := group.Wait()
 	return rate(requests*batch, time.Since(start)), err
 }

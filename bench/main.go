@@ -61,18 +61,18 @@ func main() {
 			exit(role(os.Args[2:]))
 		}
 	}
-	o := &options{}
+	opts := &options{}
 	only := flag.String("only", "", "one of fanout, direct, ingest, record; default all")
-	flag.StringVar(&o.binary, "binary", "bin/chatbell", "the server under test")
-	flag.StringVar(&o.results, "results", "bench/results", "where the results are written; empty for nowhere")
-	flag.IntVar(&o.rounds, "rounds", 3, "how often each side takes its turn")
-	flag.IntVar(&o.devices, "devices", 100_000, "members of the large channel")
-	flag.Float64Var(&o.scale, "scale", 1, "makes all smaller: 0.01 shows in seconds whether it runs, and measures nothing")
+	flag.StringVar(&opts.binary, "binary", "bin/chatbell", "the server under test")
+	flag.StringVar(&opts.results, "results", "bench/results", "where the results are written; empty for nowhere")
+	flag.IntVar(&opts.rounds, "rounds", 3, "how often each side takes its turn")
+	flag.IntVar(&opts.devices, "devices", 100_000, "members of the large channel")
+	flag.Float64Var(&opts.scale, "scale", 1, "makes all smaller: 0.01 shows in seconds whether it runs, and measures nothing")
 	flag.Parse()
-	o.devices = o.of(o.devices, 1)
+	opts.devices = opts.of(opts.devices, 1)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := run(ctx, o, *only)
+	err := run(ctx, opts, *only)
 	stop()
 	exit(err)
 }
@@ -92,8 +92,8 @@ func exit(err error) {
 	os.Exit(0)
 }
 
-func run(ctx context.Context, o *options, only string) error {
-	if _, err := os.Stat(o.binary); err != nil {
+func run(ctx context.Context, opts *options, only string) error {
+	if _, err := os.Stat(opts.binary); err != nil {
 		return fmt.Errorf("no server to measure: run `make build` first: %w", err)
 	}
 	found := false
@@ -103,14 +103,14 @@ func run(ctx context.Context, o *options, only string) error {
 			continue
 		}
 		found = true
-		results, err := b.run(ctx, o)
+		results, err := b.run(ctx, opts)
 		if err != nil {
 			return fmt.Errorf("%s: %w", b.name, err)
 		}
-		for _, r := range results {
-			fmt.Printf("%-10s %-52s %8.0f %-5s %8.0f %-5s %7.2f %7.2f  %s\n", r.Bench, r.What, r.RawRate, r.Unit, r.Chatbell, r.Unit, r.Ratio, r.Target, r.Note)
+		for _, res := range results {
+			fmt.Printf("%-10s %-52s %8.0f %-5s %8.0f %-5s %7.2f %7.2f  %s\n", res.Bench, res.What, res.RawRate, res.Unit, res.Chatbell, res.Unit, res.Ratio, res.Target, res.Note)
 		}
-		if err := keep(o, b.name, results); err != nil {
+		if err := keep(opts, b.name, results); err != nil {
 			return err
 		}
 	}
@@ -121,8 +121,8 @@ func run(ctx context.Context, o *options, only string) error {
 }
 
 // keep writes the results with what is needed to judge them.
-func keep(o *options, name string, results []result) error {
-	if o.results == "" {
+func keep(opts *options, name string, results []result) error {
+	if opts.results == "" {
 		return nil
 	}
 	commit, err := exec.Command("git", "describe", "--always", "--dirty").Output()
@@ -136,17 +136,17 @@ func keep(o *options, name string, results []result) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(o.results, 0o755); err != nil { //nolint:gosec // results are public
+	if err := os.MkdirAll(opts.results, 0o755); err != nil { //nolint:gosec // results are public
 		return err
 	}
-	return os.WriteFile(filepath.Join(o.results, name+".json"), append(data, '\n'), 0o644) //nolint:gosec // as above
+	return os.WriteFile(filepath.Join(opts.results, name+".json"), append(data, '\n'), 0o644) //nolint:gosec // as above
 }
 
 // turns lets raw and chatbell take turns; each returns its rate.
 func turns(r result, rounds int, raw, ours func() (float64, error)) (result, error) {
 	var raws, oursAll []float64
 	for range rounds {
-		a, err := raw()
+		rawRate, err := raw()
 		if err != nil {
 			return r, fmt.Errorf("raw: %w", err)
 		}
@@ -154,9 +154,9 @@ func turns(r result, rounds int, raw, ours func() (float64, error)) (result, err
 		if err != nil {
 			return r, err
 		}
-		raws = append(raws, a)
+		raws = append(raws, rawRate)
 		oursAll = append(oursAll, b)
-		r.Rounds = append(r.Rounds, round(b/a))
+		r.Rounds = append(r.Rounds, round(b/rawRate))
 	}
 	r.RawRate = round(median(raws))
 	r.Chatbell = round(median(oursAll))
@@ -165,8 +165,8 @@ func turns(r result, rounds int, raw, ours func() (float64, error)) (result, err
 }
 
 func median(v []float64) float64 {
-	s := slices.Sorted(slices.Values(v))
-	return s[len(s)/2]
+	sorted := slices.Sorted(slices.Values(v))
+	return sorted[len(sorted)/2]
 }
 
 func round(v float64) float64 { return float64(int(v*1000+0.5)) / 1000 }

@@ -30,21 +30,21 @@ func (r *rig) rawAPNs() (*apns2.Client, error) {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
-	c := apns2.NewTokenClient(&apnstoken.Token{AuthKey: key, KeyID: r.creds.APNsKeyID, TeamID: r.creds.APNsTeamID})
-	c.Host = r.creds.APNsURL
-	c.HTTPClient.Transport = &http2.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}} //nolint:staticcheck // what apns2 itself uses
-	return c, nil
+	client := apns2.NewTokenClient(&apnstoken.Token{AuthKey: key, KeyID: r.creds.APNsKeyID, TeamID: r.creds.APNsTeamID})
+	client.Host = r.creds.APNsURL
+	client.HTTPClient.Transport = &http2.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}} //nolint:staticcheck // what apns2 itself uses
+	return client, nil
 }
 
 // pushAll sends one notification to each of n devices and returns how many a second.
-func pushAll(ctx context.Context, c *apns2.Client, n, workers int) (float64, error) {
-	g, ctx := errgroup.WithContext(ctx)
+func pushAll(ctx context.Context, client *apns2.Client, n, workers int) (float64, error) {
+	group, ctx := errgroup.WithContext(ctx)
 	var next atomic.Int64
 	start := time.Now()
 	for range workers {
-		g.Go(func() error {
+		group.Go(func() error {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				res, err := c.PushWithContext(ctx, &apns2.Notification{
+				res, err := client.PushWithContext(ctx, &apns2.Notification{
 					DeviceToken: token(i), Topic: bundle, PushType: apns2.PushTypeAlert, Priority: 10, CollapseID: "4pKvRZ0v3o2eSJbWqk0x3g",
 					Payload: payload.NewPayload().AlertTitle("Alice (General)").AlertBody("Has anybody seen my keys?").Sound("default").
 						ThreadID("general").Custom("chatbell", map[string]string{"network": network, "event_id": "e", "channel_id": "general"}),
@@ -59,28 +59,28 @@ func pushAll(ctx context.Context, c *apns2.Client, n, workers int) (float64, err
 			return nil
 		})
 	}
-	err := g.Wait()
+	err := group.Wait()
 	return rate(n, time.Since(start)), err
 }
 
 // fanout sends one message to a large channel.
-func fanout(ctx context.Context, o *options) (_ []result, err error) {
-	r, err := newRig()
+func fanout(ctx context.Context, opts *options) (_ []result, err error) {
+	setup, err := newRig()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, r.close()) }()
-	members := make([]int, o.devices)
+	defer func() { err = errors.Join(err, setup.close()) }()
+	members := make([]int, opts.devices)
 	for i := range members {
 		members[i] = i
 	}
-	if err := r.seed(ctx, o.devices, map[string][]int{"general": members}); err != nil {
+	if err := setup.seed(ctx, opts.devices, map[string][]int{"general": members}); err != nil {
 		return nil, err
 	}
-	if err := r.serve(ctx, o); err != nil {
+	if err := setup.serve(ctx, opts); err != nil {
 		return nil, err
 	}
-	client, err := r.rawAPNs()
+	client, err := setup.rawAPNs()
 	if err != nil {
 		return nil, err
 	}
@@ -88,29 +88,29 @@ func fanout(ctx context.Context, o *options) (_ []result, err error) {
 	sent := 0
 	tail := []float64{}
 	res, err := turns(result{
-		Bench: "fanout", What: fmt.Sprintf("one message to %d devices, until the last acceptance", o.devices), Unit: "/s",
+		Bench: "fanout", What: fmt.Sprintf("one message to %d devices, until the last acceptance", opts.devices), Unit: "/s",
 		Raw: "apns2, 200 at a time", Target: 1,
-	}, o.rounds, func() (float64, error) {
-		return pushAll(ctx, client, o.devices, 200)
+	}, opts.rounds, func() (float64, error) {
+		return pushAll(ctx, client, opts.devices, 200)
 	}, func() (float64, error) {
-		before, _, err := r.accepted()
+		before, _, err := setup.accepted()
 		if err != nil {
 			return 0, err
 		}
 		sent++
 		start := time.Now()
-		if err := r.post(r.events(), message(fmt.Sprint("f", sent), "general", "somebody")); err != nil {
+		if err := setup.post(setup.events(), message(fmt.Sprint("f", sent), "general", "somebody")); err != nil {
 			return 0, err
 		}
-		at, err := r.acceptedBy(ctx, before, o.devices)
+		when, err := setup.acceptedBy(ctx, before, opts.devices)
 		if err != nil {
 			return 0, err
 		}
-		if err := r.recorded(ctx, "SELECT count() FROM chatbell.deliveries WHERE outcome = 'accepted'", sent*o.devices); err != nil {
+		if err := setup.recorded(ctx, "SELECT count() FROM chatbell.deliveries WHERE outcome = 'accepted'", sent*opts.devices); err != nil {
 			return 0, err
 		}
-		tail = append(tail, time.Since(at).Seconds())
-		return rate(o.devices, at.Sub(start)), nil
+		tail = append(tail, time.Since(when).Seconds())
+		return rate(opts.devices, when.Sub(start)), nil
 	})
 	if err == nil {
 		res.Note = fmt.Sprintf("recorded %.1f s later", median(tail))
@@ -119,46 +119,46 @@ func fanout(ctx context.Context, o *options) (_ []result, err error) {
 }
 
 // direct sends messages to one person each.
-func direct(ctx context.Context, o *options) (_ []result, err error) {
-	messages := o.of(20_000, 100)
-	channels := o.of(2_000, 10)
-	r, err := newRig()
+func direct(ctx context.Context, opts *options) (_ []result, err error) {
+	messages := opts.of(20_000, 100)
+	channels := opts.of(2_000, 10)
+	setup, err := newRig()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, r.close()) }()
+	defer func() { err = errors.Join(err, setup.close()) }()
 	pairs := make(map[string][]int, channels)
 	for i := range channels {
 		pairs[fmt.Sprintf("c%05d", i)] = []int{2 * i, 2*i + 1}
 	}
-	if err := r.seed(ctx, 2*channels, pairs); err != nil {
+	if err := setup.seed(ctx, 2*channels, pairs); err != nil {
 		return nil, err
 	}
-	if err := r.serve(ctx, o); err != nil {
+	if err := setup.serve(ctx, opts); err != nil {
 		return nil, err
 	}
-	client, err := r.rawAPNs()
+	client, err := setup.rawAPNs()
 	if err != nil {
 		return nil, err
 	}
 	var out []result
 	sent := 0
-	for _, v := range []struct {
+	for _, variant := range []struct {
 		latency time.Duration
 		workers int
 		target  float64
 	}{{0, 200, 0.65}, {30 * time.Millisecond, 1000, 0.95}} {
-		if err := r.latency(v.latency); err != nil {
+		if err := setup.latency(variant.latency); err != nil {
 			return nil, err
 		}
 		res, err := turns(result{
-			Bench: "direct", What: fmt.Sprintf("%d messages to one device each, provider %s", messages, v.latency), Unit: "/s",
-			Raw: fmt.Sprintf("apns2, %d at a time", v.workers), Target: v.target,
-		}, o.rounds, func() (float64, error) {
-			return pushAll(ctx, client, messages, v.workers)
+			Bench: "direct", What: fmt.Sprintf("%d messages to one device each, provider %s", messages, variant.latency), Unit: "/s",
+			Raw: fmt.Sprintf("apns2, %d at a time", variant.workers), Target: variant.target,
+		}, opts.rounds, func() (float64, error) {
+			return pushAll(ctx, client, messages, variant.workers)
 		}, func() (float64, error) {
 			sent++
-			return r.directRound(ctx, sent, messages, channels)
+			return setup.directRound(ctx, sent, messages, channels)
 		})
 		if err != nil {
 			return nil, err
@@ -177,9 +177,9 @@ func (r *rig) directRound(ctx context.Context, round, messages, channels int) (f
 	}
 	start := time.Now()
 	var next atomic.Int64
-	g, gctx := errgroup.WithContext(ctx)
+	group, gctx := errgroup.WithContext(ctx)
 	for range 4 {
-		g.Go(func() error {
+		group.Go(func() error {
 			for from := int(next.Add(batch)) - batch; from < messages && gctx.Err() == nil; from = int(next.Add(batch)) - batch {
 				var body [][]byte
 				for i := from; i < from+batch; i++ {
@@ -193,13 +193,13 @@ func (r *rig) directRound(ctx context.Context, round, messages, channels int) (f
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
+	if err := group.Wait(); err != nil {
 		return 0, err
 	}
-	at, err := r.acceptedBy(ctx, before, messages)
+	when, err := r.acceptedBy(ctx, before, messages)
 	if err != nil {
 		return 0, err
 	}
 	err = r.recorded(ctx, "SELECT count() FROM chatbell.deliveries WHERE outcome = 'accepted'", round*messages)
-	return rate(messages, at.Sub(start)), err
+	return rate(messages, when.Sub(start)), err
 }

@@ -28,7 +28,7 @@ import (
 const recordBlock = 20_000
 
 // record empties a full RESULTS stream into ClickHouse.
-func record(ctx context.Context, o *options) (_ []result, err error) {
+func record(ctx context.Context, opts *options) (_ []result, err error) {
 	dir, err := os.MkdirTemp("", "chatbell-bench-")
 	if err != nil {
 		return nil, err
@@ -45,18 +45,18 @@ func record(ctx context.Context, o *options) (_ []result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := engine.Start(ctx, engine.Config{
+	supervisor, err := engine.Start(ctx, engine.Config{
 		Library: library, Dir: filepath.Join(dir, "clickhouse"), Listen: "127.0.0.1:0", AnalystUser: "analyst", Command: []string{exe, "engine"},
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, e.Close()) }()
-	if err := e.Ready(ctx); err != nil {
+	defer func() { err = errors.Join(err, supervisor.Close()) }()
+	if err := supervisor.Ready(ctx); err != nil {
 		return nil, err
 	}
-	sink, err := clickhouse.Open(ctx, clickhouse.Config{DSN: e.DSN()})
+	sink, err := clickhouse.Open(ctx, clickhouse.Config{DSN: supervisor.DSN()})
 	if err != nil {
 		return nil, err
 	}
@@ -73,13 +73,13 @@ func record(ctx context.Context, o *options) (_ []result, err error) {
 	defer func() { err = errors.Join(err, state.Close()) }()
 
 	round := 0
-	count := o.of(300_000, recordBlock)
+	count := opts.of(300_000, recordBlock)
 	res, err := turns(result{
 		Bench: "record", What: fmt.Sprintf("%d rows from RESULTS into ClickHouse, exactly once", count), Unit: "/s",
 		Raw: "clickhouse-go batches of 20,000 rows from memory", Target: 0.7,
-	}, o.rounds, func() (float64, error) {
+	}, opts.rounds, func() (float64, error) {
 		round++
-		return rawInsert(ctx, e.DSN(), round, count)
+		return rawInsert(ctx, supervisor.DSN(), round, count)
 	}, func() (float64, error) {
 		round++
 		return recordRound(ctx, broker, state, sink, round, count)
@@ -88,7 +88,7 @@ func record(ctx context.Context, o *options) (_ []result, err error) {
 }
 
 func rows(round, from, n int) *chatbell.Results {
-	at := time.Now()
+	when := time.Now()
 	out := &chatbell.Results{Deliveries: make([]chatbell.Delivery, n)}
 	for i := range out.Deliveries {
 		u := chatbell.UserID(user(from + i))
@@ -97,7 +97,7 @@ func rows(round, from, n int) *chatbell.Results {
 			Network: network, EventID: event, EventType: chatbell.MessageCreated, ChannelID: "general", UserID: u, DeviceID: chatbell.DeviceID("d" + u),
 			DeliveryID: chatbell.NewDeliveryID(network, event, "message", "", u, "apns:d"+string(u)), Target: chatbell.TargetAPNs, App: bundle, Locale: "en",
 			Template: "message.text", Outcome: chatbell.Accepted, Attempts: 1, ProviderID: "123e4567-e89b-12d3-a456-426655440000", ProviderStatus: 200,
-			EventTime: at, AcceptedAt: at, FinishedAt: at, LatencyMS: 12,
+			EventTime: when, AcceptedAt: when, FinishedAt: when, LatencyMS: 12,
 		}
 	}
 	return out
@@ -106,11 +106,11 @@ func rows(round, from, n int) *chatbell.Results {
 // rawInsert is the loop of clickhouse-go's documentation, into a table of the same
 // columns and order.
 func rawInsert(ctx context.Context, dsn string, round, count int) (float64, error) {
-	o, err := ch.ParseDSN(dsn)
+	opts, err := ch.ParseDSN(dsn)
 	if err != nil {
 		return 0, err
 	}
-	conn, err := ch.Open(o)
+	conn, err := ch.Open(opts)
 	if err != nil {
 		return 0, err
 	}
@@ -122,16 +122,16 @@ func rawInsert(ctx context.Context, dsn string, round, count int) (float64, erro
 	start := time.Now()
 	for from := 0; from < count; from += recordBlock {
 		data := rows(round, from, recordBlock)
-		b, err := conn.PrepareBatch(ctx, "INSERT INTO "+table)
+		batch, err := conn.PrepareBatch(ctx, "INSERT INTO "+table)
 		if err != nil {
 			return 0, err
 		}
 		for i := range data.Deliveries {
-			if err := appendRow(b, &data.Deliveries[i]); err != nil {
-				return 0, errors.Join(err, b.Abort())
+			if err := appendRow(batch, &data.Deliveries[i]); err != nil {
+				return 0, errors.Join(err, batch.Abort())
 			}
 		}
-		if err := b.Send(); err != nil {
+		if err := batch.Send(); err != nil {
 			return 0, err
 		}
 	}
@@ -148,11 +148,11 @@ func appendRow(b driver.Batch, d *chatbell.Delivery) error {
 // recordRound fills RESULTS as the senders do, then lets a recorder empty it.
 func recordRound(ctx context.Context, broker *jetstream.Broker, state *sqlite.Store, sink *clickhouse.Store, round, count int) (float64, error) {
 	wctx, stop := context.WithCancel(ctx)
-	w := ledger.NewWriter(broker.Publisher())
+	writer := ledger.NewWriter(broker.Publisher())
 	done := make(chan struct{})
-	go func() { defer close(done); w.Run(wctx) }()
+	go func() { defer close(done); writer.Run(wctx) }()
 	for from := 0; from < count; from += 2_000 {
-		if err := w.Write(ctx, rows(round, from, 2_000)); err != nil {
+		if err := writer.Write(ctx, rows(round, from, 2_000)); err != nil {
 			stop()
 			return 0, err
 		}

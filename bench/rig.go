@@ -42,23 +42,23 @@ func self(role string, args ...string) (*child, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	c := &child{cmd: exec.Command(exe, append([]string{role}, args...)...)} //nolint:gosec // ourselves
-	c.cmd.Stderr = os.Stderr
-	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
+	proc := &child{cmd: exec.Command(exe, append([]string{role}, args...)...)} //nolint:gosec // ourselves
+	proc.cmd.Stderr = os.Stderr
+	if proc.stdin, err = proc.cmd.StdinPipe(); err != nil {
 		return nil, "", err
 	}
-	out, err := c.cmd.StdoutPipe()
+	out, err := proc.cmd.StdoutPipe()
 	if err != nil {
 		return nil, "", err
 	}
-	if err := c.cmd.Start(); err != nil {
+	if err := proc.cmd.Start(); err != nil {
 		return nil, "", err
 	}
-	c.lines = bufio.NewScanner(out)
-	if !c.lines.Scan() {
-		return nil, "", errors.Join(fmt.Errorf("the %s said nothing", role), c.close())
+	proc.lines = bufio.NewScanner(out)
+	if !proc.lines.Scan() {
+		return nil, "", errors.Join(fmt.Errorf("the %s said nothing", role), proc.close())
 	}
-	return c, c.lines.Text(), nil
+	return proc, proc.lines.Text(), nil
 }
 
 func (c *child) close() error {
@@ -67,15 +67,15 @@ func (c *child) close() error {
 
 // runSandbox is the role of the push services.
 func runSandbox(args []string) error {
-	s, err := sandbox.Start(context.Background(), sandbox.Config{Dir: args[0], CountOnly: true})
+	srv, err := sandbox.Start(context.Background(), sandbox.Config{Dir: args[0], CountOnly: true})
 	if err != nil {
 		return err
 	}
-	if err := json.NewEncoder(os.Stdout).Encode(s.Credentials()); err != nil {
+	if err := json.NewEncoder(os.Stdout).Encode(srv.Credentials()); err != nil {
 		return err
 	}
 	_, err = io.Copy(io.Discard, os.Stdin)
-	return errors.Join(err, s.Close())
+	return errors.Join(err, srv.Close())
 }
 
 // rig is a sandbox and a server.
@@ -96,29 +96,29 @@ func newRig() (*rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rig{dir: dir, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}
+	setup := &rig{dir: dir, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}
 	var line string
-	if r.box, line, err = self("sandbox", filepath.Join(dir, "sandbox")); err != nil {
-		return nil, errors.Join(err, r.close())
+	if setup.box, line, err = self("sandbox", filepath.Join(dir, "sandbox")); err != nil {
+		return nil, errors.Join(err, setup.close())
 	}
 	// The credentials' unexported part (where the sandbox listens) is loopback here.
-	if err := json.Unmarshal([]byte(line), &r.creds); err != nil {
-		return nil, errors.Join(err, r.close())
+	if err := json.Unmarshal([]byte(line), &setup.creds); err != nil {
+		return nil, errors.Join(err, setup.close())
 	}
-	return r, nil
+	return setup, nil
 }
 
 func (r *rig) data() string { return filepath.Join(r.dir, "data") }
 
 // serve starts the server. It chooses its own ports and tells them in its log.
-func (r *rig) serve(ctx context.Context, o *options) (err error) {
+func (r *rig) serve(ctx context.Context, opts *options) (err error) {
 	file := filepath.Join(r.dir, "chatbell.yaml")
 	text := fmt.Sprintf("data: %s\nlisten: 127.0.0.1:0\nclickhouse_listen: 127.0.0.1:0\nclickhouse_password: %s\n%s",
 		r.data(), password, r.creds.YAML(sandbox.Network{ID: network, Key: apiKey, App: bundle, NoWebhook: true}))
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return err
 	}
-	r.server = exec.Command(o.binary, "serve", "--config", file) //nolint:gosec // what is to be measured
+	r.server = exec.Command(opts.binary, "serve", "--config", file) //nolint:gosec // what is to be measured
 	log, err := os.Create(filepath.Join(r.dir, "chatbell.log"))
 	if err != nil {
 		return err
@@ -232,23 +232,23 @@ func (r *rig) accepted() (int, time.Time, error) {
 		return 0, time.Time{}, err
 	}
 	defer resp.Body.Close()
-	var s sandbox.Stats
-	err = json.NewDecoder(resp.Body).Decode(&s)
-	return int(s.APNs.Accepted), s.APNs.LastAt, err
+	var stats sandbox.Stats
+	err = json.NewDecoder(resp.Body).Decode(&stats)
+	return int(stats.APNs.Accepted), stats.APNs.LastAt, err
 }
 
 // acceptedBy waits until n more than before were accepted, and tells when the last was.
-func (r *rig) acceptedBy(ctx context.Context, before, n int) (at time.Time, err error) {
+func (r *rig) acceptedBy(ctx context.Context, before, n int) (when time.Time, err error) {
 	err = until(ctx, fmt.Sprintf("%d pushes", n), patience, func() (bool, error) {
 		got, last, err := r.accepted()
-		at = last
+		when = last
 		return got >= before+n, err
 	})
-	return at, err
+	return when, err
 }
 
 // latency makes the push services answer later.
-func (r *rig) latency(d time.Duration) error {
+func (r *rig) latency(length time.Duration) error {
 	req, err := http.NewRequest(http.MethodDelete, r.creds.URL+"/failures", http.NoBody)
 	if err != nil {
 		return err
@@ -257,8 +257,8 @@ func (r *rig) latency(d time.Duration) error {
 	if err != nil {
 		return err
 	}
-	if err := resp.Body.Close(); err != nil || d == 0 {
+	if err := resp.Body.Close(); err != nil || length == 0 {
 		return err
 	}
-	return r.post(r.creds.URL+"/failures", fmt.Appendf(nil, `{"provider":"apns","latency":%q}`, d))
+	return r.post(r.creds.URL+"/failures", fmt.Appendf(nil, `{"provider":"apns","latency":%q}`, length))
 }

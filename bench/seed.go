@@ -24,25 +24,25 @@ func (r *rig) seed(ctx context.Context, people int, channels map[string][]int) (
 	if err := os.MkdirAll(r.data(), 0o700); err != nil {
 		return err
 	}
-	s, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(r.data(), "chatbell.db")})
+	store, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(r.data(), "chatbell.db")})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
+	defer func() { err = errors.Join(err, store.Close()) }()
 	for id, members := range channels {
-		if err := s.PutChannel(ctx, network, chatbell.Channel{ID: chatbell.ChannelID(id), Name: "General"}); err != nil {
+		if err := store.PutChannel(ctx, network, chatbell.Channel{ID: chatbell.ChannelID(id), Name: "General"}); err != nil {
 			return err
 		}
-		if _, err := s.ReplaceMembers(ctx, network, chatbell.ChannelID(id), list(members)); err != nil {
+		if _, err := store.ReplaceMembers(ctx, network, chatbell.ChannelID(id), list(members)); err != nil {
 			return err
 		}
 	}
-	g, ctx := errgroup.WithContext(ctx)
+	group, ctx := errgroup.WithContext(ctx)
 	var next atomic.Int64
 	for range 256 { // writers that wait together are committed together
-		g.Go(func() error {
+		group.Go(func() error {
 			for i := int(next.Add(1)) - 1; i < people; i = int(next.Add(1)) - 1 {
-				if _, err := s.RegisterDevice(ctx, network, chatbell.Device{
+				if _, err := store.RegisterDevice(ctx, network, chatbell.Device{
 					ID: chatbell.DeviceID("d" + user(i)), User: chatbell.UserID(user(i)), Provider: chatbell.ProviderAPNs, Token: token(i), App: bundle, Locale: "en",
 				}); err != nil {
 					return err
@@ -51,7 +51,7 @@ func (r *rig) seed(ctx context.Context, people int, channels map[string][]int) (
 			return nil
 		})
 	}
-	return g.Wait()
+	return group.Wait()
 }
 
 func list(members []int) iter.Seq2[chatbell.Member, error] {

@@ -57,8 +57,8 @@ func printConfig(stdout, stderr io.Writer, cfg *config.Config) error {
 	if _, err := io.WriteString(stdout, text); err != nil {
 		return err
 	}
-	for _, w := range cfg.Warnings {
-		fmt.Fprintf(stderr, "warning: %s\n", w)
+	for _, warning := range cfg.Warnings {
+		fmt.Fprintf(stderr, "warning: %s\n", warning)
 	}
 	_, err = fmt.Fprintln(stderr, "The configuration is good.")
 	return err

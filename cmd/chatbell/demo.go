@@ -42,9 +42,9 @@ func terminalSize(w io.Writer) func() (columns, lines int) {
 	if !isTerminal(w) {
 		return nil
 	}
-	f, _ := w.(*os.File)
+	file, _ := w.(*os.File)
 	return func() (int, int) {
-		columns, lines, err := term.GetSize(int(f.Fd()))
+		columns, lines, err := term.GetSize(int(file.Fd()))
 		if err != nil {
 			return 80, 24
 		}

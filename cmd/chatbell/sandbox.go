@@ -52,13 +52,13 @@ const (
 
 // runSandbox shows what arrives until the command is stopped, which is how it ends well.
 func runSandbox(cmd *cobra.Command, sig *signals, cfg sandbox.Config) (err error) {
-	s, err := sandbox.Start(sig.ctx, cfg)
+	srv, err := sandbox.Start(sig.ctx, cfg)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	creds := s.Credentials()
-	keyFile, err := s.NetworkKey(sandboxNetwork)
+	defer func() { err = errors.Join(err, srv.Close()) }()
+	creds := srv.Credentials()
+	keyFile, err := srv.NetworkKey(sandboxNetwork)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func runSandbox(cmd *cobra.Command, sig *signals, cfg sandbox.Config) (err error
 		return fmt.Errorf("print the configuration: %w", err)
 	}
 	view := sandbox.View{Out: cmd.ErrOrStderr(), Size: terminalSize(cmd.ErrOrStderr())}
-	if err := view.Run(sig.ctx, s.Follow(sig.ctx, 0)); err != nil && sig.ctx.Err() == nil {
+	if err := view.Run(sig.ctx, srv.Follow(sig.ctx, 0)); err != nil && sig.ctx.Err() == nil {
 		return err
 	}
 	return nil

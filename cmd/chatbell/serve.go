@@ -66,10 +66,10 @@ func newServe() *cobra.Command {
 			log := newLogger(cmd.ErrOrStderr(), level)
 			sig.exitOnSecond(log, "ending at once: work in hand is neither finished nor handed back; the next start does it again")
 			defer explainHangup(log)()
-			for _, w := range cfg.Warnings {
-				log.Warn("odd configuration", "problem", w.String())
+			for _, warning := range cfg.Warnings {
+				log.Warn("odd configuration", "problem", warning.String())
 			}
-			a, err := app.New(sig.ctx, cfg, app.Options{Version: version, Log: log, Notices: cmd.OutOrStdout()})
+			server, err := app.New(sig.ctx, cfg, app.Options{Version: version, Log: log, Notices: cmd.OutOrStdout()})
 			if err != nil && sig.ctx.Err() != nil {
 				log.Info("stopped before it was ready", "error", err)
 				return nil
@@ -77,7 +77,7 @@ func newServe() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.Run(sig.ctx)
+			return server.Run(sig.ctx)
 		},
 	}
 	flags.register(cmd)
