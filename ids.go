@@ -39,27 +39,27 @@ var deliverySpace = [16]byte{0x6f, 0x1d, 0x2a, 0x1c, 0x53, 0x0e, 0x4b, 0x6a, 0x9
 // retried, redelivered or replayed. The target is "none", or the kind of target and
 // its id, for example "apns:phone-1" or "webhook:main".
 func NewDeliveryID(network NetworkID, event EventID, rule RuleID, subject string, user UserID, target string) UUID {
-	h := sha1.New() //nolint:gosec // see the import
-	h.Write(deliverySpace[:])
+	sum := sha1.New() //nolint:gosec // see the import
+	sum.Write(deliverySpace[:])
 	// A separator that no identifier may contain keeps ("ab","c") and ("a","bc") apart.
-	for _, s := range [...]string{string(network), string(event), string(rule), subject, string(user), target} {
-		h.Write([]byte(s))
-		h.Write([]byte{0})
+	for _, part := range [...]string{string(network), string(event), string(rule), subject, string(user), target} {
+		sum.Write([]byte(part))
+		sum.Write([]byte{0})
 	}
-	var u [16]byte
-	copy(u[:], h.Sum(nil))
-	u[6] = u[6]&0x0f | 0x50
-	u[8] = u[8]&0x3f | 0x80
+	var raw [16]byte
+	copy(raw[:], sum.Sum(nil))
+	raw[6] = raw[6]&0x0f | 0x50
+	raw[8] = raw[8]&0x3f | 0x80
 	var b [36]byte
-	hex.Encode(b[0:8], u[0:4])
+	hex.Encode(b[0:8], raw[0:4])
 	b[8] = '-'
-	hex.Encode(b[9:13], u[4:6])
+	hex.Encode(b[9:13], raw[4:6])
 	b[13] = '-'
-	hex.Encode(b[14:18], u[6:8])
+	hex.Encode(b[14:18], raw[6:8])
 	b[18] = '-'
-	hex.Encode(b[19:23], u[8:10])
+	hex.Encode(b[19:23], raw[8:10])
 	b[23] = '-'
-	hex.Encode(b[24:36], u[10:16])
+	hex.Encode(b[24:36], raw[10:16])
 	return UUID(b[:])
 }
 

@@ -30,18 +30,18 @@ type SendError struct {
 
 // Error says what happened without naming whom it happened to.
 func (e *SendError) Error() string {
-	s := string(e.Reason)
+	text := string(e.Reason)
 	if e.Status != 0 {
-		s += fmt.Sprintf(" (status %d", e.Status)
+		text += fmt.Sprintf(" (status %d", e.Status)
 		if e.ProviderReason != "" {
-			s += ", " + e.ProviderReason
+			text += ", " + e.ProviderReason
 		}
-		s += ")"
+		text += ")"
 	}
 	if e.Err != nil {
-		s += ": " + e.Err.Error()
+		text += ": " + e.Err.Error()
 	}
-	return s
+	return text
 }
 
 // Unwrap gives the cause, so that errors.Is finds a cancelled context.
