@@ -110,20 +110,20 @@ type Recorder struct {
 }
 
 // New makes a recorder; Run makes it work.
-func New(c Config) (*Recorder, error) {
-	if c.Log == nil || c.Cursors == nil || c.Sink == nil {
+func New(cfg Config) (*Recorder, error) {
+	if cfg.Log == nil || cfg.Cursors == nil || cfg.Sink == nil {
 		return nil, errors.New("recorder: Log, Cursors and Sink are required")
 	}
-	if c.Flush <= 0 {
-		c.Flush = 250 * time.Millisecond
+	if cfg.Flush <= 0 {
+		cfg.Flush = 250 * time.Millisecond
 	}
-	if c.MaxRows <= 0 {
-		c.MaxRows = 20_000
+	if cfg.MaxRows <= 0 {
+		cfg.MaxRows = 20_000
 	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Recorder{cfg: c, log: c.Logger, changed: make(chan struct{})}, nil
+	return &Recorder{cfg: cfg, log: cfg.Logger, changed: make(chan struct{})}, nil
 }
 
 const (
@@ -163,10 +163,10 @@ func (r *Recorder) after(ctx context.Context, err error, failures int) int {
 		r.cfg.Observer.RecordingFailed()
 	}
 	r.log.Warn("results wait: they cannot be recorded now", "error", err, "retry_in", wait)
-	t := time.NewTimer(wait)
-	defer t.Stop()
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
 	select {
-	case <-t.C:
+	case <-timer.C:
 	case <-ctx.Done():
 	}
 	return failures
@@ -208,14 +208,14 @@ func (r *Recorder) step(ctx context.Context) error {
 
 // collect reads the next block: the range that was begun before a crash, exactly, or
 // what comes until there are enough rows or the first has waited long enough.
-func (r *Recorder) collect(ctx context.Context, c store.Cursor) ([]Record, error) {
-	if c.Through > c.Done {
-		return r.collectBegun(ctx, c)
+func (r *Recorder) collect(ctx context.Context, cursor store.Cursor) ([]Record, error) {
+	if cursor.Through > cursor.Done {
+		return r.collectBegun(ctx, cursor)
 	}
 	var out []Record
 	var rows int
 	var deadline time.Time
-	next := c.Done + 1
+	next := cursor.Done + 1
 	for wait := pollWait; wait > 0; wait = time.Until(deadline) {
 		page, err := r.read(ctx, next, readPage, wait)
 		if err != nil {
@@ -237,22 +237,22 @@ func (r *Recorder) collect(ctx context.Context, c store.Cursor) ([]Record, error
 }
 
 // collectBegun reads the range that was begun before a crash.
-func (r *Recorder) collectBegun(ctx context.Context, c store.Cursor) ([]Record, error) {
+func (r *Recorder) collectBegun(ctx context.Context, cursor store.Cursor) ([]Record, error) {
 	var out []Record
-	next := c.Done + 1
+	next := cursor.Done + 1
 	for {
-		limit := int(min(uint64(readPage), c.Through-next+1))
+		limit := int(min(uint64(readPage), cursor.Through-next+1))
 		page, err := r.read(ctx, next, limit, pollWait)
 		if err != nil {
 			return nil, err
 		}
-		if len(page) == 0 || page[0].Sequence > c.Through {
-			return nil, fmt.Errorf("results %d to %d are not in the log", next, c.Through)
+		if len(page) == 0 || page[0].Sequence > cursor.Through {
+			return nil, fmt.Errorf("results %d to %d are not in the log", next, cursor.Through)
 		}
 		for _, rec := range page {
 			out = append(out, rec)
 			next = rec.Sequence + 1
-			if rec.Sequence == c.Through {
+			if rec.Sequence == cursor.Through {
 				return out, nil // where numbers are missing, a page reaches beyond the range
 			}
 		}
@@ -270,11 +270,11 @@ func (r *Recorder) read(ctx context.Context, from uint64, limit int, wait time.D
 // countRows is how many rows a payload says it has: enough to end a block in time
 // without reading it twice.
 func countRows(payload []byte) int {
-	h, err := rowcodec.ReadHead(payload)
+	head, err := rowcodec.ReadHead(payload)
 	if err != nil {
 		return 1 // insert will say so
 	}
-	return h.Rows()
+	return head.Rows()
 }
 
 // insert makes the block of a range and inserts it; begun says that this may have been
@@ -329,12 +329,12 @@ func (r *Recorder) bad(ctx context.Context, rec Record, why error) error {
 // take reads a record's rows. A delivery id that is none makes the record bad here,
 // because the database would refuse the block that it is in, again and again.
 func take(fresh, doubtful *chatbell.Results, payload []byte) error {
-	h, err := rowcodec.ReadHead(payload)
+	head, err := rowcodec.ReadHead(payload)
 	if err != nil {
 		return err
 	}
 	into := fresh
-	if h.MaybeRepeat {
+	if head.MaybeRepeat {
 		into = doubtful
 	}
 	before := *into
@@ -365,13 +365,13 @@ func checkIDs(deliveries []chatbell.Delivery, attempts []chatbell.Attempt) error
 // isUUID tells the usual text form, in which ids are compared.
 func isUUID(id chatbell.UUID) bool {
 	for i := range len(id) {
-		c := id[i]
+		char := id[i]
 		switch {
 		case i == 8 || i == 13 || i == 18 || i == 23:
-			if c != '-' {
+			if char != '-' {
 				return false
 			}
-		case (c < '0' || c > '9') && (c < 'a' || c > 'f'):
+		case (char < '0' || char > '9') && (char < 'a' || char > 'f'):
 			return false
 		}
 	}
@@ -393,18 +393,18 @@ func (k *Known) add(rows *chatbell.Results) {
 
 // addNew adds to the block those of the doubtful rows that nobody knows.
 func (k *Known) addNew(block, doubtful *chatbell.Results) {
-	for _, d := range doubtful.Deliveries {
-		key := DeliveryKey{d.DeliveryID, d.Replay}
+	for _, row := range doubtful.Deliveries {
+		key := DeliveryKey{row.DeliveryID, row.Replay}
 		if _, ok := k.Deliveries[key]; !ok {
 			k.Deliveries[key] = struct{}{}
-			block.Deliveries = append(block.Deliveries, d)
+			block.Deliveries = append(block.Deliveries, row)
 		}
 	}
-	for _, a := range doubtful.Attempts {
-		key := AttemptKey{a.DeliveryID, a.Number}
+	for _, attempt := range doubtful.Attempts {
+		key := AttemptKey{attempt.DeliveryID, attempt.Number}
 		if _, ok := k.Attempts[key]; !ok {
 			k.Attempts[key] = struct{}{}
-			block.Attempts = append(block.Attempts, a)
+			block.Attempts = append(block.Attempts, attempt)
 		}
 	}
 	for _, e := range doubtful.Events {

@@ -70,42 +70,42 @@ var databaseName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // Open prepares the database. A server that is too old, or a schema that is newer than
 // this build, is an error; a server that cannot be reached yet is not: the tables are
 // made with the first insert.
-func Open(ctx context.Context, c Config) (*Store, error) {
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	o, err := parseDSN(c.DSN)
+	opts, err := parseDSN(cfg.DSN)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{database: o.Auth.Database, log: c.Logger, turn: make(chan struct{}, 1)}
-	o.Auth.Database = "default" // ours may not exist yet; every name is qualified
-	o.DialTimeout = 5 * time.Second
-	o.ReadTimeout = queryTimeout
-	o.MaxOpenConns = 4
-	o.MaxIdleConns = 2 // one recorder, and senders that look up repeats
-	o.Compression = &ch.Compression{Method: ch.CompressionNone}
-	if o.TLS != nil && c.TLS != nil {
-		o.TLS = c.TLS
+	store := &Store{database: opts.Auth.Database, log: cfg.Logger, turn: make(chan struct{}, 1)}
+	opts.Auth.Database = "default" // ours may not exist yet; every name is qualified
+	opts.DialTimeout = 5 * time.Second
+	opts.ReadTimeout = queryTimeout
+	opts.MaxOpenConns = 4
+	opts.MaxIdleConns = 2 // one recorder, and senders that look up repeats
+	opts.Compression = &ch.Compression{Method: ch.CompressionNone}
+	if opts.TLS != nil && cfg.TLS != nil {
+		opts.TLS = cfg.TLS
 	}
-	if c.Dial != nil {
-		o.DialContext = func(ctx context.Context, _ string) (net.Conn, error) { return c.Dial(ctx) }
+	if cfg.Dial != nil {
+		opts.DialContext = func(ctx context.Context, _ string) (net.Conn, error) { return cfg.Dial(ctx) }
 	}
-	s.options = *o
-	if s.conn, err = ch.Open(o); err != nil {
+	store.options = *opts
+	if store.conn, err = ch.Open(opts); err != nil {
 		return nil, fmt.Errorf("open: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	var old *TooOldError
 	var newer *NewerSchemaError
-	switch err := s.prepare(ctx); {
+	switch err := store.prepare(ctx); {
 	case errors.As(err, &old), errors.As(err, &newer):
-		return nil, errors.Join(err, s.conn.Close())
+		return nil, errors.Join(err, store.conn.Close())
 	case err != nil:
-		c.Logger.Warn("ClickHouse cannot be reached yet; results wait", "error", err)
+		cfg.Logger.Warn("ClickHouse cannot be reached yet; results wait", "error", err)
 	}
-	return s, nil
+	return store, nil
 }
 
 // CheckDSN reports what is wrong with an address, without quoting it: it may hold a
@@ -117,17 +117,17 @@ func CheckDSN(dsn string) error {
 
 // parseDSN reads an address; Auth.Database is where our tables are.
 func parseDSN(dsn string) (*ch.Options, error) {
-	o, err := ch.ParseDSN(dsn)
+	opts, err := ch.ParseDSN(dsn)
 	if scheme, _, _ := strings.Cut(dsn, "://"); err != nil || !slices.Contains(schemes, scheme) {
 		return nil, errors.New("the address cannot be read: want clickhouse://user:password@host:9000/database or http://host:8123") // the cause may quote the password
 	}
-	if o.Auth.Database == "" || o.Auth.Database == "default" {
-		o.Auth.Database = "chatbell"
+	if opts.Auth.Database == "" || opts.Auth.Database == "default" {
+		opts.Auth.Database = "chatbell"
 	}
-	if !databaseName.MatchString(o.Auth.Database) {
-		return nil, fmt.Errorf("the database name %q must be letters, digits and underscores", o.Auth.Database)
+	if !databaseName.MatchString(opts.Auth.Database) {
+		return nil, fmt.Errorf("the database name %q must be letters, digits and underscores", opts.Auth.Database)
 	}
-	return o, nil
+	return opts, nil
 }
 
 // Close closes the connections.

@@ -85,21 +85,21 @@ func (s *Store) changeComments(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range relations() {
+	for _, rel := range relations() {
 		var changes []string
-		for _, m := range r.columns {
-			if have[r.name+"."+m.column] != m.doc {
+		for _, m := range rel.columns {
+			if have[rel.name+"."+m.column] != m.doc {
 				changes = append(changes, "COMMENT COLUMN "+m.column+" "+quote(m.doc))
 			}
 		}
-		if have[r.name] != r.about {
-			changes = append(changes, "MODIFY COMMENT "+quote(r.about))
+		if have[rel.name] != rel.about {
+			changes = append(changes, "MODIFY COMMENT "+quote(rel.about))
 		}
 		if changes == nil {
 			continue
 		}
-		if err := s.conn.Exec(ctx, s.name("ALTER TABLE {db}."+r.name+" "+strings.Join(changes, ", "))); err != nil {
-			return fmt.Errorf("comment on %s: %w", r.name, err)
+		if err := s.conn.Exec(ctx, s.name("ALTER TABLE {db}."+rel.name+" "+strings.Join(changes, ", "))); err != nil {
+			return fmt.Errorf("comment on %s: %w", rel.name, err)
 		}
 	}
 	return nil

@@ -87,10 +87,11 @@ func putTable[R any](ctx context.Context, s *Store, t *table[R], token string, r
 // is all of them.
 func (t *table[R]) firstMonth(rows []R) (month string, first, rest []R) {
 	monthOf := func(r *R) int {
-		at := storable(t.aged(r)).UTC()
-		return at.Year()*100 + int(at.Month())
+		when := storable(t.aged(r)).UTC()
+		return when.Year()*100 + int(when.Month())
 	}
-	wanted, same := monthOf(&rows[0]), 1
+	wanted := monthOf(&rows[0])
+	same := 1
 	for same < len(rows) && monthOf(&rows[same]) == wanted {
 		same++
 	}
@@ -113,19 +114,19 @@ func (t *table[R]) firstMonth(rows []R) (month string, first, rest []R) {
 const repeats = 5
 
 // putMonth writes rows that are one part.
-func putMonth[R any](ctx context.Context, s *Store, t *table[R], token string, rows []R, again bool) (err error) {
+func putMonth[R any](ctx context.Context, store *Store, t *table[R], token string, rows []R, again bool) (err error) {
 	for n := range repeats {
 		if again {
-			if rows, err = t.missing(ctx, s, rows); err != nil || len(rows) == 0 {
+			if rows, err = t.missing(ctx, store, rows); err != nil || len(rows) == 0 {
 				return err
 			}
 		}
-		b, err := prepareRows(ctx, s, t, numbered(token, n), rows)
+		b, err := prepareRows(ctx, store, t, numbered(token, n), rows)
 		if err != nil {
 			return err
 		}
 		if n == 0 && t.before != nil { // rows that cannot be written are not counted either
-			if err := t.before(ctx, s, token, rows, again); err != nil {
+			if err := t.before(ctx, store, token, rows, again); err != nil {
 				return errors.Join(err, b.abort())
 			}
 		}
@@ -234,18 +235,18 @@ func missingEvents(ctx context.Context, s *Store, rows []chatbell.AcceptedEvent)
 // putValues puts a row's values in the order of its columns.
 func putValues(values []any, columns []row.Column, r row.Ref) {
 	for i := range columns {
-		c := &columns[i]
-		switch c.Kind {
+		column := &columns[i]
+		switch column.Kind {
 		case row.Text:
-			values[i] = *c.Text(r)
+			values[i] = *column.Text(r)
 		case row.Small:
-			values[i] = *c.Small(r)
+			values[i] = *column.Small(r)
 		case row.Number:
-			values[i] = *c.Number(r)
+			values[i] = *column.Number(r)
 		case row.Moment:
-			values[i] = storable(*c.Moment(r))
+			values[i] = storable(*column.Moment(r))
 		case row.Truth:
-			values[i] = *c.Truth(r)
+			values[i] = *column.Truth(r)
 		}
 	}
 }

@@ -41,18 +41,18 @@ func (s *Store) migrate(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
-	p, err := goose.NewProvider(goose.DialectClickHouse, db, dir)
+	provider, err := goose.NewProvider(goose.DialectClickHouse, db, dir)
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
-	current, target, err := p.GetVersions(ctx)
+	current, target, err := provider.GetVersions(ctx)
 	if err != nil {
 		return fmt.Errorf("read the schema's version in the ClickHouse database %s: %w", s.database, err)
 	}
 	if current > target {
 		return &NewerSchemaError{s.database, current, target}
 	}
-	if _, err := p.Up(ctx); err != nil {
+	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("bring the schema of the ClickHouse database %s up to date: %w", s.database, err)
 	}
 	return nil

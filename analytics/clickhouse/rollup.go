@@ -35,8 +35,8 @@ var (
 	lastHour  = time.Date(2106, 2, 7, 6, 0, 0, 0, time.UTC)
 )
 
-func keyOf(d *chatbell.Delivery) hourKey {
-	hour := storable(d.AcceptedAt).UTC().Truncate(time.Hour)
+func keyOf(row *chatbell.Delivery) hourKey {
+	hour := storable(row.AcceptedAt).UTC().Truncate(time.Hour)
 	switch {
 	case hour.Before(firstHour):
 		hour = firstHour
@@ -44,7 +44,7 @@ func keyOf(d *chatbell.Delivery) hourKey {
 		hour = lastHour
 	}
 	return hourKey{
-		hour, string(d.Network), string(d.EventType), string(d.Target), string(d.Outcome), string(d.Level), string(d.Reason),
+		hour, string(row.Network), string(row.EventType), string(row.Target), string(row.Outcome), string(row.Level), string(row.Reason),
 	}
 }
 
@@ -53,7 +53,7 @@ func keyOf(d *chatbell.Delivery) hourKey {
 // It comes before the part. Where the part is, it has been counted, and a repeat of its
 // block does not come here; where the part is not, the repeat has the same rows and the
 // same mark, by which it finds out whether they were counted.
-func rollUp(ctx context.Context, s *Store, token string, rows []chatbell.Delivery, again bool) error {
+func rollUp(ctx context.Context, store *Store, token string, rows []chatbell.Delivery, again bool) error {
 	counts := map[hourKey]hourCount{}
 	for i := range rows {
 		key := keyOf(&rows[i])
@@ -70,11 +70,11 @@ func rollUp(ctx context.Context, s *Store, token string, rows []chatbell.Deliver
 	mark := markOf(token)
 	for n := range repeats {
 		if again {
-			if done, err := s.counted(ctx, keys[0], mark); err != nil || done {
+			if done, err := store.counted(ctx, keys[0], mark); err != nil || done {
 				return err
 			}
 		}
-		b, err := s.newBatch(ctx, "deliveries_hourly", hourColumns, numbered(token, n), len(keys), func(i int) []any {
+		b, err := store.newBatch(ctx, "deliveries_hourly", hourColumns, numbered(token, n), len(keys), func(i int) []any {
 			k := &keys[i]
 			c := counts[*k]
 			return []any{k.hour, k.network, k.eventType, k.target, k.outcome, k.level, k.reason, c.deliveries, c.latencySum, c.latencyMax, mark}
@@ -99,7 +99,7 @@ func markOf(token string) uint64 {
 // counted tells whether a block with a mark is in the roll-up, by one of its rows: they
 // all are in one part. No later block can have taken its mark away, because blocks come
 // one after another, each when the one before is there.
-func (s *Store) counted(ctx context.Context, k hourKey, mark uint64) (found bool, err error) {
+func (s *Store) counted(ctx context.Context, hour hourKey, mark uint64) (found bool, err error) {
 	ctx, cancel := context.WithTimeout(consistent(ctx), queryTimeout)
 	defer cancel()
 	if err := s.prepare(ctx); err != nil {
@@ -107,7 +107,7 @@ func (s *Store) counted(ctx context.Context, k hourKey, mark uint64) (found bool
 	}
 	rows, err := s.conn.Query(ctx, s.name(`SELECT 1 FROM {db}.deliveries_hourly WHERE network = ? AND hour = toDateTime(?, 'UTC')
 		AND event_type = ? AND target = ? AND outcome = ? AND level = ? AND reason = ? AND block = ? LIMIT 1`),
-		k.network, k.hour.Unix(), k.eventType, k.target, k.outcome, k.level, k.reason, mark)
+		hour.network, hour.hour.Unix(), hour.eventType, hour.target, hour.outcome, hour.level, hour.reason, mark)
 	if err != nil {
 		return false, fmt.Errorf("ask the roll-up for a block: %w", err)
 	}

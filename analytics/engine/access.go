@@ -53,24 +53,24 @@ func writeAccess(dir string) error {
 
 // users is the engine's users.xml.
 func users() string {
-	var b strings.Builder
-	b.WriteString("<!-- Made by chatbell at each start. -->\n<clickhouse>\n<profiles><default/></profiles>\n<quotas><default/></quotas>\n<roles>\n")
+	var out strings.Builder
+	out.WriteString("<!-- Made by chatbell at each start. -->\n<clickhouse>\n<profiles><default/></profiles>\n<quotas><default/></quotas>\n<roles>\n")
 	role := func(name string, grants ...string) {
-		b.WriteString("<" + name + "><grants>\n")
-		for _, g := range grants {
-			b.WriteString("<query>GRANT " + g + "</query>\n")
+		out.WriteString("<" + name + "><grants>\n")
+		for _, grant := range grants {
+			out.WriteString("<query>GRANT " + grant + "</query>\n")
 		}
-		b.WriteString("</grants></" + name + ">\n")
+		out.WriteString("</grants></" + name + ">\n")
 	}
 	role(writerRole, "ALL ON *.* WITH GRANT OPTION")
 	role(analystRole, analystGrants()...)
-	b.WriteString("</roles>\n<users><default>\n<no_password/><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>\n")
-	b.WriteString("<grants><query>GRANT " + writerRole + ", " + analystRole + "</query></grants>\n<databases><system>\n")
+	out.WriteString("</roles>\n<users><default>\n<no_password/><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>\n")
+	out.WriteString("<grants><query>GRANT " + writerRole + ", " + analystRole + "</query></grants>\n<databases><system>\n")
 	for _, table := range ownTables {
-		b.WriteString("<" + table + "><filter>has(currentRoles(), '" + writerRole + "')</filter></" + table + ">\n")
+		out.WriteString("<" + table + "><filter>has(currentRoles(), '" + writerRole + "')</filter></" + table + ">\n")
 	}
-	b.WriteString("</system></databases>\n</default></users>\n</clickhouse>\n")
-	return b.String()
+	out.WriteString("</system></databases>\n</default></users>\n</clickhouse>\n")
+	return out.String()
 }
 
 // analystGrants is what follows the word GRANT.
@@ -85,8 +85,8 @@ func analystGrants() []string {
 // narrow takes away, for everybody and until the engine is opened again, the tables of
 // the database system that nobody here has to read: the engine lets every user read all
 // of them, whatever is granted. What is not there cannot be reached by any name.
-func narrow(c *conn) (hidden []string, err error) {
-	names, err := c.text("SELECT name FROM system.tables WHERE database = 'system'")
+func narrow(link *conn) (hidden []string, err error) {
+	names, err := link.text("SELECT name FROM system.tables WHERE database = 'system'")
 	if err != nil {
 		return nil, fmt.Errorf("ask ClickHouse for its tables: %w", err)
 	}
@@ -95,7 +95,7 @@ func narrow(c *conn) (hidden []string, err error) {
 		if slices.Contains(systemTables, name) || slices.Contains(ownTables, name) {
 			continue
 		}
-		if err := c.run("DETACH TABLE system." + quoteName(name)); err != nil {
+		if err := link.run("DETACH TABLE system." + quoteName(name)); err != nil {
 			return nil, fmt.Errorf("close ClickHouse's system tables: %w", err)
 		}
 		hidden = append(hidden, name)

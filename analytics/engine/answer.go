@@ -46,23 +46,23 @@ type answer struct {
 }
 
 func (h *handler) newAnswer(w http.ResponseWriter, r *http.Request) *answer {
-	v := voice{version: h.version, user: h.auth.analystUser, hidden: h.hidden}
-	a := &answer{w: w, control: http.NewResponseController(w), left: r.Context().Done(), voice: v, tag: strings.ToLower(rand.Text()[:16])}
+	speaker := voice{version: h.version, user: h.auth.analystUser, hidden: h.hidden}
+	ans := &answer{w: w, control: http.NewResponseController(w), left: r.Context().Done(), voice: speaker, tag: strings.ToLower(rand.Text()[:16])}
 	head := w.Header()
 	head.Set("X-ClickHouse-Query-Id", first0(r.URL.Query().Get("query_id"), r.Header.Get("X-ClickHouse-Query-Id"), newMark()))
 	head.Set("X-ClickHouse-Server-Display-Name", displayName)
 	head.Set("X-ClickHouse-Timezone", "UTC")
-	head.Set("X-ClickHouse-Exception-Tag", a.tag)
+	head.Set("X-ClickHouse-Exception-Tag", ans.tag)
 	head.Set("Keep-Alive", "timeout="+itoa(h.keepAlive/time.Second))
-	return a
+	return ans
 }
 
 // configure obeys the address's parameters that are about the answer.
 func (a *answer) configure(r *http.Request) (err error) {
-	q := r.URL.Query()
-	a.room, a.whole = hold(q)
-	a.inline = truth(q.Get("http_write_exception_in_output_format"))
-	a.coding, err = newCoding(q, r)
+	query := r.URL.Query()
+	a.room, a.whole = hold(query)
+	a.inline = truth(query.Get("http_write_exception_in_output_format"))
+	a.coding, err = newCoding(query, r)
 	return err
 }
 
@@ -74,17 +74,17 @@ func (a *answer) setFormat(name string) {
 }
 
 func contentType(format string) string {
-	f := strings.ToLower(format)
+	name := strings.ToLower(format)
 	switch {
-	case strings.Contains(f, "eachrow") && strings.HasPrefix(f, "json"), f == "ndjson", f == "jsonlines":
+	case strings.Contains(name, "eachrow") && strings.HasPrefix(name, "json"), name == "ndjson", name == "jsonlines":
 		return "application/x-ndjson; charset=UTF-8"
-	case strings.HasPrefix(f, "json"):
+	case strings.HasPrefix(name, "json"):
 		return "application/json; charset=UTF-8"
-	case strings.HasPrefix(f, "csv"):
-		return "text/csv; charset=UTF-8; header=" + map[bool]string{true: "present", false: "absent"}[strings.Contains(f, "names")]
-	case strings.HasPrefix(f, "tabseparated"), strings.HasPrefix(f, "tsv"), f == "raw":
+	case strings.HasPrefix(name, "csv"):
+		return "text/csv; charset=UTF-8; header=" + map[bool]string{true: "present", false: "absent"}[strings.Contains(name, "names")]
+	case strings.HasPrefix(name, "tabseparated"), strings.HasPrefix(name, "tsv"), name == "raw":
 		return "text/tab-separated-values; charset=UTF-8"
-	case f == "native", strings.HasPrefix(f, "rowbinary"), f == "parquet", strings.HasPrefix(f, "arrow"), f == "orc", f == "avro":
+	case name == "native", strings.HasPrefix(name, "rowbinary"), name == "parquet", strings.HasPrefix(name, "arrow"), name == "orc", name == "avro":
 		return "application/octet-stream"
 	}
 	return "text/plain; charset=UTF-8"
@@ -93,10 +93,10 @@ func contentType(format string) string {
 // start sends the headers.
 func (a *answer) start() error {
 	head := a.w.Header()
-	st := a.stats
+	sum := a.stats
 	head.Set("X-ClickHouse-Summary", fmt.Sprintf(
 		`{"read_rows":"%d","read_bytes":"%d","written_rows":"%d","written_bytes":"%d","total_rows_to_read":"0","result_rows":"%d","result_bytes":"0"}`,
-		st.readRows, st.readBytes, st.writtenRows, st.writtenBytes, st.resultRows))
+		sum.readRows, sum.readBytes, sum.writtenRows, sum.writtenBytes, sum.resultRows))
 	if a.coding.name != "" {
 		head.Set("Content-Encoding", a.coding.name)
 		head.Add("Vary", "Accept-Encoding")
@@ -161,8 +161,8 @@ type patient struct{ a *answer }
 func (p patient) Write(b []byte) (n int, err error) {
 	for n < len(b) {
 		p.a.patience()
-		m, err := p.a.w.Write(b[n:min(n+pieceSize, len(b))])
-		n += m
+		wrote, err := p.a.w.Write(b[n:min(n+pieceSize, len(b))])
+		n += wrote
 		if err != nil {
 			p.a.lost = true
 			return n, err
@@ -177,17 +177,17 @@ func (a *answer) fail(err error) {
 	if a.lost || errors.Is(err, context.Canceled) {
 		panic(http.ErrAbortHandler) // nobody is there to read
 	}
-	e := asException(err)
-	text := a.voice.say(e)
+	exception := asException(err)
+	text := a.voice.say(exception)
 	if a.out != nil {
 		a.failMidway(text)
 		return
 	}
 	a.w.Header().Del("X-ClickHouse-Format")
-	a.w.Header().Set("X-ClickHouse-Exception-Code", strconv.Itoa(e.Code))
+	a.w.Header().Set("X-ClickHouse-Exception-Code", strconv.Itoa(exception.Code))
 	a.w.Header().Set("Content-Type", "text/plain; charset=UTF-8")
 	a.patience()
-	a.w.WriteHeader(e.status())
+	a.w.WriteHeader(exception.status())
 	_, _ = io.WriteString(a.w, text+"\n") //nolint:gosec // it is text/plain; a reader that is gone needs no exception
 }
 

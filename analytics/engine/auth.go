@@ -39,11 +39,11 @@ func credentials(r *http.Request) (user, password string) {
 	if u := r.Header.Get("X-ClickHouse-User"); u != "" {
 		return u, r.Header.Get("X-ClickHouse-Key")
 	}
-	if u, p, ok := r.BasicAuth(); ok {
-		return u, p
+	if u, path, ok := r.BasicAuth(); ok {
+		return u, path
 	}
-	q := r.URL.Query()
-	return q.Get("user"), q.Get("password")
+	query := r.URL.Query()
+	return query.Get("user"), query.Get("password")
 }
 
 // identify finds out who asks. Who is known is vouched for before strangers; who sends a

@@ -58,8 +58,8 @@ const writerUser = "chatbell_writer"
 // a whole service as a rule, and the parent still has rows to insert then.
 func Serve(ctx context.Context, cfg ChildConfig) error {
 	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
-	in := bufio.NewReader(cfg.In)
-	line, err := in.ReadBytes('\n')
+	input := bufio.NewReader(cfg.In)
+	line, err := input.ReadBytes('\n')
 	if err != nil {
 		return fmt.Errorf("read the settings from the parent (this command is not for use by hand): %w", err)
 	}
@@ -72,7 +72,7 @@ func Serve(ctx context.Context, cfg ChildConfig) error {
 	// Reading a pipe cannot be interrupted; the goroutine ends with the process at the latest.
 	go func() {
 		defer cancel(nil)
-		_, _ = io.Copy(io.Discard, in)
+		_, _ = io.Copy(io.Discard, input)
 	}()
 	out := &reporter{to: json.NewEncoder(cfg.Report)}
 	go out.beat(ctx, set.Heartbeat) // as above, when the parent does not read
@@ -83,40 +83,40 @@ func Serve(ctx context.Context, cfg ChildConfig) error {
 
 // serve is Serve with its settings. Cancel ends it with a cause.
 func serve(ctx context.Context, cancel context.CancelCauseFunc, set *settings, out *reporter) error {
-	s, err := bind(ctx, set, out)
+	child, err := bind(ctx, set, out)
 	if err != nil {
 		return &failure{error: err, mistake: true}
 	}
-	out.report(report{State: stateBound, Addr: s.listener.Addr().String()})
+	out.report(report{State: stateBound, Addr: child.listener.Addr().String()})
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	limiter := listen.New(listen.Config{Logger: out.log()})
 	defer func() { _ = limiter.Close() }() // it ends a goroutine, no more
-	srv := s.http(set.KeepAlive)
+	srv := child.http(set.KeepAlive)
 	limiter.Attach(srv)
 	failed := make(chan error, 1)
-	wg.Go(func() { failed <- srv.Serve(listen.Strict(limiter.Listen(s.listener))) })
+	wg.Go(func() { failed <- srv.Serve(listen.Strict(limiter.Listen(child.listener))) })
 	defer func() { _ = srv.Close() }() // the goroutine's end; after stop there is nothing to close
-	opened, refused := s.open(set, out.log())
+	opened, refused := child.open(set, out.log())
 	select {
 	case err := <-refused:
-		s.close()
+		child.close()
 		return err
 	case <-ctx.Done():
 		return nil // the lock is held as long as the engine is at work: until the process ends
-	case h := <-opened:
-		h.ending = ctx
-		s.handler.Store(h)
-		out.report(report{State: stateAnswers, Version: h.version})
+	case serving := <-opened:
+		serving.ending = ctx
+		child.handler.Store(serving)
+		out.report(report{State: stateAnswers, Version: serving.version})
 	}
-	wg.Go(func() { s.lib.works.watch(ctx, set.Overdue, cancel) })
+	wg.Go(func() { child.lib.works.watch(ctx, set.Overdue, cancel) })
 	select {
 	case err := <-failed:
 		cancel(fmt.Errorf("serve ClickHouse's HTTP interface: %w", err))
 	case <-ctx.Done():
 	}
 	stop(ctx, srv)
-	s.close()
+	child.close()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -149,12 +149,12 @@ func (s *server) open(set *settings, log *slog.Logger) (<-chan *handler, <-chan 
 	opened := make(chan *handler, 1)
 	refused := make(chan error, 1)
 	go func() { // ends with the process at the latest
-		h, err := newHandler(s.lib, set, log)
+		serving, err := newHandler(s.lib, set, log)
 		if err != nil {
 			refused <- err
 			return
 		}
-		opened <- h
+		opened <- serving
 	}()
 	return opened, refused
 }
@@ -162,8 +162,8 @@ func (s *server) open(set *settings, log *slog.Logger) (<-chan *handler, <-chan 
 // close gives everything back. The engine is closed only when nothing runs in it; it
 // survives not being closed.
 func (s *server) close() {
-	if h := s.handler.Load(); h != nil {
-		h.close()
+	if serving := s.handler.Load(); serving != nil {
+		serving.close()
 	}
 	_ = s.listener.Close() // closed by the HTTP server before, as a rule
 	_ = s.lock.Close()
@@ -171,32 +171,32 @@ func (s *server) close() {
 
 // listenOn says clearly what to do when the port is taken.
 func listenOn(ctx context.Context, addr string) (net.Listener, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", addr)
+	var listening net.ListenConfig
+	listener, err := listening.Listen(ctx, "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("listen for ClickHouse on %s: another program uses that port: stop it, or set clickhouse_listen to a free one", addr)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listen for ClickHouse on %s: %w", addr, err)
 	}
-	return l, nil
+	return listener, nil
 }
 
 // takeLock waits until no other process has the data folder open. A child whose parent
 // was killed needs a moment to leave.
 func takeLock(ctx context.Context, path string, wait time.Duration, out *reporter) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the lock of the ClickHouse data folder: %w", err)
 	}
 	deadline := time.Now().Add(wait)
 	for said := false; ; said = true {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
-			return f, nil
+			return file, nil
 		}
 		if time.Now().After(deadline) || !errors.Is(err, syscall.EWOULDBLOCK) {
-			_ = f.Close()
+			_ = file.Close()
 			return nil, fmt.Errorf("lock the ClickHouse data folder %s: still in use by another process after %v: stop the other chatbell, or give this one a data folder of its own", filepath.Dir(path), wait)
 		}
 		if !said {
@@ -204,7 +204,7 @@ func takeLock(ctx context.Context, path string, wait time.Duration, out *reporte
 		}
 		select {
 		case <-ctx.Done():
-			_ = f.Close()
+			_ = file.Close()
 			return nil, ctx.Err()
 		case <-time.After(50 * time.Millisecond): // short beside the start of the engine
 		}
@@ -228,7 +228,7 @@ func newHandler(lib *library, set *settings, log *slog.Logger) (*handler, error)
 			mend:  "restore the folder from a backup, or move it away for a new one that begins without the history",
 		}
 	}
-	h := &handler{
+	serving := &handler{
 		lib: lib, path: path, keeper: keeper, auth: newAuth(set), play: &page{library: set.Library}, keepAlive: set.KeepAlive, answerTime: set.AnswerTime,
 		guesses: listen.NewThrottle(listen.ThrottleConfig{What: "ClickHouse password", Logger: log}),
 		writers: make(chan struct{}, maxWriters), analysts: make(chan struct{}, maxAnalysts),
@@ -244,11 +244,11 @@ func newHandler(lib *library, set *settings, log *slog.Logger) (*handler, error)
 			return nil, fmt.Errorf("prepare the ClickHouse databases: %w", err)
 		}
 	}
-	if err := h.learn(); err != nil {
+	if err := serving.learn(); err != nil {
 		keeper.close()
 		return nil, err
 	}
-	return h, nil
+	return serving, nil
 }
 
 // learn asks the engine what it knows: its settings, its functions, its version. Then it
@@ -266,8 +266,8 @@ func (h *handler) learn() error {
 		return err
 	}
 	h.known = make(map[string]bool, len(names))
-	for _, n := range names {
-		h.known[n] = true
+	for _, name := range names {
+		h.known[name] = true
 	}
 	if err := h.forbid(h.keeper); err != nil {
 		return err

@@ -36,28 +36,28 @@ const (
 	packLevel = 3
 )
 
-func newCoding(q url.Values, r *http.Request) (coding, error) {
-	c := coding{level: packLevel, blocks: truth(q.Get("compress")), method: compress.LZ4}
-	if s := q.Get("http_zlib_compression_level"); s != "" {
-		n, err := strconv.Atoi(s)
+func newCoding(query url.Values, r *http.Request) (coding, error) {
+	code := coding{level: packLevel, blocks: truth(query.Get("compress")), method: compress.LZ4}
+	if text := query.Get("http_zlib_compression_level"); text != "" {
+		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > 9 {
-			return c, refuse(codeBadArguments, "BAD_ARGUMENTS", "http_zlib_compression_level is %q: write a number from 1 to 9", s)
+			return code, refuse(codeBadArguments, "BAD_ARGUMENTS", "http_zlib_compression_level is %q: write a number from 1 to 9", text)
 		}
-		c.level = n
+		code.level = n
 	}
-	switch m := strings.ToUpper(q.Get("network_compression_method")); m {
+	switch name := strings.ToUpper(query.Get("network_compression_method")); name {
 	case "", "LZ4", "LZ4HC":
 	case "ZSTD":
-		c.method = compress.ZSTD
+		code.method = compress.ZSTD
 	case "NONE":
-		c.method = compress.None
+		code.method = compress.None
 	default:
-		return c, refuse(codeBadArguments, "BAD_ARGUMENTS", "network_compression_method is %q: use LZ4, ZSTD or NONE", m)
+		return code, refuse(codeBadArguments, "BAD_ARGUMENTS", "network_compression_method is %q: use LZ4, ZSTD or NONE", name)
 	}
-	if !c.blocks && truth(q.Get("enable_http_compression")) {
-		c.name = accepted(r.Header.Values("Accept-Encoding"))
+	if !code.blocks && truth(query.Get("enable_http_compression")) {
+		code.name = accepted(r.Header.Values("Accept-Encoding"))
 	}
-	return c, nil
+	return code, nil
 }
 
 // accepted picks the best coding that a client takes.
@@ -105,9 +105,9 @@ type blockWriter struct {
 	z *compress.Writer
 }
 
-func (b blockWriter) Write(p []byte) (int, error) {
+func (b blockWriter) Write(data []byte) (int, error) {
 	const block = 1 << 20 // ClickHouse's max_compress_block_size
-	for rest := p; len(rest) > 0; {
+	for rest := data; len(rest) > 0; {
 		n := min(len(rest), block)
 		if err := b.z.Compress(rest[:n]); err != nil {
 			return 0, fmt.Errorf("compress the answer: %w", err)
@@ -117,7 +117,7 @@ func (b blockWriter) Write(p []byte) (int, error) {
 		}
 		rest = rest[n:]
 	}
-	return len(p), nil
+	return len(data), nil
 }
 
 func (b blockWriter) Close() error { return nil }
@@ -130,15 +130,15 @@ func decode(r *http.Request, blocks bool) (io.Reader, io.Closer, error) {
 	switch name := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); name {
 	case "", "identity":
 	case "gzip":
-		var z *gzip.Reader
-		z, err = gzip.NewReader(body)
-		body = z
-		closer = z
+		var reader *gzip.Reader
+		reader, err = gzip.NewReader(body)
+		body = reader
+		closer = reader
 	case "deflate":
-		var z io.ReadCloser
-		z, err = zlib.NewReader(body)
-		body = z
-		closer = z
+		var decoder io.ReadCloser
+		decoder, err = zlib.NewReader(body)
+		body = decoder
+		closer = decoder
 	case "br":
 		body = brotli.NewReader(body)
 	case "zstd":

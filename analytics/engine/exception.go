@@ -47,11 +47,11 @@ func (e *Exception) Error() string { return e.Message }
 var exceptionCode = regexp.MustCompile(`Code: (\d+)\.`)
 
 func newException(text string) *Exception {
-	e := &Exception{Code: codeUnknownException, Message: strings.TrimSpace(text)}
-	if m := exceptionCode.FindStringSubmatch(text); m != nil {
-		e.Code, _ = strconv.Atoi(m[1]) // digits only; an overflow leaves a number that no one knows
+	exception := &Exception{Code: codeUnknownException, Message: strings.TrimSpace(text)}
+	if match := exceptionCode.FindStringSubmatch(text); match != nil {
+		exception.Code, _ = strconv.Atoi(match[1]) // digits only; an overflow leaves a number that no one knows
 	}
-	return e
+	return exception
 }
 
 // refuse is an exception of our own.
@@ -66,10 +66,10 @@ func tooLong(most time.Duration) error {
 
 // asException gives an error of ours the form that clients can read.
 func asException(err error) *Exception {
-	var e *Exception
+	var exception *Exception
 	switch {
-	case errors.As(err, &e):
-		return e
+	case errors.As(err, &exception):
+		return exception
 	case errors.Is(err, errNoBody):
 		return refuse(codeCannotRead, "CANNOT_READ_ALL_DATA", "%v", err)
 	}
@@ -96,16 +96,16 @@ var (
 
 // say words an exception as a server would: once, with the analyst's name, and with the
 // version at its end.
-func (v voice) say(e *Exception) string {
-	text := e.Message
-	if m := wrapped.FindStringSubmatch(text); m != nil && m[1] == m[2] {
-		text = text[len(m[1]):]
+func (v voice) say(exception *Exception) string {
+	text := exception.Message
+	if match := wrapped.FindStringSubmatch(text); match != nil && match[1] == match[2] {
+		text = text[len(match[1]):]
 		if end := versioned.FindStringIndex(text); end != nil {
 			text = text[:end[1]]
 		}
 	}
 	text = strings.Replace(text, "DB::Exception: default: ", "DB::Exception: "+v.user+": ", 1)
-	if e.Code == codeUnknownTable {
+	if exception.Code == codeUnknownTable {
 		text = v.unknownTable(text)
 	}
 	if !strings.HasSuffix(text, "(version "+v.version+")") {
@@ -117,11 +117,11 @@ func (v voice) say(e *Exception) string {
 // unknownTable takes out guesses that lead away from our tables (the engine says
 // "system.one" to much that is short), and says of a closed table that it is closed.
 func (v voice) unknownTable(text string) string {
-	m := asked.FindStringSubmatch(text)
-	if m == nil {
+	match := asked.FindStringSubmatch(text)
+	if match == nil {
 		return text
 	}
-	name := strings.ReplaceAll(m[1], "`", "")
+	name := strings.ReplaceAll(match[1], "`", "")
 	if table, ok := strings.CutPrefix(name, "system."); ok && slices.Contains(v.hidden, table) {
 		text = guess.ReplaceAllString(text, "")
 		return strings.Replace(text, " (UNKNOWN_TABLE)", " It is closed to this user; the system tables that are open are listed by SHOW TABLES FROM system. (UNKNOWN_TABLE)", 1)

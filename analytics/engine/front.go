@@ -43,8 +43,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// when the query is read.
 	_ = control.SetWriteDeadline(time.Now().Add(readWait)) // every connection has deadlines
 	_ = control.SetReadDeadline(time.Now().Add(textWait))
-	if h := s.handler.Load(); h != nil {
-		h.ServeHTTP(w, r)
+	if serving := s.handler.Load(); serving != nil {
+		serving.ServeHTTP(w, r)
 		return
 	}
 	w.Header().Set("Retry-After", "1")

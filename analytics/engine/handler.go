@@ -91,12 +91,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Use GET or POST.", http.StatusMethodNotAllowed)
 		return
 	}
-	a := h.newAnswer(w, r)
-	if err := h.serve(a, r); err != nil {
-		a.fail(err)
+	ans := h.newAnswer(w, r)
+	if err := h.serve(ans, r); err != nil {
+		ans.fail(err)
 		return
 	}
-	a.close()
+	ans.close()
 }
 
 func ok(w http.ResponseWriter) {
@@ -122,22 +122,22 @@ func crossOrigin(w http.ResponseWriter, r *http.Request) {
 }
 
 // serve runs one request's statement.
-func (h *handler) serve(a *answer, r *http.Request) (err error) {
+func (h *handler) serve(ans *answer, r *http.Request) (err error) {
 	who := h.identify(r)
 	if who == nobody {
-		a.w.Header().Set("WWW-Authenticate", `Basic realm="ClickHouse server HTTP API"`)
+		ans.w.Header().Set("WWW-Authenticate", `Basic realm="ClickHouse server HTTP API"`)
 		return refuse(codeUnknownUser, "AUTHENTICATION_FAILED", "Authentication failed: password is incorrect, or there is no user with such name")
 	}
-	if err := a.configure(r); err != nil {
+	if err := ans.configure(r); err != nil {
 		return err
 	}
-	req, err := h.newRequest(who, a.w, r)
+	req, err := h.newRequest(who, ans.w, r)
 	if err != nil {
 		return err
 	}
 	defer req.close()
 	if strings.HasPrefix(req.text, helloQuery) {
-		return a.hello(h.version)
+		return ans.hello(h.version)
 	}
 	ctx, leave := context.WithCancel(r.Context())
 	defer leave()
@@ -151,8 +151,8 @@ func (h *handler) serve(a *answer, r *http.Request) (err error) {
 	defer release()
 	if who == analyst {
 		var cancel context.CancelFunc
-		a.until = time.Now().Add(h.answerTime)
-		ctx, cancel = context.WithDeadlineCause(ctx, a.until, tooLong(h.answerTime))
+		ans.until = time.Now().Add(h.answerTime)
+		ctx, cancel = context.WithDeadlineCause(ctx, ans.until, tooLong(h.answerTime))
 		defer cancel()
 	}
 	req.work = h.lib.works.begin(who)
@@ -163,9 +163,9 @@ func (h *handler) serve(a *answer, r *http.Request) (err error) {
 	defer runtime.UnlockOSThread()
 	defer h.killWhenGone(ctx, req.mark)()
 	if req.data != nil {
-		return h.insert(a, req)
+		return h.insert(ans, req)
 	}
-	err = h.statement(ctx, a, req)
+	err = h.statement(ctx, ans, req)
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx) // what the engine says of a killed query is of no interest
 	}
@@ -221,63 +221,63 @@ func (h *handler) killWhenGone(ctx context.Context, mark string) (end func()) {
 // kill stops what runs under a mark. What goes wrong is tried again: killWhenGone comes
 // back.
 func (h *handler) kill(mark string) {
-	c, err := h.lib.open(h.path)
+	link, err := h.lib.open(h.path)
 	if err != nil {
 		return
 	}
-	defer c.close()
-	_ = c.run("KILL QUERY WHERE Settings['log_comment'] = {mark:String} ASYNC", param{"mark", mark}) // as said above
+	defer link.close()
+	_ = link.run("KILL QUERY WHERE Settings['log_comment'] = {mark:String} ASYNC", param{"mark", mark}) // as said above
 }
 
 // connect opens the request's own connection.
 func (h *handler) connect(req *request, more ...string) (*conn, error) {
 	args := append([]string{h.path, "--log_comment=" + req.mark}, req.args...)
 	returned := req.work.call()
-	c, err := h.lib.open(append(args, more...)...)
+	link, err := h.lib.open(append(args, more...)...)
 	returned()
 	if err != nil {
 		return nil, h.badSetting(req.args)
 	}
-	c.work = req.work
-	err = c.run("USE " + quoteName(req.database))
+	link.work = req.work
+	err = link.run("USE " + quoteName(req.database))
 	if err == nil && req.who == analyst {
-		err = c.run("SET ROLE " + analystRole)
+		err = link.run("SET ROLE " + analystRole)
 	}
 	if err != nil {
-		c.close()
+		link.close()
 		return nil, err
 	}
-	return c, nil
+	return link, nil
 }
 
 // badSetting finds the one that the engine does not take, which it does not say.
 func (h *handler) badSetting(args []string) error {
 	for _, arg := range args {
-		c, err := h.lib.open(h.path, arg)
+		link, err := h.lib.open(h.path, arg)
 		if err != nil {
 			name, value, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
 			return refuse(codeBadArguments, "BAD_ARGUMENTS", "Setting %s cannot be %q", name, value)
 		}
-		c.close()
+		link.close()
 	}
 	return refuse(codeUnknownException, "UNKNOWN_EXCEPTION", "the engine gives no connection: try again")
 }
 
 // statement runs whatever is not an insert with data. What an asker who is gone set off
 // is not begun: the last thing before the engine is called is a look whether he is there.
-func (h *handler) statement(ctx context.Context, a *answer, req *request) error {
-	c, err := h.connect(req)
+func (h *handler) statement(ctx context.Context, ans *answer, req *request) error {
+	link, err := h.connect(req)
 	if err != nil {
 		return err
 	}
-	defer func() { c.close() }()
-	kind := c.analyse(req.text)
-	var s statement
+	defer func() { link.close() }()
+	kind := link.analyse(req.text)
+	var stmt statement
 	switch {
 	case req.who == analyst:
-		s, err = h.look(req, kind)
+		stmt, err = h.look(req, kind)
 	case kind.class == classReadOnly && kind.statements == 1:
-		s, err = parse(c, req.text, req.params)
+		stmt, err = parse(link, req.text, req.params)
 	}
 	if err != nil {
 		return err
@@ -286,36 +286,36 @@ func (h *handler) statement(ctx context.Context, a *answer, req *request) error 
 		return err
 	}
 	format := req.format
-	if s.format != "" {
-		format = s.format
+	if stmt.format != "" {
+		format = stmt.format
 	}
-	a.setFormat(format)
-	if s.root == "SelectWithUnionQuery" && piecewise[strings.ToLower(format)] {
-		return c.stream(req.text, req.format, req.params, a.write)
+	ans.setFormat(format)
+	if stmt.root == "SelectWithUnionQuery" && piecewise[strings.ToLower(format)] {
+		return link.stream(req.text, req.format, req.params, ans.write)
 	}
 	if req.who == analyst {
-		c.close()
+		link.close()
 		whole, err := h.connect(req, "--max_result_bytes="+itoa(req.wholeLimit()))
 		if err != nil {
 			return err
 		}
-		c = whole
+		link = whole
 	}
-	return c.query(req.text, req.format, req.params, a.write)
+	return link.query(req.text, req.format, req.params, ans.write)
 }
 
 // insert feeds the request's body to an INSERT.
-func (h *handler) insert(a *answer, req *request) error {
-	c, err := h.connect(req)
+func (h *handler) insert(ans *answer, req *request) error {
+	link, err := h.connect(req)
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	st, err := c.insert(req.text, req.format, req.data)
+	defer link.close()
+	sum, err := link.insert(req.text, req.format, req.data)
 	if err != nil {
 		return err
 	}
-	return a.write(nil, st)
+	return ans.write(nil, sum)
 }
 
 // quoteName makes any name an identifier.

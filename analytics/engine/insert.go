@@ -13,34 +13,34 @@ const insertPiece = 1 << 20
 // insert feeds data to an INSERT without FORMAT clause, piece by piece. Data that ends
 // with an error inserts nothing of the block that it broke off in.
 func (c *conn) insert(text, format string, data io.Reader) (stats, error) {
-	q := []byte(text)
-	f := []byte(format)
+	query := []byte(text)
+	form := []byte(format)
 	returned := c.work.call()
-	s := c.lib.insert(*c.handle, first(q), uintptr(len(q)), first(f), uintptr(len(f)))
-	runtime.KeepAlive(q)
-	runtime.KeepAlive(f)
+	size := c.lib.insert(*c.handle, first(query), uintptr(len(query)), first(form), uintptr(len(form)))
+	runtime.KeepAlive(query)
+	runtime.KeepAlive(form)
 	returned()
-	defer c.lib.insertDestroy(s)
-	if err := resultError(c.lib.insertError(s)); err != nil {
+	defer c.lib.insertDestroy(size)
+	if err := resultError(c.lib.insertError(size)); err != nil {
 		return stats{}, err
 	}
 	buf := make([]byte, insertPiece)
 	for {
 		n, err := fill(data, buf)
-		if n > 0 && !c.append(s, buf[:n]) {
+		if n > 0 && !c.append(size, buf[:n]) {
 			break // insertDone says why
 		}
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			c.lib.insertCancel(s)
+			c.lib.insertCancel(size)
 			return stats{}, fmt.Errorf("%w: %w", errNoBody, err)
 		}
 	}
 	var written stats
 	returned = c.work.call()
-	done := c.lib.insertDone(s)
+	done := c.lib.insertDone(size)
 	returned()
 	_, err := c.take(done, func(_ []byte, st stats) error {
 		written = st

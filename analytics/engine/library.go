@@ -55,12 +55,12 @@ const (
 
 // loadLibrary maps the shared library into this process. There is no way to unload it.
 func loadLibrary(path string) (lib *library, err error) {
-	h, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_GLOBAL)
+	handle, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_GLOBAL)
 	if err != nil {
 		return nil, fmt.Errorf("load the ClickHouse engine: %w", err)
 	}
 	lib = &library{works: newWorks()}
-	for name, fn := range map[string]any{
+	for name, callback := range map[string]any{
 		"chdb_connect": &lib.connect, "chdb_close_conn": &lib.closeConn,
 		"chdb_query_with_params_n": &lib.query, "chdb_stream_query_with_params_n": &lib.streamQuery,
 		"chdb_stream_fetch_result": &lib.streamFetch, "chdb_stream_cancel_query": &lib.streamCancel,
@@ -74,11 +74,11 @@ func loadLibrary(path string) (lib *library, err error) {
 		"chdb_stream_insert_error": &lib.insertError, "chdb_destroy_insert_stream": &lib.insertDestroy,
 		"chdb_classify_query_n": &lib.classify, "chdb_set_signal_handlers_enabled": &lib.signalHandlers,
 	} {
-		sym, err := purego.Dlsym(h, name)
+		sym, err := purego.Dlsym(handle, name)
 		if err != nil {
 			return nil, fmt.Errorf("load the ClickHouse engine: %s is too old or not the engine (no %s)", path, name)
 		}
-		purego.RegisterFunc(fn, sym)
+		purego.RegisterFunc(callback, sym)
 	}
 	// Its own handlers would take the place of Go's, and sleep for minutes at a crash.
 	// Without them a crash ends the process at once, and the parent starts a new one.
@@ -100,8 +100,8 @@ type conn struct {
 // open connects. Every setting is applied to this connection only.
 func (l *library) open(args ...string) (*conn, error) {
 	argv := make([]*byte, 0, len(args)+1)
-	for _, a := range append([]string{"clickhouse"}, args...) {
-		argv = append(argv, cString(a))
+	for _, arg := range append([]string{"clickhouse"}, args...) {
+		argv = append(argv, cString(arg))
 	}
 	h := l.connect(int32(len(argv)), &argv[0])
 	runtime.KeepAlive(argv)
@@ -139,14 +139,14 @@ type emit func(piece []byte, st stats) error
 
 // query runs a statement and hands on its whole answer.
 func (c *conn) query(text, format string, params []param, out emit) error {
-	q := []byte(text)
-	f := []byte(format)
-	p := newParams(params)
+	query := []byte(text)
+	form := []byte(format)
+	given := newParams(params)
 	returned := c.work.call()
-	r := c.lib.query(*c.handle, first(q), uintptr(len(q)), first(f), uintptr(len(f)), p.names(), p.nameLens(), p.values(), p.valueLens(), p.count())
-	runtime.KeepAlive(q)
-	runtime.KeepAlive(f)
-	runtime.KeepAlive(p)
+	r := c.lib.query(*c.handle, first(query), uintptr(len(query)), first(form), uintptr(len(form)), given.names(), given.nameLens(), given.values(), given.valueLens(), given.count())
+	runtime.KeepAlive(query)
+	runtime.KeepAlive(form)
+	runtime.KeepAlive(given)
 	returned()
 	_, err := c.take(r, out)
 	return err
@@ -173,7 +173,7 @@ func (c *conn) take(r uintptr, out emit) (more bool, err error) {
 	if err := resultError(c.lib.resultError(r)); err != nil {
 		return false, err
 	}
-	st := stats{
+	sum := stats{
 		readRows: c.lib.storageRows(r), readBytes: c.lib.storageBytes(r),
 		writtenRows: c.lib.rowsWritten(r), writtenBytes: c.lib.bytesWritten(r), resultRows: c.lib.rowsRead(r),
 	}
@@ -181,32 +181,32 @@ func (c *conn) take(r uintptr, out emit) (more bool, err error) {
 	if n := c.lib.resultLength(r); n > 0 {
 		piece = unsafe.Slice((*byte)(c.lib.resultBuffer(r)), n)
 	}
-	return len(piece) > 0 || st.resultRows > 0, out(piece, st)
+	return len(piece) > 0 || sum.resultRows > 0, out(piece, sum)
 }
 
 // stream runs a statement and hands on its answer piece by piece, the last one empty.
 // An error of out cancels the statement.
 func (c *conn) stream(text, format string, params []param, out emit) error {
-	q := []byte(text)
-	f := []byte(format)
-	p := newParams(params)
+	query := []byte(text)
+	form := []byte(format)
+	given := newParams(params)
 	returned := c.work.call()
-	s := c.lib.streamQuery(*c.handle, first(q), uintptr(len(q)), first(f), uintptr(len(f)), p.names(), p.nameLens(), p.values(), p.valueLens(), p.count())
-	runtime.KeepAlive(q)
-	runtime.KeepAlive(f)
-	runtime.KeepAlive(p)
+	size := c.lib.streamQuery(*c.handle, first(query), uintptr(len(query)), first(form), uintptr(len(form)), given.names(), given.nameLens(), given.values(), given.valueLens(), given.count())
+	runtime.KeepAlive(query)
+	runtime.KeepAlive(form)
+	runtime.KeepAlive(given)
 	returned()
-	defer c.lib.destroyResult(s)
-	if err := resultError(c.lib.resultError(s)); err != nil {
+	defer c.lib.destroyResult(size)
+	if err := resultError(c.lib.resultError(size)); err != nil {
 		return err
 	}
 	for {
 		returned := c.work.call()
-		piece := c.lib.streamFetch(*c.handle, s)
+		piece := c.lib.streamFetch(*c.handle, size)
 		returned()
 		more, err := c.take(piece, out)
 		if err != nil {
-			c.lib.streamCancel(*c.handle, s) // of a statement that failed: does nothing
+			c.lib.streamCancel(*c.handle, size) // of a statement that failed: does nothing
 			return err
 		}
 		if !more {
@@ -217,9 +217,9 @@ func (c *conn) stream(text, format string, params []param, out emit) error {
 
 // analyse lets the engine's parser say what kind of statement a text is.
 func (c *conn) analyse(text string) analysis {
-	q := []byte(text)
+	query := []byte(text)
 	a := analysis{size: uint32(unsafe.Sizeof(analysis{}))}
-	if c.lib.classify(*c.handle, first(q), uintptr(len(q)), nil, 0, &a) != 0 {
+	if c.lib.classify(*c.handle, first(query), uintptr(len(query)), nil, 0, &a) != 0 {
 		return analysis{class: classUnknown}
 	}
 	return a
@@ -233,14 +233,14 @@ type cParams struct {
 }
 
 func newParams(params []param) *cParams {
-	p := &cParams{}
-	for _, x := range params {
-		p.n = append(p.n, cString(x.name))
-		p.nl = append(p.nl, uintptr(len(x.name)))
-		p.v = append(p.v, cString(x.value))
-		p.vl = append(p.vl, uintptr(len(x.value)))
+	made := &cParams{}
+	for _, one := range params {
+		made.n = append(made.n, cString(one.name))
+		made.nl = append(made.nl, uintptr(len(one.name)))
+		made.v = append(made.v, cString(one.value))
+		made.vl = append(made.vl, uintptr(len(one.value)))
 	}
-	return p
+	return made
 }
 
 func (p *cParams) names() **byte       { return first(p.n) }
@@ -252,13 +252,13 @@ func first[T any](s []T) *T            { return unsafe.SliceData(s) }
 func cString(s string) *byte           { return first(append([]byte(s), 0)) }
 
 // resultError copies a C string; nil where there is none.
-func resultError(p unsafe.Pointer) error {
-	if p == nil {
+func resultError(ptr unsafe.Pointer) error {
+	if ptr == nil {
 		return nil
 	}
 	n := 0
-	for *(*byte)(unsafe.Add(p, n)) != 0 {
+	for *(*byte)(unsafe.Add(ptr, n)) != 0 {
 		n++
 	}
-	return newException(string(unsafe.Slice((*byte)(p), n)))
+	return newException(string(unsafe.Slice((*byte)(ptr), n)))
 }

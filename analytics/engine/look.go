@@ -8,15 +8,15 @@ import (
 // is, each call with its bracket behind the name. The syntax tree leaves out what stands
 // within some of its nodes (APPLY, the WHERE of SHOW TABLES); the spelling leaves out
 // nothing, because servers send it to each other.
-func spelled(c *conn, text string) ([]token, error) {
+func spelled(link *conn, text string) ([]token, error) {
 	escaped := strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`).Replace(text)
-	plain, err := c.text("SELECT formatQuerySingleLine({text:String})", param{"text", escaped})
+	plain, err := link.text("SELECT formatQuerySingleLine({text:String})", param{"text", escaped})
 	if err != nil {
 		return nil, err
 	}
 	list := plainTokens(plain)
 	if len(list) == 0 { // never; what cannot be looked at does not run
-		return nil, whatIsWrong(c, text)
+		return nil, whatIsWrong(link, text)
 	}
 	return list, nil
 }
@@ -29,11 +29,11 @@ var argumentless = words("user hostname tid displayName")
 // where a function is wanted (arrayMap(file, …), APPLY file). As a column or an alias such a
 // name stands with its table, or behind AS.
 func (h *handler) reaches(list []token) (name string, found bool) {
-	for i, t := range list {
-		if t.kind != wordToken && t.kind != nameToken {
+	for i, tok := range list {
+		if tok.kind != wordToken && tok.kind != nameToken {
 			continue
 		}
-		name := strings.Trim(t.text, "`\"")
+		name := strings.Trim(tok.text, "`\"")
 		lower := strings.ToLower(name)
 		called := follows(list, i, "(")
 		beside := called || i > 0 && (list[i-1].is(".") || list[i-1].is("AS")) || follows(list, i, ".")
@@ -49,8 +49,8 @@ func follows(list []token, i int, sign string) bool { return i+1 < len(list) && 
 
 // sets says whether a spelled statement has a SETTINGS clause.
 func sets(list []token) bool {
-	for i, t := range list {
-		if t.is("SETTINGS") && i+2 < len(list) && (list[i+1].kind == wordToken || list[i+1].kind == nameToken) && list[i+2].is("=") && (i == 0 || !list[i-1].is(".")) {
+	for i, tok := range list {
+		if tok.is("SETTINGS") && i+2 < len(list) && (list[i+1].kind == wordToken || list[i+1].kind == nameToken) && list[i+2].is("=") && (i == 0 || !list[i-1].is(".")) {
 			return true
 		}
 	}
@@ -80,24 +80,24 @@ func (h *handler) look(req *request, kind analysis) (statement, error) {
 	if err != nil {
 		return statement{}, err
 	}
-	c, err := h.connect(&request{who: analyst, mark: req.mark, work: req.work, database: database, args: args})
+	link, err := h.connect(&request{who: analyst, mark: req.mark, work: req.work, database: database, args: args})
 	if err != nil {
 		return statement{}, err
 	}
-	defer c.close()
+	defer link.close()
 	if kind.class == classUnknown {
-		return statement{}, whatIsWrong(c, req.text)
+		return statement{}, whatIsWrong(link, req.text)
 	}
 	if err := readsOnly(kind); err != nil {
 		return statement{}, err
 	}
-	s, err := parse(c, req.text, req.params)
+	stmt, err := parse(link, req.text, req.params)
 	if err != nil {
 		return statement{}, err
 	}
-	list, err := spelled(c, req.text)
+	list, err := spelled(link, req.text)
 	if err != nil {
 		return statement{}, err
 	}
-	return s, h.allow(s, list, identifiers(list, req.params))
+	return stmt, h.allow(stmt, list, identifiers(list, req.params))
 }

@@ -32,7 +32,7 @@ func parse(c *conn, text string, params []param) (statement, error) {
 	if err != nil {
 		return statement{}, err
 	}
-	var s statement
+	var stmt statement
 	var before string // the line before
 	for line := range strings.Lines(tree) {
 		node := strings.TrimLeft(line, " ")
@@ -40,18 +40,18 @@ func parse(c *conn, text string, params []param) (statement, error) {
 		kind, rest, _ := strings.Cut(strings.TrimSpace(node), " ")
 		name, _, _ := strings.Cut(rest, " ")
 		switch {
-		case s.root == "":
-			s.root = kind
+		case stmt.root == "":
+			stmt.root = kind
 		case kind == "Function":
-			s.functions = append(s.functions, name)
+			stmt.functions = append(stmt.functions, name)
 		case kind == "Identifier" && depth == 1:
-			s.format = name
+			stmt.format = name
 		case kind == "Set" && (depth != 1 || !strings.HasPrefix(before, "Explain ")): // EXPLAIN's own options come first in it
-			s.settings = true
+			stmt.settings = true
 		}
 		before = line
 	}
-	return s, nil
+	return stmt, nil
 }
 
 // whatIsWrong gives the parser's words about a text that is not to run: the engine runs
@@ -76,8 +76,8 @@ func readsOnly(a analysis) error {
 
 // allow decides whether an analyst may run a statement that only reads. It is known by its
 // tree and its spelling, and both are looked at: each would be enough for most.
-func (h *handler) allow(s statement, list []token, names []string) error {
-	if s.settings || sets(list) {
+func (h *handler) allow(stmt statement, list []token, names []string) error {
+	if stmt.settings || sets(list) {
 		// The engine takes those of a subquery or a part of a UNION without a look at
 		// readonly mode.
 		return refuse(codeReadonly, "READONLY", "Cannot modify settings within a query in readonly mode: write one SETTINGS clause, at the end of the whole query, or give the settings in the address")
@@ -85,13 +85,13 @@ func (h *handler) allow(s statement, list []token, names []string) error {
 	denied := func(function string) error {
 		return refuse(codeAccessDenied, "ACCESS_DENIED", "Not enough privileges: function %s reaches outside the database (a column of that name is written with its table)", function)
 	}
-	for _, f := range s.functions {
-		if h.forbidden[strings.ToLower(f)] {
-			return denied(f)
+	for _, called := range stmt.functions {
+		if h.forbidden[strings.ToLower(called)] {
+			return denied(called)
 		}
 	}
-	if f, found := h.reaches(list); found {
-		return denied(f)
+	if called, found := h.reaches(list); found {
+		return denied(called)
 	}
 	for _, name := range names {
 		if h.forbidden[strings.ToLower(name)] || strings.ContainsAny(name, "\\`\"'") {

@@ -37,14 +37,14 @@ func (s *Supervisor) spawn() (*process, error) {
 		return nil, err
 	}
 	cmd := exec.Command(s.cfg.Command[0], s.cfg.Command[1:]...) //nolint:gosec,noctx // the caller's own binary; it is stopped gently by end
-	p := &process{cmd: cmd, reports: make(chan report), words: &lastWords{}, done: make(chan struct{})}
+	proc := &process{cmd: cmd, reports: make(chan report), words: &lastWords{}, done: make(chan struct{})}
 	// The engine reads configuration files from the working and the home folder: it
 	// finds none in its own. Times without a zone are UTC.
 	cmd.Dir = s.cfg.Dir
 	cmd.Env = append(os.Environ(), "HOME="+s.cfg.Dir, "TZ=UTC")
 	cmd.ExtraFiles = []*os.File{reportEnd}
-	stdout := &lineLog{log: s.cfg.Logger, stream: "stdout", words: p.words}
-	stderr := &lineLog{log: s.cfg.Logger, stream: "stderr", words: p.words}
+	stdout := &lineLog{log: s.cfg.Logger, stream: "stdout", words: proc.words}
+	stderr := &lineLog{log: s.cfg.Logger, stream: "stderr", words: proc.words}
 	cmd.Stdout = stdout
 	cmd.Stderr = stderr
 	// A terminal's interrupt goes to the whole group; the parent decides when to stop.
@@ -58,19 +58,19 @@ func (s *Supervisor) spawn() (*process, error) {
 		_ = reports.Close()
 		return nil, err
 	}
-	p.pipe = pipe
+	proc.pipe = pipe
 	go func() { // end waits for it
 		_ = cmd.Wait() // its state is in cmd
 		stdout.flush()
 		stderr.flush()
-		close(p.done)
+		close(proc.done)
 	}()
-	go p.listen(reports) // ends with the child
+	go proc.listen(reports) // ends with the child
 	if err := json.NewEncoder(pipe).Encode(s.settings()); err != nil {
-		p.end(0)
+		proc.end(0)
 		return nil, fmt.Errorf("hand over its settings: %w", err)
 	}
-	return p, nil
+	return proc, nil
 }
 
 // settings are for the next child.
@@ -88,16 +88,16 @@ func (s *Supervisor) settings() settings {
 func (p *process) listen(from *os.File) {
 	defer close(p.reports)
 	defer from.Close()
-	for d := json.NewDecoder(from); ; {
-		var r report
-		if d.Decode(&r) != nil {
+	for decoder := json.NewDecoder(from); ; {
+		var rep report
+		if decoder.Decode(&rep) != nil {
 			return
 		}
-		if r.State == stateFailed {
-			p.failure = r
+		if rep.State == stateFailed {
+			p.failure = rep
 		}
 		select {
-		case p.reports <- r:
+		case p.reports <- rep:
 		case <-p.done: // nobody listens; the failure may still come
 		}
 	}
@@ -110,18 +110,18 @@ func (p *process) cause() error {
 	for range p.reports {
 		continue // until listen is through
 	}
-	f := p.failure
-	if f.State != stateFailed {
+	rep := p.failure
+	if rep.State != stateFailed {
 		return fmt.Errorf("the ClickHouse engine ended (%s) %s", p.cmd.ProcessState, p.words.said("without a word"))
 	}
-	text := f.Error
-	if said := p.words.except(f.Error); said != "" {
+	text := rep.Error
+	if said := p.words.except(rep.Error); said != "" {
 		text += ": " + said
 	}
-	if f.Mend != "" {
-		text += ": " + f.Mend
+	if rep.Mend != "" {
+		text += ": " + rep.Mend
 	}
-	if f.Mistake {
+	if rep.Mistake {
 		return &mistakeError{text}
 	}
 	return errors.New(text)

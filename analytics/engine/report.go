@@ -70,10 +70,10 @@ func (r *reporter) fail(err error) {
 		return
 	}
 	rep := report{State: stateFailed, Error: err.Error()}
-	var f *failure
-	if errors.As(err, &f) {
-		rep.Mend = f.mend
-		rep.Mistake = f.mistake
+	var fail *failure
+	if errors.As(err, &fail) {
+		rep.Mend = fail.mend
+		rep.Mistake = fail.mistake
 	}
 	r.report(rep)
 }

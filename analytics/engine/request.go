@@ -53,22 +53,22 @@ func (r *request) close() {
 }
 
 func (h *handler) newRequest(who role, w http.ResponseWriter, r *http.Request) (_ *request, err error) {
-	q := r.URL.Query()
-	if err := checkReserved(q); err != nil {
+	query := r.URL.Query()
+	if err := checkReserved(query); err != nil {
 		return nil, err
 	}
-	set, params := split(q)
-	req := &request{who: who, mark: newMark(), params: params, database: first0(r.Header.Get("X-ClickHouse-Database"), q.Get("database"), database)}
-	req.format = first0(r.Header.Get("X-ClickHouse-Format"), q.Get("default_format"), "TabSeparated")
-	body, closer, err := decode(r, truth(q.Get("decompress")))
+	set, params := split(query)
+	req := &request{who: who, mark: newMark(), params: params, database: first0(r.Header.Get("X-ClickHouse-Database"), query.Get("database"), database)}
+	req.format = first0(r.Header.Get("X-ClickHouse-Format"), query.Get("default_format"), "TabSeparated")
+	body, closer, err := decode(r, truth(query.Get("decompress")))
 	if err != nil {
 		return nil, err
 	}
 	req.opened = closer
-	req.text = q.Get("query")
-	if m := insertForm.FindStringSubmatch(req.text); m != nil && who == writer {
-		req.text = m[1]
-		req.format = m[2]
+	req.text = query.Get("query")
+	if match := insertForm.FindStringSubmatch(req.text); match != nil && who == writer {
+		req.text = match[1]
+		req.format = match[2]
 		req.data = io.LimitReader(body, maxInsert)
 	} else if err = req.readText(r, body); err == nil && who == analyst && !strings.HasPrefix(req.text, helloQuery) && len(req.text) <= maxParsed {
 		var more map[string]string
@@ -160,22 +160,22 @@ func readAll(from io.Reader) (string, error) {
 }
 
 // checkReserved refuses what the interface's own parameters cannot mean here.
-func checkReserved(q url.Values) error {
-	if q.Has("role") {
-		return refuse(codeUnknownRole, "UNKNOWN_ROLE", "There is no role %s to choose: this user has one, and it is always on", quoteName(q.Get("role")))
+func checkReserved(query url.Values) error {
+	if query.Has("role") {
+		return refuse(codeUnknownRole, "UNKNOWN_ROLE", "There is no role %s to choose: this user has one, and it is always on", quoteName(query.Get("role")))
 	}
-	if truth(q.Get("session_check")) {
-		return refuse(codeNoSession, "SESSION_NOT_FOUND", "Session %s not found: sessions are not kept, each request stands alone", quoteName(q.Get("session_id")))
+	if truth(query.Get("session_check")) {
+		return refuse(codeNoSession, "SESSION_NOT_FOUND", "Session %s not found: sessions are not kept, each request stands alone", quoteName(query.Get("session_id")))
 	}
-	if s := q.Get("session_timeout"); s != "" {
-		if n, err := strconv.ParseUint(s, 10, 32); err != nil || n > 3600 {
-			return refuse(codeBadTimeout, "INVALID_SESSION_TIMEOUT", "Invalid session timeout: '%s': write seconds, at most 3600", s)
+	if text := query.Get("session_timeout"); text != "" {
+		if n, err := strconv.ParseUint(text, 10, 32); err != nil || n > 3600 {
+			return refuse(codeBadTimeout, "INVALID_SESSION_TIMEOUT", "Invalid session timeout: '%s': write seconds, at most 3600", text)
 		}
 	}
 	for _, name := range []string{"buffer_size", "http_response_buffer_size"} {
-		if s := q.Get(name); s != "" {
-			if _, err := strconv.ParseUint(s, 10, 63); err != nil {
-				return refuse(codeBadArguments, "BAD_ARGUMENTS", "%s is %q: write a number of bytes", name, s)
+		if value := query.Get(name); value != "" {
+			if _, err := strconv.ParseUint(value, 10, 63); err != nil {
+				return refuse(codeBadArguments, "BAD_ARGUMENTS", "%s is %q: write a number of bytes", name, value)
 			}
 		}
 	}
@@ -206,9 +206,9 @@ func (r *request) wholeLimit() int64 {
 }
 
 func first0(s ...string) string {
-	for _, x := range s {
-		if x != "" {
-			return x
+	for _, text := range s {
+		if text != "" {
+			return text
 		}
 	}
 	return ""

@@ -15,23 +15,23 @@ func (h *handler) rewritten(text string) string {
 	if end := showGrants(list, h.auth.analystUser); end > 0 {
 		return h.grantsQuery() + text[end:]
 	}
-	var b strings.Builder
+	var out strings.Builder
 	done := 0
 	names := h.names()
-	for i, t := range list {
-		if t.kind != wordToken {
+	for i, tok := range list {
+		if tok.kind != wordToken {
 			continue
 		}
-		name, known := names[strings.ToLower(t.text)]
+		name, known := names[strings.ToLower(tok.text)]
 		if !known || i+2 >= len(list) || !list[i+1].is("(") || !list[i+2].is(")") || i > 0 && list[i-1].is(".") {
 			continue
 		}
-		b.WriteString(text[done:t.start])
+		out.WriteString(text[done:tok.start])
 		// The column keeps the name that it has with a server.
-		b.WriteString("(" + quoteText(name) + " AS " + quoteName(t.text+"()") + ")")
+		out.WriteString("(" + quoteText(name) + " AS " + quoteName(tok.text+"()") + ")")
 		done = list[i+2].end
 	}
-	return b.String() + text[done:]
+	return out.String() + text[done:]
 }
 
 // names are the functions that tell who and where, in lower case.
@@ -60,8 +60,8 @@ func showGrants(list []token, user string) int {
 // grantsQuery asks for what the analyst may do, a line a grant.
 func (h *handler) grantsQuery() string {
 	lines := make([]string, 0, len(systemTables)+3)
-	for _, g := range analystGrants() {
-		lines = append(lines, quoteText("GRANT "+g+" TO "+quoteUser(h.auth.analystUser)))
+	for _, grant := range analystGrants() {
+		lines = append(lines, quoteText("GRANT "+grant+" TO "+quoteUser(h.auth.analystUser)))
 	}
 	return "SELECT arrayJoin([" + strings.Join(lines, ", ") + "]) AS GRANTS"
 }
@@ -134,12 +134,12 @@ func assignments(list []token) (set map[string]string, used int) {
 }
 
 // boolean writes true and false as the engine's arguments want them.
-func boolean(s string) string {
-	switch strings.ToLower(s) {
+func boolean(text string) string {
+	switch strings.ToLower(text) {
 	case "true":
 		return "1"
 	case "false":
 		return "0"
 	}
-	return s
+	return text
 }

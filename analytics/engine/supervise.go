@@ -61,29 +61,29 @@ func (s *Supervisor) tellFirst(err error) (fatal bool) {
 // live is the life of one child. It returns how long the child answered, and why it is
 // gone.
 func (s *Supervisor) live(ctx context.Context) (answered time.Duration, err error) {
-	p, err := s.spawn()
+	proc, err := s.spawn()
 	if err != nil {
 		err = &mistakeError{fmt.Sprintf("start the ClickHouse engine: %v", err)}
 		s.down(err)
 		return 0, err
 	}
-	s.born(p.pid())
+	s.born(proc.pid())
 	ticks := time.NewTicker(s.cfg.Heartbeat)
 	defer ticks.Stop()
 	var silent int // ticks since the child was last heard of
 	var ready time.Time
 	begun := time.Now()
-	reports := p.reports
+	reports := proc.reports
 	grace := drainWait
 	for err == nil {
 		select {
-		case r, open := <-reports:
+		case rep, open := <-reports:
 			if !open { // its end follows; if not, it is silent from now on
 				reports = nil
 				continue
 			}
 			silent = 0
-			if s.hear(r); r.State == stateAnswers {
+			if s.hear(rep); rep.State == stateAnswers {
 				ready = time.Now()
 			}
 		case <-ticks.C:
@@ -91,14 +91,14 @@ func (s *Supervisor) live(ctx context.Context) (answered time.Duration, err erro
 			if err = s.hangs(silent, ready.IsZero(), time.Since(begun)); err != nil {
 				grace = 0
 			}
-		case <-p.done:
-			err = p.cause()
+		case <-proc.done:
+			err = proc.cause()
 		case <-ctx.Done():
 			err = errStopped
 		}
 	}
 	s.down(err)
-	p.end(grace)
+	proc.end(grace)
 	if ready.IsZero() {
 		return 0, err
 	}

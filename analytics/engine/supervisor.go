@@ -157,27 +157,27 @@ func Start(ctx context.Context, cfg Config) (*Supervisor, error) {
 		return nil, err
 	}
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	s := &Supervisor{
+	sup := &Supervisor{
 		cfg: cfg, password: rand.Text(), addr: cfg.Listen, cancel: cancel, first: make(chan error, 1),
 		done: make(chan struct{}), ready: make(chan struct{}), trouble: errStarting,
 	}
-	go s.supervise(life)
+	go sup.supervise(life)
 	patience := time.NewTimer(firstWord)
 	defer patience.Stop()
 	select {
-	case err = <-s.first:
+	case err = <-sup.first:
 	case <-patience.C: // a slow machine, or a child that hangs: it is seen to
 		select {
-		case s.first <- nil: // what the child says from now on ends nothing
-		case err = <-s.first:
+		case sup.first <- nil: // what the child says from now on ends nothing
+		case err = <-sup.first:
 		}
 	case <-ctx.Done():
 		err = fmt.Errorf("start the ClickHouse engine: %w", ctx.Err())
 	}
 	if err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, errors.Join(err, sup.Close())
 	}
-	return s, nil
+	return sup, nil
 }
 
 // URL is the address of the HTTP interface, for analysts' clients.
@@ -193,8 +193,8 @@ func (s *Supervisor) URL() string {
 func (s *Supervisor) DSN() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	u := url.URL{Scheme: "http", User: url.UserPassword(writerUser, s.password), Host: s.addr, Path: "/" + database}
-	return u.String()
+	address := url.URL{Scheme: "http", User: url.UserPassword(writerUser, s.password), Host: s.addr, Path: "/" + database}
+	return address.String()
 }
 
 // Dial connects to the engine, or says at once why it does not answer. While it does

@@ -36,13 +36,13 @@ const maxTags = 100
 // tokens cuts a text into its tokens, without white space and comments.
 func tokens(text string) []token {
 	tags := 0
-	next := func(s string) (tokenKind, int) {
-		if s[0] == '$' {
+	next := func(value string) (tokenKind, int) {
+		if value[0] == '$' {
 			if tags++; tags > maxTags {
 				return signToken, 1
 			}
 		}
-		return next(s)
+		return next(value)
 	}
 	return cut(text, blank, next)
 }
@@ -68,14 +68,14 @@ func plainTokens(text string) []token {
 // cut cuts a text, with what tells the length of white space and of a token.
 func cut(text string, blank func(string) int, next func(string) (tokenKind, int)) []token {
 	var list []token
-	for at := 0; at < len(text); {
-		if n := blank(text[at:]); n > 0 {
-			at += n
+	for pos := 0; pos < len(text); {
+		if n := blank(text[pos:]); n > 0 {
+			pos += n
 			continue
 		}
-		kind, n := next(text[at:])
-		list = append(list, token{kind: kind, start: at, end: at + n, text: text[at : at+n]})
-		at += n
+		kind, n := next(text[pos:])
+		list = append(list, token{kind: kind, start: pos, end: pos + n, text: text[pos : pos+n]})
+		pos += n
 	}
 	return list
 }
@@ -84,31 +84,31 @@ func cut(text string, blank func(string) int, next func(string) (tokenKind, int)
 func white(c byte) bool { return strings.IndexByte(" \t\n\r\v\f", c) >= 0 }
 
 // blank is the length of the white space or comment that a text begins with.
-func blank(s string) int {
+func blank(text string) int {
 	switch {
-	case white(s[0]):
+	case white(text[0]):
 		return 1
-	case strings.HasPrefix(s, "--"), strings.HasPrefix(s, "#!"), strings.HasPrefix(s, "# "):
-		return until(s, "\n", 0)
-	case strings.HasPrefix(s, "/*"):
-		return until(s, "*/", 2)
+	case strings.HasPrefix(text, "--"), strings.HasPrefix(text, "#!"), strings.HasPrefix(text, "# "):
+		return until(text, "\n", 0)
+	case strings.HasPrefix(text, "/*"):
+		return until(text, "*/", 2)
 	}
 	return 0
 }
 
 // next is the token that a text begins with.
-func next(s string) (tokenKind, int) {
-	switch c := s[0]; {
-	case c == '\'':
-		return textToken, quoted(s)
-	case c == '`' || c == '"':
-		return nameToken, quoted(s)
-	case letter(c):
-		return wordToken, while(s, func(c byte) bool { return letter(c) || digit(c) || c == '$' })
-	case digit(c):
-		return numberToken, while(s, func(c byte) bool { return digit(c) || letter(c) || c == '.' })
-	case c == '$':
-		if n := heredoc(s); n > 0 {
+func next(text string) (tokenKind, int) {
+	switch char := text[0]; {
+	case char == '\'':
+		return textToken, quoted(text)
+	case char == '`' || char == '"':
+		return nameToken, quoted(text)
+	case letter(char):
+		return wordToken, while(text, func(c byte) bool { return letter(c) || digit(c) || c == '$' })
+	case digit(char):
+		return numberToken, while(text, func(c byte) bool { return digit(c) || letter(c) || c == '.' })
+	case char == '$':
+		if n := heredoc(text); n > 0 {
 			return textToken, n
 		}
 	}
@@ -137,34 +137,34 @@ func until(s, end string, from int) int {
 
 // quoted is the length of a text in quotes: a quote in it has a backslash before it or is
 // written twice.
-func quoted(s string) int {
-	for i := 1; i < len(s); i++ {
+func quoted(text string) int {
+	for i := 1; i < len(text); i++ {
 		switch {
-		case s[i] == '\\':
+		case text[i] == '\\':
 			i++
-		case s[i] == s[0] && i+1 < len(s) && s[i+1] == s[0]:
+		case text[i] == text[0] && i+1 < len(text) && text[i+1] == text[0]:
 			i++
-		case s[i] == s[0]:
+		case text[i] == text[0]:
 			return i + 1
 		}
 	}
-	return len(s)
+	return len(text)
 }
 
 // heredoc is the length of a string between two equal tags ($tag$…$tag$), or 0.
-func heredoc(s string) int {
+func heredoc(text string) int {
 	n := 1
-	for n < len(s) && (letter(s[n]) || digit(s[n])) {
+	for n < len(text) && (letter(text[n]) || digit(text[n])) {
 		n++
 	}
-	if n == len(s) || s[n] != '$' {
+	if n == len(text) || text[n] != '$' {
 		return 0
 	}
-	tag := s[:n+1]
-	if !strings.Contains(s[len(tag):], tag) {
+	tag := text[:n+1]
+	if !strings.Contains(text[len(tag):], tag) {
 		return 0
 	}
-	return until(s, tag, len(tag))
+	return until(text, tag, len(tag))
 }
 
 // unquote gives the value of a string in single quotes.

@@ -77,8 +77,8 @@ type lineLog struct {
 	rest   []byte
 }
 
-func (l *lineLog) Write(p []byte) (int, error) {
-	l.rest = append(l.rest, p...)
+func (l *lineLog) Write(data []byte) (int, error) {
+	l.rest = append(l.rest, data...)
 	for {
 		i := bytes.IndexByte(l.rest, '\n')
 		switch {
@@ -89,7 +89,7 @@ func (l *lineLog) Write(p []byte) (int, error) {
 			l.line(l.rest[:maxLine])
 			l.rest = l.rest[maxLine:]
 		default:
-			return len(p), nil
+			return len(data), nil
 		}
 	}
 }
