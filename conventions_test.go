@@ -33,10 +33,10 @@ var ours = map[string][]string{
 	"templates":                 {".", "locales"},
 	"pipeline/push":             {"."},
 	"pipeline/push/internal/h2": {".", "internal/neterror"},
-	"pipeline/push/apns":        {".", "pipeline/push", "pipeline/push/internal/h2"},
-	"pipeline/push/fcm":         {".", "pipeline/push", "pipeline/push/internal/h2"},
+	"pipeline/push/apns":        {".", "internal/backoff", "pipeline/push", "pipeline/push/internal/h2"},
+	"pipeline/push/fcm":         {".", "internal/backoff", "pipeline/push", "pipeline/push/internal/h2"},
 	"pipeline/push/providers":   {".", "pipeline/push", "pipeline/push/apns", "pipeline/push/fcm"},
-	"pipeline/webhooks":         {".", "internal/neterror", "internal/safedial"},
+	"pipeline/webhooks":         {".", "internal/backoff", "internal/neterror", "internal/safedial"},
 	"pipeline/jetstream":        {}, // knows nothing of the product
 	"pipeline/work":             {".", "pipeline/jetstream", "pipeline/push", "pipeline/webhooks", "rules", "templates"},
 	"internal/row":              {}, // columns of any row type

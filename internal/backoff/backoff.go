@@ -1,6 +1,6 @@
 // Package backoff says how long to wait before another try: exponential backoff, with
-// jitter where many would otherwise come back together. It is the one place where such
-// waits are computed; when to give up is its callers'.
+// jitter where many would otherwise come back together, or what a server asks for. It is the
+// one place where such waits are computed; when to give up is its callers'.
 package backoff
 
 import (

@@ -9,10 +9,10 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"chatbell"
+	"chatbell/internal/backoff"
 	"chatbell/internal/neterror"
 	"chatbell/internal/safedial"
 )
@@ -23,7 +23,7 @@ func judge(status int, retryAfter string, now time.Time) error {
 		return nil
 	}
 	failure := &chatbell.SendError{
-		Reason: chatbell.Rejected, Retry: true, Status: status, RetryAfter: parseRetryAfter(retryAfter, now),
+		Reason: chatbell.Rejected, Retry: true, Status: status, RetryAfter: backoff.RetryAfter(retryAfter, now),
 	}
 	switch {
 	case status == http.StatusGone:
@@ -105,28 +105,3 @@ type quiet struct {
 
 func (q quiet) Error() string { return q.what }
 func (q quiet) Unwrap() error { return q.cause }
-
-// MaxRetryAfter bounds what an endpoint may ask for: the longest step of the usual
-// retry schedule. A longer wish would outlive the notification.
-const MaxRetryAfter = 24 * time.Hour
-
-// parseRetryAfter reads seconds or an HTTP date (RFC 9110 §10.2.3). What is neither,
-// or lies in the past, asks for nothing.
-func parseRetryAfter(text string, now time.Time) time.Duration {
-	text = strings.TrimSpace(text)
-	if text == "" {
-		return 0
-	}
-	if strings.Trim(text, "0123456789") == "" {
-		n, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || n > int64(MaxRetryAfter/time.Second) { // err: more digits than fit
-			return MaxRetryAfter
-		}
-		return time.Duration(n) * time.Second
-	}
-	when, err := http.ParseTime(text)
-	if err != nil || !when.After(now) {
-		return 0
-	}
-	return min(when.Sub(now), MaxRetryAfter)
-}

@@ -22,7 +22,7 @@
 //
 // All but 410 are tried again, as the field does: a wrong route, a lost secret or a
 // body limit is the customer's to mend, and the retry schedule leaves days for it.
-// Retry-After is honoured up to [MaxRetryAfter].
+// Retry-After is honoured up to backoff.MaxRetryAfter, a day.
 //
 // # Where a call may go
 //

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"chatbell/internal/backoff"
 	"chatbell/pipeline/push"
 	"chatbell/pipeline/push/internal/h2"
 )
@@ -49,7 +50,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	try.status = resp.StatusCode
 	if resp.StatusCode != http.StatusOK {
-		try.retryAfter = h2.RetryAfter(resp.Header, time.Now())
+		try.retryAfter = backoff.RetryAfter(resp.Header.Get("Retry-After"), time.Now())
 	}
 	if resp.StatusCode == http.StatusGone {
 		try.deadSince = deadSince(resp)

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/oauth2/jwt"
 
 	"chatbell"
+	"chatbell/internal/backoff"
 	"chatbell/pipeline/push/internal/h2"
 )
 
@@ -234,7 +235,7 @@ func fetchError(err error) error {
 	case !errors.As(err, &refused):
 		failure.Err = errors.New("fcm: fetch access token: no answer; check token_uri and the network")
 	case refused.Response.StatusCode == http.StatusTooManyRequests, refused.Response.StatusCode >= 500:
-		failure.RetryAfter = h2.RetryAfter(refused.Response.Header, time.Now())
+		failure.RetryAfter = backoff.RetryAfter(refused.Response.Header.Get("Retry-After"), time.Now())
 		failure.Err = fmt.Errorf("fcm: fetch access token: status %d", refused.Response.StatusCode)
 	default:
 		failure.Reason = chatbell.Auth

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"chatbell/internal/backoff"
 	"chatbell/pipeline/push"
 	"chatbell/pipeline/push/internal/h2"
 )
@@ -42,7 +43,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	try.status = resp.StatusCode
 	if resp.StatusCode != http.StatusOK {
-		try.retryAfter = h2.RetryAfter(resp.Header, time.Now())
+		try.retryAfter = backoff.RetryAfter(resp.Header.Get("Retry-After"), time.Now())
 		try.answer, _ = io.ReadAll(resp.Body) // from memory, and bounded there
 		return failed(req), nil
 	}

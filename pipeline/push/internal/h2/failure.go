@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"chatbell"
 	"chatbell/internal/neterror"
@@ -107,26 +104,6 @@ func plain(err error) string {
 		return "connection lost: no answer to a ping"
 	}
 	return "connection broken"
-}
-
-// maxRetryAfter bounds what a server can ask for: longer than any notification is
-// worth waiting.
-const maxRetryAfter = 24 * time.Hour
-
-// RetryAfter reads the header of that name, in seconds or as a date; 0 if there is
-// none that makes sense.
-func RetryAfter(h http.Header, now time.Time) time.Duration {
-	value := h.Get("Retry-After")
-	if value == "" {
-		return 0
-	}
-	var length time.Duration
-	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
-		length = time.Duration(min(max(seconds, 0), int64(maxRetryAfter/time.Second))) * time.Second
-	} else if when, err := http.ParseTime(value); err == nil {
-		length = when.Sub(now)
-	}
-	return min(max(length, 0), maxRetryAfter)
 }
 
 // Word keeps a provider's own word only if it is one: letters and underscores, and
