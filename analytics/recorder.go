@@ -141,6 +141,7 @@ const (
 // next run. Failures are retried for ever: the results wait in the log.
 func (r *Recorder) Run(ctx context.Context) error {
 	failures := 0
+	r.purgeRecorded(ctx)
 	for ctx.Err() == nil {
 		failures = r.after(ctx, r.step(ctx), failures)
 	}
@@ -200,10 +201,23 @@ func (r *Recorder) step(ctx context.Context) error {
 	}
 	r.advance(through, records...)
 	r.inHand(time.Time{})
+	r.purge(ctx, through)
+	return nil
+}
+
+// purgeRecorded purges what a run before this one did not come to. No block may come to
+// do it: where the log is full, nothing is sent and there are no results.
+func (r *Recorder) purgeRecorded(ctx context.Context) {
+	cursor, err := r.cfg.Cursors.RecorderCursor(ctx)
+	if err == nil && cursor.Done > 0 { // the first step says what is wrong
+		r.purge(ctx, cursor.Done)
+	}
+}
+
+func (r *Recorder) purge(ctx context.Context, through uint64) {
 	if err := r.cfg.Log.Purge(ctx, through+1); err != nil && ctx.Err() == nil {
 		r.log.Warn("recorded results cannot be purged yet", "error", err)
 	}
-	return nil
 }
 
 // collect reads the next block: the range that was begun before a crash, exactly, or

@@ -24,8 +24,7 @@ type Room interface {
 const holdCheck = 500 * time.Millisecond
 
 // hold is the pipeline's backpressure: it keeps messages from their stages while there is
-// no room for results. What was
-// sent and could not be written down would be sent again.
+// no room for results. What was sent and could not be written down would be sent again.
 type hold struct {
 	room    Room
 	log     *slog.Logger
@@ -58,30 +57,30 @@ func (h *hold) before(next message.HandlerFunc) message.HandlerFunc {
 	}
 }
 
-// full reports whether nothing may be sent now, for work that needs no message.
-func (h *hold) full() bool {
-	full, err := h.room.Full(context.Background())
-	return err == nil && full
+// full reports whether nothing may be sent now, and tells the log when that changes. A
+// broker that does not answer is no reason to hold: whoever sends will hear of it.
+func (h *hold) full(ctx context.Context) bool {
+	full, err := h.room.Full(ctx)
+	full = full && err == nil
+	if h.holding.Load() == full || !h.holding.CompareAndSwap(!full, full) {
+		return full
+	}
+	if full {
+		h.log.Warn("no room for more results: sending pauses until ClickHouse takes them; see what is wrong with it")
+	} else {
+		h.log.Info("there is room for results again; sending goes on")
+	}
+	return full
 }
 
 // wait returns when there is room for results.
 func (h *hold) wait(ctx context.Context) error {
-	for {
-		// A broker that does not answer is no reason to hold: the stage will hear of it.
-		full, err := h.room.Full(ctx)
-		if err != nil || !full {
-			if h.holding.Load() && h.holding.CompareAndSwap(true, false) {
-				h.log.Info("there is room for results again; sending goes on")
-			}
-			return nil
-		}
-		if h.holding.CompareAndSwap(false, true) {
-			h.log.Warn("no room for more results: sending pauses until ClickHouse takes them; see what is wrong with it")
-		}
+	for h.full(ctx) {
 		if err := h.pause(ctx); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 // pause lets some time pass, or reports that the message has to be handed back.

@@ -112,7 +112,7 @@ func New(cfg Config) (*Pipeline, error) {
 		Retry:       cfg.Retry,
 		Observer:    cfg.Observer,
 		Report:      report,
-		Paused:      holds.full,
+		Paused:      func() bool { return holds.full(context.Background()) }, // for work that needs no message
 		Instance:    instance,
 		Log:         cfg.Log,
 		Now:         cfg.Now,
@@ -215,7 +215,7 @@ func (p *Pipeline) finish() {
 }
 
 // Paused reports that sending waits for room for results.
-func (p *Pipeline) Paused() bool { return p.hold.holding.Load() }
+func (p *Pipeline) Paused() bool { return p.hold.full(context.Background()) }
 
 // Running is closed once every stage has subscribed.
 func (p *Pipeline) Running() <-chan struct{} { return p.router.Running() }

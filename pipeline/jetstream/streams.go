@@ -211,18 +211,27 @@ type mark struct {
 	seq uint64
 }
 
+// keptShare is how much of a stream's limit may be taken by what PurgeOld keeps: little,
+// because it is room that what nobody has read yet does not have.
+const keptShare = 8
+
 // PurgeOld removes what is older than a sequence (exclusive), except what is younger than
-// an age, as long as all that is kept takes no more than so many bytes. It learns ages as
+// an age, as long as the stream takes no more than so many bytes and an eighth of its
+// limit. If it does, the older half of it goes whatever its age. It learns ages as
 // [Broker.PurgeAcknowledged] does.
 func (b *Broker) PurgeOld(ctx context.Context, stream string, before uint64, age time.Duration, bytes uint64) error {
 	s, err := b.js.Stream(ctx, stream)
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", stream, asUnavailable(err))
 	}
-	state := s.CachedInfo().State
+	info := s.CachedInfo()
+	state := info.State
 	old := b.olderThan(stream, state.LastSeq, age)
+	if limit := info.Config.MaxBytes; limit > 0 {
+		bytes = min(bytes, uint64(limit)/keptShare)
+	}
 	if state.Bytes > bytes {
-		return b.Purge(ctx, stream, before)
+		old = max(old, state.FirstSeq+(state.LastSeq-state.FirstSeq)/2)
 	}
 	return b.Purge(ctx, stream, min(old+1, before))
 }
