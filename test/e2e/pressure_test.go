@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -28,7 +29,7 @@ func TestClickHouseAwayTooLong(t *testing.T) {
 		// A fifth is kept for the work in hand, which is less than that: the messages' rows
 		// have some 300 bytes each.
 		// A try that hangs ends, so that a next one comes, and can be held.
-		Options: app.Options{ResultBytes: 2_000_000, SendTimeout: 500 * time.Millisecond},
+		Options: app.Options{ResultBytes: 600_000, SendTimeout: 500 * time.Millisecond},
 	})
 	config := w.Configuration()
 	w.Configure(clickHouseKey.ReplaceAllString(config, "clickhouse: http://"+polltest.NobodyListens(t)+"/chatbell"))
@@ -61,6 +62,7 @@ func TestClickHouseAwayTooLong(t *testing.T) {
 		status, answer := w.Call("POST", "/v1/events", said)
 		if status == http.StatusAccepted {
 			told += batch
+			written(t, w, told*crowd) // so that no more are posted than there is room for
 		} else if status != http.StatusTooManyRequests {
 			t.Fatalf("status %d: %s", status, answer)
 		}
@@ -87,4 +89,24 @@ func TestClickHouseAwayTooLong(t *testing.T) {
 		t.Errorf("%d notifications were shown, want %d", sent, messages)
 	}
 	w.Stop()
+}
+
+var suppressed = regexp.MustCompile(`(?m)^chatbell_deliveries_total{.*outcome="suppressed".*} (\S+)$`)
+
+// written waits until the rows of so many people who are not told are on their way to
+// ClickHouse, or there is no more room for them.
+func written(t *testing.T, w *apptest.World, people int) {
+	t.Helper()
+	w.Eventually(fmt.Sprint(people, " rows are written"), func() bool {
+		_, scrape := w.Call("GET", "/metrics", nil)
+		sum := 0.0
+		for _, m := range suppressed.FindAllStringSubmatch(scrape, -1) {
+			n, err := strconv.ParseFloat(m[1], 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum += n
+		}
+		return int(sum) >= people || strings.Contains(scrape, "chatbell_sending_paused 1\n")
+	})
 }
