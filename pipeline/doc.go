@@ -15,7 +15,7 @@
 //
 // # Redelivery
 //
-// JetStream hands a message out again when its acknowledgement was lost, and after a crash
-// nobody knows which were. Work that may be a repeat is compared with the ledger before
+// Delivery is at-least-once: JetStream hands a message out again when its acknowledgement
+// was lost, and after a crash nobody knows which were. Work that may be a repeat is compared with the ledger before
 // anything is sent: a target with a definite outcome is never told twice.
 package pipeline

@@ -45,7 +45,10 @@ type Store struct {
 }
 
 // The oldest server that is meant to do what we need; nobody has tried older ones.
-const minMajor, minMinor = 24, 8
+const (
+	minMajor = 24
+	minMinor = 8
+)
 
 // TooOldError says that the server cannot be used.
 type TooOldError struct{ Version string }

@@ -14,7 +14,10 @@ import (
 )
 
 func (a *api) channelRoutes() []web.Route {
-	const channel, member = "/v1/channels/:channel", "/v1/channels/:channel/members/:user"
+	const (
+		channel = "/v1/channels/:channel"
+		member  = "/v1/channels/:channel/members/:user"
+	)
 	return []web.Route{
 		{Method: http.MethodPut, Path: channel, Handle: a.putChannel, Access: web.Server, Doc: docPutChannel},
 		{Method: http.MethodGet, Path: channel, Handle: a.getChannel, Access: web.Server, Doc: docGetChannel},

@@ -13,7 +13,11 @@ import (
 )
 
 func (a *api) settingsRoutes() []web.Route {
-	const network, user, channel = "/v1/settings/network", "/v1/settings/users/:user", "/v1/settings/users/:user/channels/:channel"
+	const (
+		network = "/v1/settings/network"
+		user    = "/v1/settings/users/:user"
+		channel = "/v1/settings/users/:user/channels/:channel"
+	)
 	return []web.Route{
 		{Method: http.MethodGet, Path: network, Handle: a.getNetworkSettings, Access: web.Server, Doc: docNetworkSettings.get},
 		{Method: http.MethodPut, Path: network, Handle: a.putNetworkSettings, Access: web.Server, Doc: docNetworkSettings.put},

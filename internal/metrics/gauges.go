@@ -42,7 +42,10 @@ type description struct {
 	labels []string
 }
 
-const gauge, counter = prometheus.GaugeValue, prometheus.CounterValue
+const (
+	gauge   = prometheus.GaugeValue
+	counter = prometheus.CounterValue
+)
 
 var descriptions = map[Gauge]description{
 	Ready:           {gauge, "1 while events are accepted, as /readyz answers.", nil},

@@ -69,7 +69,9 @@ func (g *gate) arrive(m *inHand, comesAgain time.Time) bool {
 		p.until = comesAgain
 		return false
 	}
-	p.msg, p.until, p.passed = m, time.Time{}, false
+	p.msg = m
+	p.until = time.Time{}
+	p.passed = false
 	l.parked++
 	g.advance(l)
 	return true
@@ -125,7 +127,9 @@ func (g *gate) returned(key string, seq uint64, comesAgain time.Time) {
 	}
 	for _, p := range l.waiting {
 		if p.seq == seq {
-			p.msg, p.passed, p.until = nil, false, comesAgain
+			p.msg = nil
+			p.passed = false
+			p.until = comesAgain
 		}
 	}
 }

@@ -159,7 +159,9 @@ func (b *Broker) Backlog(ctx context.Context, stream, durable string) (Backlog, 
 	got, err := b.backlog(ctx, stream, durable)
 	got.At = at
 	if ctx.Err() == nil {
-		c.at, c.backlog, c.err = time.Now(), got, err
+		c.at = time.Now()
+		c.backlog = got
+		c.err = err
 	}
 	return got, err
 }

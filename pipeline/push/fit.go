@@ -117,7 +117,10 @@ func boundaries(s string, limit int) []int {
 
 // The marks that isolate a text whose direction differs from its surroundings.
 const (
-	lri, rli, fsi, pdi = '\u2066', '\u2067', '\u2068', '\u2069'
+	lri = '\u2066' // left to right
+	rli = '\u2067' // right to left
+	fsi = '\u2068' // as its first strong letter says
+	pdi = '\u2069' // the end of each of them
 )
 
 // shorten is the beginning of s up to end, without trailing space, with an

@@ -111,7 +111,9 @@ func scanRecipients(rows *sql.Rows) (out []chatbell.Recipient, bytes int, err er
 			bytes += x.personBytes()
 		}
 		if x.device.Valid {
-			x.d.ID, x.d.User, x.d.Sandbox = chatbell.DeviceID(x.device.String), u.ID, x.sandbox != 0
+			x.d.ID = chatbell.DeviceID(x.device.String)
+			x.d.User = u.ID
+			x.d.Sandbox = x.sandbox != 0
 			x.d.RegisteredAt = time.UnixMilli(x.registered).UTC()
 			last := &out[len(out)-1]
 			last.Devices = append(last.Devices, x.d)

@@ -110,7 +110,9 @@ func (b *bulkList) close() error {
 	if b.db != nil {
 		errs = append(errs, b.db.Close())
 	}
-	b.put, b.conn, b.db = nil, nil, nil
+	b.put = nil
+	b.conn = nil
+	b.db = nil
 	return errors.Join(errs...)
 }
 

@@ -42,7 +42,8 @@ const (
 	dialTimeout = 5 * time.Second
 	// A silent connection is asked after pingAfter and given up pingWait later: well
 	// within the bound of one send, where the library's own 30 s are not.
-	pingAfter, pingWait = 5 * time.Second, 3 * time.Second
+	pingAfter = 5 * time.Second
+	pingWait  = 3 * time.Second
 	// idleTimeout ends connections that nobody used for long. Providers want few and
 	// long-lived ones; two minutes is below what middleboxes forget first.
 	idleTimeout = 2 * time.Minute
