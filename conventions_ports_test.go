@@ -14,7 +14,7 @@ import (
 // says which one it got; polltest.NobodyListens is a port that refuses connections.
 func TestConventionsPorts(t *testing.T) {
 	tracked(t, func(name string, data []byte) {
-		if strings.HasSuffix(name, ".go") && !strings.HasPrefix(name, "bench/") { // which is no test
+		if strings.HasSuffix(name, ".go") {
 			for _, where := range guessedPorts(t, name, data) {
 				t.Errorf("%s: a listener is closed for its address; listen on port 0 and hand the listener or its address on (in tests see internal/polltest)", where)
 			}

@@ -50,7 +50,7 @@ var ours = map[string][]string{
 	"internal/store":            {"."},
 	"internal/store/sqlite":     {".", "internal/store"},
 	"analytics":                 {".", "internal/backoff", "pipeline/ledger/rowcodec", "internal/store"},
-	"analytics/clickhouse":      {".", "analytics", "internal/row"},
+	"analytics/clickhouse":      {".", "analytics", "internal/neterror", "internal/row"},
 	"analytics/engine":          {"internal/listen"}, // a part that other programs could use
 	"handlers/native":           {".", "handlers/web", "handlers/web/openapi", "internal/store", "pipeline/intake", "pipeline/push/providers"},
 	"handlers/status":           {"handlers/web", "handlers/web/openapi", "pipeline/intake"},

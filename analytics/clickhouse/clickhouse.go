@@ -148,11 +148,11 @@ func (s *Store) prepare(ctx context.Context) error {
 		return nil
 	}
 	if err := s.conn.Ping(ctx); err != nil { // ServerVersion has no context: it takes this connection
-		return fmt.Errorf("reach ClickHouse: %w", err)
+		return fmt.Errorf("reach ClickHouse: %w", unanswered(err))
 	}
 	server, err := s.conn.ServerVersion()
 	if err != nil {
-		return fmt.Errorf("ask ClickHouse for its version: %w", err)
+		return fmt.Errorf("ask ClickHouse for its version: %w", unanswered(err))
 	}
 	version := server.Version
 	if version.Major < minMajor || version.Major == minMajor && version.Minor < minMinor {

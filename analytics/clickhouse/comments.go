@@ -99,7 +99,7 @@ func (s *Store) changeComments(ctx context.Context) error {
 			continue
 		}
 		if err := s.conn.Exec(ctx, s.name("ALTER TABLE {db}."+rel.name+" "+strings.Join(changes, ", "))); err != nil {
-			return fmt.Errorf("comment on %s: %w", rel.name, err)
+			return fmt.Errorf("comment on %s: %w", rel.name, unanswered(err))
 		}
 	}
 	return nil
@@ -110,13 +110,13 @@ func (s *Store) comments(ctx context.Context) (map[string]string, error) {
 	rows, err := s.conn.Query(ctx, `SELECT table || '.' || name, comment FROM system.columns WHERE database = ?
 		UNION ALL SELECT name, comment FROM system.tables WHERE database = ?`, s.database, s.database)
 	if err != nil {
-		return nil, fmt.Errorf("read the comments: %w", err)
+		return nil, fmt.Errorf("read the comments: %w", unanswered(err))
 	}
 	out := map[string]string{}
 	for rows.Next() {
 		var name, comment string
 		if err := rows.Scan(&name, &comment); err != nil {
-			return nil, errors.Join(fmt.Errorf("read the comments: %w", err), rows.Close())
+			return nil, errors.Join(fmt.Errorf("read the comments: %w", unanswered(err)), rows.Close())
 		}
 		out[name] = comment
 	}

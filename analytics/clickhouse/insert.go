@@ -62,12 +62,16 @@ func (s *Store) Repeat(ctx context.Context, token string, rows *chatbell.Results
 	return s.put(ctx, token, rows, true)
 }
 
+// put goes on with the next table when one is finished: what keeps one away keeps the
+// others away too, and is told once.
 func (s *Store) put(ctx context.Context, token string, rows *chatbell.Results, again bool) error {
-	return errors.Join(
-		putTable(ctx, s, deliveryTable, token, rows.Deliveries, again),
-		putTable(ctx, s, attemptTable, token, rows.Attempts, again),
-		putTable(ctx, s, eventTable, token, rows.Events, again),
-	)
+	if err := putTable(ctx, s, deliveryTable, token, rows.Deliveries, again); err != nil {
+		return err
+	}
+	if err := putTable(ctx, s, attemptTable, token, rows.Attempts, again); err != nil {
+		return err
+	}
+	return putTable(ctx, s, eventTable, token, rows.Events, again)
 }
 
 // putTable writes the rows of one table, a month at a time.
@@ -175,7 +179,7 @@ func (s *Store) newBatch(ctx context.Context, table, columns, token string, n in
 	}
 	if err != nil {
 		cancel()
-		return nil, fmt.Errorf("insert into %s: %w", table, err)
+		return nil, fmt.Errorf("insert into %s: %w", table, unanswered(err))
 	}
 	for i := range n {
 		if err := b.Append(values(i)...); err != nil {
@@ -188,7 +192,7 @@ func (s *Store) newBatch(ctx context.Context, table, columns, token string, n in
 func (b *batch) send() error {
 	defer b.cancel()
 	if err := b.Send(); err != nil {
-		return fmt.Errorf("insert %d rows into %s: %w", b.rows, b.table, err)
+		return fmt.Errorf("insert %d rows into %s: %w", b.rows, b.table, unanswered(err))
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func (e *NewerSchemaError) Error() string {
 // migrate makes the database, and runs the migrations that it does not have.
 func (s *Store) migrate(ctx context.Context) (err error) {
 	if err := s.conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+s.database); err != nil {
-		return fmt.Errorf("create database %s: %w", s.database, err)
+		return fmt.Errorf("create database %s: %w", s.database, unanswered(err))
 	}
 	db := s.openSQL()
 	defer func() { err = errors.Join(err, db.Close()) }()
@@ -47,13 +47,13 @@ func (s *Store) migrate(ctx context.Context) (err error) {
 	}
 	current, target, err := provider.GetVersions(ctx)
 	if err != nil {
-		return fmt.Errorf("read the schema's version in the ClickHouse database %s: %w", s.database, err)
+		return fmt.Errorf("read the schema's version in the ClickHouse database %s: %w", s.database, unanswered(err))
 	}
 	if current > target {
 		return &NewerSchemaError{s.database, current, target}
 	}
 	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("bring the schema of the ClickHouse database %s up to date: %w", s.database, err)
+		return fmt.Errorf("bring the schema of the ClickHouse database %s up to date: %w", s.database, unanswered(err))
 	}
 	return nil
 }

@@ -109,11 +109,11 @@ func (s *Store) counted(ctx context.Context, hour hourKey, mark uint64) (found b
 		AND event_type = ? AND target = ? AND outcome = ? AND level = ? AND reason = ? AND block = ? LIMIT 1`),
 		hour.network, hour.hour.Unix(), hour.eventType, hour.target, hour.outcome, hour.level, hour.reason, mark)
 	if err != nil {
-		return false, fmt.Errorf("ask the roll-up for a block: %w", err)
+		return false, fmt.Errorf("ask the roll-up for a block: %w", unanswered(err))
 	}
 	found = rows.Next()
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return false, fmt.Errorf("ask the roll-up for a block: %w", err)
+		return false, fmt.Errorf("ask the roll-up for a block: %w", unanswered(err))
 	}
 	return found, nil
 }

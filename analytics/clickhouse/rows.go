@@ -25,10 +25,11 @@ const (
 func (s *Store) Recorded(ctx context.Context, ids []chatbell.UUID) (map[chatbell.UUID]struct{}, error) {
 	out := make(map[chatbell.UUID]struct{}, len(ids))
 	found := func(id string, _ uint32) { out[chatbell.UUID(id)] = struct{}{} }
-	return out, errors.Join(
-		s.lookup(ctx, uuids(ids), "SELECT DISTINCT toString(delivery_id), toUInt32(0) FROM {db}.deliveries WHERE replay = 0 AND delivery_id IN (?)", found),
-		s.lookup(ctx, uuids(ids), "SELECT DISTINCT toString(delivery_id), toUInt32(0) FROM {db}.attempts WHERE outcome = 'accepted' AND delivery_id IN (?)", found),
-	)
+	err := s.lookup(ctx, uuids(ids), "SELECT DISTINCT toString(delivery_id), toUInt32(0) FROM {db}.deliveries WHERE replay = 0 AND delivery_id IN (?)", found)
+	if err == nil {
+		err = s.lookup(ctx, uuids(ids), "SELECT DISTINCT toString(delivery_id), toUInt32(0) FROM {db}.attempts WHERE outcome = 'accepted' AND delivery_id IN (?)", found)
+	}
+	return out, err
 }
 
 // Touched returns up to limit events accepted since then of which anything has a row.
@@ -43,13 +44,13 @@ func (s *Store) Touched(ctx context.Context, since time.Time, limit int) ([]anal
 		UNION DISTINCT SELECT toString(network), event_id FROM {db}.attempts WHERE at >= fromUnixTimestamp64Milli(?, 'UTC'))
 		LIMIT ?`), since.UnixMilli(), since.UnixMilli(), limit)
 	if err != nil {
-		return nil, fmt.Errorf("read the events that have rows: %w", err)
+		return nil, fmt.Errorf("read the events that have rows: %w", unanswered(err))
 	}
 	var out []analytics.EventKey
 	for rows.Next() {
 		var network, id string
 		if err := rows.Scan(&network, &id); err != nil {
-			return nil, errors.Join(fmt.Errorf("read the events that have rows: %w", err), rows.Close())
+			return nil, errors.Join(fmt.Errorf("read the events that have rows: %w", unanswered(err)), rows.Close())
 		}
 		out = append(out, analytics.EventKey{Network: chatbell.NetworkID(network), ID: chatbell.EventID(id)})
 	}
@@ -71,15 +72,18 @@ func (s *Store) Known(ctx context.Context, rows *chatbell.Results) (*analytics.K
 	for i := range rows.Events {
 		events = append(events, string(rows.Events[i].EventID))
 	}
-	return known, errors.Join(
-		s.lookup(ctx, ids, "SELECT DISTINCT toString(delivery_id), replay FROM {db}.deliveries WHERE delivery_id IN (?)", func(id string, n uint32) {
-			known.Deliveries[analytics.DeliveryKey{ID: chatbell.UUID(id), Replay: n}] = struct{}{}
-		}),
-		s.lookup(ctx, tries, "SELECT DISTINCT toString(delivery_id), number FROM {db}.attempts WHERE delivery_id IN (?)", func(id string, n uint32) {
+	err := s.lookup(ctx, ids, "SELECT DISTINCT toString(delivery_id), replay FROM {db}.deliveries WHERE delivery_id IN (?)", func(id string, n uint32) {
+		known.Deliveries[analytics.DeliveryKey{ID: chatbell.UUID(id), Replay: n}] = struct{}{}
+	})
+	if err == nil {
+		err = s.lookup(ctx, tries, "SELECT DISTINCT toString(delivery_id), number FROM {db}.attempts WHERE delivery_id IN (?)", func(id string, n uint32) {
 			known.Attempts[analytics.AttemptKey{ID: chatbell.UUID(id), Number: n}] = struct{}{}
-		}),
-		s.knownEvents(ctx, events, known),
-	)
+		})
+	}
+	if err == nil {
+		err = s.knownEvents(ctx, events, known)
+	}
+	return known, err
 }
 
 func (s *Store) knownEvents(ctx context.Context, ids []string, known *analytics.Known) error {
@@ -126,15 +130,15 @@ func (s *Store) page(ctx context.Context, ids []string, query string, scan func(
 	}
 	rows, err := s.conn.Query(consistent(ctx), s.name(query), ids)
 	if err != nil {
-		return fmt.Errorf("look up rows: %w", err)
+		return fmt.Errorf("look up rows: %w", unanswered(err))
 	}
 	for rows.Next() {
 		if err := scan(rows); err != nil {
-			return errors.Join(fmt.Errorf("look up rows: %w", err), rows.Close())
+			return errors.Join(fmt.Errorf("look up rows: %w", unanswered(err)), rows.Close())
 		}
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return fmt.Errorf("look up rows: %w", err)
+		return fmt.Errorf("look up rows: %w", unanswered(err))
 	}
 	return nil
 }

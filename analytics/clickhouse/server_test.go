@@ -160,6 +160,11 @@ func TestUnreachableServer(t *testing.T) {
 			t.Errorf("%s without a server: %v; want an error without the password", name, err)
 		}
 	}
+	for name, ask := range asks {
+		if err := ask(); strings.Contains(err.Error(), "://") || strings.Count(err.Error(), "connection_closed: EOF") != 1 {
+			t.Errorf("%s does not say in one word why there is no answer: %v", name, err)
+		}
+	}
 	f.up.Store(true)
 	for name, ask := range asks {
 		if err := ask(); err != nil {
