@@ -30,6 +30,16 @@ func (s *Store) Apply(ctx context.Context, seq uint64, env *chatbell.Envelope) e
 	})
 }
 
+// A member leaves by an event if nothing newer is known of them: neither of their row, nor
+// by a list that has become the channel's since.
+var (
+	leaveChannel = `UPDATE members SET deleted = 1, seq = ?1 WHERE ` + inChannelNow("?2", "?3") + ` AND user = ?4 AND seq < ?1 AND ` + unlessListed("?2", "?3", "?1")
+	leaveAll     = `UPDATE members SET deleted = 1, seq = ?1 WHERE ` + inChannelNow("?2", "?3") + ` AND seq < ?1 AND ` + unlessListed("?2", "?3", "?1")
+	// leaveEverywhere is about lists that come in, too.
+	leaveEverywhere = `UPDATE members INDEXED BY members_by_user SET deleted = 1, seq = ?1 WHERE network = ?2 AND user = ?3 AND seq < ?1 AND ` +
+		unlessListed("members.network", "members.channel", "?1")
+)
+
 // change is one event's writes.
 type change struct {
 	q       *tx
@@ -49,14 +59,15 @@ func (c *change) apply(ctx context.Context, e *chatbell.Event) error {
 	case chatbell.ChannelLeft:
 		c.q.touchChannel(c.network, e.Channel.ID)
 		for i := range e.Members {
-			if err := c.exec(ctx, `UPDATE members SET deleted = 1, seq = ?1 WHERE network = ?2 AND channel = ?3 AND user = ?4 AND seq < ?1`,
+			if err := c.exec(ctx, leaveChannel,
 				c.seq, c.network, e.Channel.ID, e.Members[i].ID); err != nil {
 				return err
 			}
 			// A member whom nobody knew leaves a tombstone, so that an older "joined" that
 			// comes later does not bring them back.
-			if err := c.exec(ctx, `INSERT INTO members (network, channel, user, joined_seq, seq, deleted) VALUES (?, ?, ?, ?, ?, 1) ON CONFLICT DO NOTHING`,
-				c.network, e.Channel.ID, e.Members[i].ID, c.seq, c.seq); err != nil {
+			if err := c.exec(ctx, `INSERT INTO members (network, channel, gen, user, joined_seq, seq, deleted)
+				VALUES (?1, ?2, COALESCE((SELECT gen FROM channels WHERE network = ?1 AND id = ?2), 0), ?3, ?4, ?4, 1) ON CONFLICT DO NOTHING`,
+				c.network, e.Channel.ID, e.Members[i].ID, c.seq); err != nil {
 				return err
 			}
 		}
@@ -91,10 +102,11 @@ func (c *change) join(ctx context.Context, e *chatbell.Event) error {
 		p := &e.Members[i]
 		// Nobody joins a channel, or as a user, that was deleted later; nor a channel whose
 		// list of members came later.
-		if err := c.exec(ctx, `INSERT INTO members (network, channel, user, roles, joined_seq, seq) SELECT ?1, ?2, ?3, ?4, ?5, ?5
-			WHERE NOT EXISTS (SELECT 1 FROM channels WHERE network = ?1 AND id = ?2 AND gone_seq >= ?5)
+		if err := c.exec(ctx, `INSERT INTO members (network, channel, gen, user, roles, joined_seq, seq)
+			SELECT ?1, ?2, COALESCE((SELECT gen FROM channels WHERE network = ?1 AND id = ?2), 0), ?3, ?4, ?5, ?5
+			WHERE NOT EXISTS (SELECT 1 FROM channels WHERE network = ?1 AND id = ?2 AND MAX(gone_seq, list_seq) >= ?5)
 				AND NOT EXISTS (SELECT 1 FROM users WHERE network = ?1 AND id = ?3 AND gone_seq >= ?5)
-			ON CONFLICT (network, channel, user) DO UPDATE SET
+			ON CONFLICT (network, channel, gen, user) DO UPDATE SET
 				roles = CASE WHEN excluded.roles <> '' OR deleted = 1 THEN excluded.roles ELSE roles END,
 				joined_seq = CASE WHEN deleted = 1 THEN excluded.joined_seq ELSE joined_seq END,
 				deleted = 0, seq = excluded.seq
@@ -126,7 +138,7 @@ func (c *change) deleteChannel(ctx context.Context, id chatbell.ChannelID) error
 		WHERE excluded.seq > seq`, c.network, id, c.seq); err != nil {
 		return err
 	}
-	if err := c.exec(ctx, `UPDATE members SET deleted = 1, seq = ?1 WHERE network = ?2 AND channel = ?3 AND seq < ?1`, c.seq, c.network, id); err != nil {
+	if err := c.exec(ctx, leaveAll, c.seq, c.network, id); err != nil {
 		return err
 	}
 	return c.exec(ctx, `DELETE FROM channel_settings INDEXED BY channel_settings_by_channel WHERE network = ? AND channel = ?
@@ -143,7 +155,7 @@ func (c *change) deleteUser(ctx context.Context, id chatbell.UserID) error {
 		return err // a repeat: settings and devices may be of a new life
 	}
 	for _, q := range []string{ // without INDEXED BY, SQLite would read the whole network
-		`UPDATE members INDEXED BY members_by_user SET deleted = 1, seq = ?1 WHERE network = ?2 AND user = ?3 AND seq < ?1`,
+		leaveEverywhere,
 		// A device that was registered after the event was accepted belongs to a new life.
 		`DELETE FROM devices INDEXED BY devices_by_user WHERE network = ?2 AND user = ?3 AND seq < ?1`,
 		`DELETE FROM user_settings WHERE network = ?2 AND user = ?3 AND EXISTS (SELECT 1 FROM users WHERE network = ?2 AND id = ?3 AND deleted = 1 AND seq = ?1)`,

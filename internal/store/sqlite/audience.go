@@ -53,8 +53,9 @@ func (s *Store) readAudience(ctx context.Context, q *chatbell.AudienceQuery) (pe
 	// each time; hence the + 0.
 	before := int64(q.JoinedBefore) //nolint:gosec // sequences stay far below 2^63
 	rows, err := s.read.QueryContext(ctx, `SELECT `+recipientColumns+` FROM (
-			SELECT user, 1 AS member FROM members
-			WHERE network = ?1 AND channel = ?2 AND user > ?3 AND deleted = 0 AND (?4 = 0 OR joined_seq < ?4)
+			SELECT user, 1 AS member FROM members INDEXED BY members_there
+			WHERE `+inChannelNow("?1", "?2")+` AND user > ?3 AND deleted = 0
+				AND (?4 = 0 OR iif(joined_seq < 0, (SELECT list_seq FROM channels WHERE network = ?1 AND id = ?2), joined_seq) < ?4)
 			ORDER BY user LIMIT ?5 + 0) m`+recipientJoins+` ORDER BY m.user, d.id`,
 		q.Network, q.Channel, q.After, before, q.Limit)
 	if err != nil {
@@ -70,7 +71,7 @@ func (s *Store) Recipients(ctx context.Context, network chatbell.NetworkID, chan
 	}
 	rows, err := s.read.QueryContext(ctx, `SELECT `+recipientColumns+` FROM (
 			SELECT j.value AS user, j.key AS place, COALESCE((SELECT 1 FROM members
-				WHERE network = ?1 AND channel = ?2 AND user = j.value AND deleted = 0), 0) AS member
+				WHERE `+inChannelNow("?1", "?2")+` AND user = j.value AND deleted = 0), 0) AS member
 			FROM json_each(?3) j) m`+recipientJoins+` ORDER BY m.place, d.id`,
 		network, channel, encode(ids))
 	if err != nil {

@@ -120,8 +120,11 @@ func (b *bulkList) close() error {
 func (b *bulkList) remove() error { return errors.Join(b.close(), os.Remove(b.path)) }
 
 // ReplaceMembers makes a channel's members exactly those of a list, which may be
-// long and slow to come: it is collected beside the database first, and takes effect
-// in one step. An error of the list changes nothing, and leaves nothing.
+// long and slow to come: it is collected beside the database first, comes in by and by,
+// among other writes, and takes effect in one step. An error of the list changes nothing,
+// and leaves nothing; where the disk is full, or the process is killed, the members are
+// the old ones, and some of the list's people may have their new names. Who is deleted
+// while the list comes in stays deleted. Lists of one channel come one after another.
 func (s *Store) ReplaceMembers(ctx context.Context, network chatbell.NetworkID, channel chatbell.ChannelID, members iter.Seq2[chatbell.Member, error]) (n int, err error) {
 	b, err := newBulkList(ctx, s.path+bulkSuffix+rand.Text())
 	if err != nil {
@@ -131,42 +134,5 @@ func (s *Store) ReplaceMembers(ctx context.Context, network chatbell.NetworkID, 
 	if err := b.collect(ctx, members); err != nil {
 		return 0, err
 	}
-	s.swapping.Lock() // one list at a time is attached, under one name
-	defer s.swapping.Unlock()
 	return s.swapMembers(ctx, b.path, network, channel)
-}
-
-func (s *Store) swapMembers(ctx context.Context, path string, network chatbell.NetworkID, channel chatbell.ChannelID) (n int, err error) {
-	defer s.channels.forget(channelKey{network, channel})
-	err = s.writer.doThen(ctx, func(ctx context.Context, q *tx) error {
-		q.touchNetwork(network) // any of its people may be named
-		at := s.now()
-		if err := s.ensureChannel(ctx, q, network, channel, at); err != nil {
-			return err
-		}
-		if _, err := q.ExecContext(ctx, `ATTACH ? AS bulk`, path); err != nil {
-			return err
-		}
-		for _, query := range []string{
-			`UPDATE members SET deleted = 1, seq = MAX(seq, ?1) WHERE network = ?2 AND channel = ?3 AND deleted = 0
-				AND user NOT IN (SELECT user FROM bulk.list)`,
-			`INSERT INTO members (network, channel, user, roles, joined_seq, seq) SELECT ?2, ?3, user, roles, ?1, ?1 FROM bulk.list WHERE true
-				ON CONFLICT (network, channel, user) DO UPDATE SET roles = excluded.roles,
-					joined_seq = CASE WHEN deleted = 1 THEN excluded.joined_seq ELSE joined_seq END, deleted = 0, seq = MAX(seq, excluded.seq)`,
-			// Who joined before the list, and is not in it, does not come later.
-			`UPDATE channels SET gone_seq = MAX(gone_seq, ?1) WHERE network = ?2 AND id = ?3`,
-			`INSERT INTO users (network, id, name, locale, timezone, name_seq, locale_seq, timezone_seq, seq)
-				SELECT ?2, user, name, locale, timezone, iif(name <> '', ?1, 0), iif(locale <> '', ?1, 0), iif(timezone <> '', ?1, 0), ?1
-				FROM bulk.list WHERE ?3 = ?3 ` + learnt,
-		} {
-			if _, err := q.ExecContext(ctx, query, at, network, channel); err != nil {
-				return err
-			}
-		}
-		return q.QueryRowContext(ctx, `SELECT COUNT(*) FROM bulk.list`).Scan(&n)
-	}, `DETACH bulk`)
-	if err != nil {
-		return 0, fmt.Errorf("replace members: %w", asUnavailable(err))
-	}
-	return n, nil
 }

@@ -59,23 +59,24 @@ func (s *Store) PutChannel(ctx context.Context, network chatbell.NetworkID, c ch
 func (s *Store) DeleteChannel(ctx context.Context, network chatbell.NetworkID, id chatbell.ChannelID) error {
 	defer s.channels.forget(channelKey{network, id})
 	return s.do(ctx, "delete channel", func(ctx context.Context, q *tx) error {
-		c, err := s.deletion(ctx, q, network, `SELECT deleted = 0, seq FROM channels WHERE network = ?1 AND id = ?2
-			UNION ALL SELECT 0, seq FROM members WHERE network = ?1 AND channel = ?2`, id)
+		c, err := s.deletion(ctx, q, network, `SELECT deleted = 0, MAX(seq, list_seq) FROM channels WHERE network = ?1 AND id = ?2
+			UNION ALL SELECT 0, seq FROM members WHERE `+inChannelNow("?1", "?2"), id)
 		if err != nil {
 			return err
 		}
 		if err := c.deleteChannel(ctx, id); err != nil {
 			return err
 		}
-		if err := c.exec(ctx, `UPDATE members SET seq = ?1 - 1 WHERE network = ?2 AND channel = ?3 AND seq = ?1`, c.seq, network, id); err != nil {
+		if err := c.exec(ctx, `UPDATE members SET seq = ?1 - 1 WHERE `+inChannelNow("?2", "?3")+` AND seq = ?1`, c.seq, network, id); err != nil {
 			return err
 		}
 		return c.restamp(ctx, "channels", id)
 	})
 }
 
-const putMember = `INSERT INTO members (network, channel, user, roles, joined_seq, seq) VALUES (?, ?, ?, ?, ?, ?)
-	ON CONFLICT (network, channel, user) DO UPDATE SET roles = excluded.roles,
+const putMember = `INSERT INTO members (network, channel, gen, user, roles, joined_seq, seq)
+	VALUES (?1, ?2, (SELECT gen FROM channels WHERE network = ?1 AND id = ?2), ?3, ?4, ?5, ?5)
+	ON CONFLICT (network, channel, gen, user) DO UPDATE SET roles = excluded.roles,
 		joined_seq = CASE WHEN deleted = 1 THEN excluded.joined_seq ELSE joined_seq END, deleted = 0, seq = MAX(seq, excluded.seq)`
 
 // PutMember makes a user a member, or replaces the roles in the channel. A channel
@@ -89,7 +90,7 @@ func (s *Store) PutMember(ctx context.Context, network chatbell.NetworkID, chann
 		if err := s.ensureChannel(ctx, q, network, channel, at); err != nil {
 			return err
 		}
-		if _, err := q.ExecContext(ctx, putMember, network, channel, m.ID, list(m.ChannelRoles), at, at); err != nil {
+		if _, err := q.ExecContext(ctx, putMember, network, channel, m.ID, list(m.ChannelRoles), at); err != nil {
 			return err
 		}
 		_, err := q.ExecContext(ctx, learnUser, network, m.ID, m.Name, m.Locale, m.Timezone, at)
@@ -107,8 +108,8 @@ func (s *Store) ensureChannel(ctx context.Context, q querier, network chatbell.N
 func (s *Store) DeleteMember(ctx context.Context, network chatbell.NetworkID, channel chatbell.ChannelID, user chatbell.UserID) error {
 	return s.do(ctx, "delete member", func(ctx context.Context, q *tx) error {
 		q.touchChannel(network, channel)
-		res, err := q.ExecContext(ctx, `UPDATE members SET deleted = 1, seq = MAX(seq, ?) WHERE network = ? AND channel = ? AND user = ? AND deleted = 0`,
-			s.now(), network, channel, user)
+		res, err := q.ExecContext(ctx, `UPDATE members SET deleted = 1, seq = MAX(seq, ?4) WHERE `+inChannelNow("?1", "?2")+` AND user = ?3 AND deleted = 0`,
+			network, channel, user, s.now())
 		if err != nil {
 			return err
 		}
@@ -122,8 +123,8 @@ func (s *Store) DeleteMember(ctx context.Context, network chatbell.NetworkID, ch
 // Members lists a channel's members in the order of their ids.
 func (s *Store) Members(ctx context.Context, network chatbell.NetworkID, channel chatbell.ChannelID, after chatbell.UserID, limit int) (out []chatbell.Member, err error) {
 	rows, err := s.read.QueryContext(ctx, `SELECT m.user, m.roles, COALESCE(u.name, ''), COALESCE(u.locale, ''), COALESCE(u.timezone, ''), COALESCE(u.roles, '')
-		FROM members m LEFT JOIN users u ON u.network = m.network AND u.id = m.user AND u.deleted = 0
-		WHERE m.network = ? AND m.channel = ? AND m.user > ? AND m.deleted = 0 ORDER BY m.user LIMIT ?`, network, channel, after, limit)
+		FROM (SELECT user, roles FROM members WHERE `+inChannelNow("?1", "?2")+` AND user > ?3 AND deleted = 0 ORDER BY user LIMIT ?4 + 0) m
+		LEFT JOIN users u ON u.network = ?1 AND u.id = m.user AND u.deleted = 0 ORDER BY m.user`, network, channel, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list members: %w", err)
 	}

@@ -19,7 +19,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/url"
-	"sync"
 
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -33,7 +32,8 @@ var migrations embed.FS
 // Config is what a store is opened with.
 type Config struct {
 	// Path is the database file; it is made when absent.
-	Path   string
+	Path string
+	// Logger is told what goes wrong beside all calls. Nil means nobody.
 	Logger *slog.Logger
 	// Sequence is the newest accepted event's. It stamps what the API writes, so that an
 	// event which was accepted before, but is matched after, changes nothing. Nil means 0.
@@ -51,7 +51,10 @@ type Store struct {
 
 	audiences *audiences
 
-	swapping sync.Mutex // held while a bulk list takes effect
+	lists     lists
+	chunkSize int    // chunkSize, but for tests
+	step      func() // is called before each step of a list, and after the last: for tests
+	sweeper   *sweeper
 
 	toggles  cached[chatbell.NetworkID, string]    // as stored; "" where never set
 	channels cached[channelKey, *chatbell.Channel] // nil where there is none
@@ -66,10 +69,6 @@ type channelKey struct {
 // readers bounds the pool: two cores, and a page is CPU-bound.
 const readers = 8
 
-// tombstoneAge is how many events a deleted row is remembered for: as many as may
-// wait to be matched.
-const tombstoneAge = 1_000_000
-
 // Open opens the database and brings its schema up to date. A schema that is newer
 // than this build is refused.
 func Open(ctx context.Context, c Config) (_ *Store, err error) {
@@ -79,7 +78,12 @@ func Open(ctx context.Context, c Config) (_ *Store, err error) {
 	if c.Sequence == nil {
 		c.Sequence = func() uint64 { return 0 }
 	}
-	s := &Store{path: c.Path, seq: c.Sequence, audiences: newAudiences(keptBytes)}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Store{path: c.Path, seq: c.Sequence, audiences: newAudiences(keptBytes), chunkSize: chunkSize, step: func() {}}
+	s.lists.busy = map[channelKey]chan struct{}{}
+	s.lists.coming = map[generation]bool{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -111,7 +115,8 @@ func Open(ctx context.Context, c Config) (_ *Store, err error) {
 		return nil, err
 	}
 	s.writer.saw(int64(newest)) //nolint:gosec // sequences stay far below 2^63
-	return s, s.tidy(ctx)
+	s.startSweeper(c.Logger)
+	return s, nil
 }
 
 // dsn sets what every connection needs. In WAL mode with synchronous=NORMAL a killed
@@ -144,22 +149,12 @@ func migrate(ctx context.Context, db *sql.DB, path string) error {
 	return nil
 }
 
-// tidy removes tombstones that no event can be older than.
-func (s *Store) tidy(ctx context.Context) error {
-	return s.do(ctx, "tidy the store", func(ctx context.Context, q *tx) error {
-		old := max(s.now(), s.writer.newest.Load()) - tombstoneAge
-		for _, table := range []string{"users", "channels", "members"} {
-			if _, err := q.ExecContext(ctx, `DELETE FROM `+table+` WHERE deleted = 1 AND seq < ?`, old); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
 // Close waits for the writes under way and closes the file.
 func (s *Store) Close() error {
 	var errs []error
+	if s.sweeper != nil {
+		s.sweeper.stop()
+	}
 	if s.writer != nil {
 		errs = append(errs, s.writer.close())
 	}

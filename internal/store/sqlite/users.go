@@ -75,7 +75,9 @@ func (s *Store) DeleteUser(ctx context.Context, network chatbell.NetworkID, id c
 	return s.do(ctx, "delete user", func(ctx context.Context, q *tx) error {
 		c, err := s.deletion(ctx, q, network, `SELECT deleted = 0, seq FROM users WHERE network = ?1 AND id = ?2
 			UNION ALL SELECT 1, seq FROM devices INDEXED BY devices_by_user WHERE network = ?1 AND user = ?2
-			UNION ALL SELECT deleted = 0, seq FROM members INDEXED BY members_by_user WHERE network = ?1 AND user = ?2`, id)
+			UNION ALL SELECT m.deleted = 0 AND m.gen = COALESCE(c.gen, 0), MAX(m.seq, COALESCE(c.list_seq, 0))
+				FROM members m INDEXED BY members_by_user LEFT JOIN channels c ON c.network = m.network AND c.id = m.channel
+				WHERE m.network = ?1 AND m.user = ?2`, id)
 		if err != nil {
 			return err
 		}

@@ -148,6 +148,50 @@ func replaceMembers(t *testing.T, f *fixture) {
 	f.equal("the members after it", f.memberIDs("c"), []string{})
 }
 
+// replaceAndEvents: a list is newer than every event that was accepted before it, and
+// older than those after; who is in two lists is there since the first.
+func replaceAndEvents(t *testing.T, f *fixture) {
+	replace := func(seq uint64, ids ...string) {
+		t.Helper()
+		f.seq = seq
+		f.must(second(f.ReplaceMembers(t.Context(), acme, "c", sequence(ids, nil))))
+	}
+	before := func(seq uint64, want ...string) {
+		t.Helper()
+		got := userIDs(f.page(chatbell.AudienceQuery{JoinedBefore: seq, Limit: 10}))
+		f.equal(fmt.Sprint("who was there before ", seq), got, append([]string{}, want...))
+	}
+	f.at(1, inChannel(chatbell.ChannelJoined, "c", "a", "x"))
+	replace(5, "a", "b")
+	before(3, "a")
+	before(5, "a")
+	before(6, "a", "b")
+	f.at(4, inChannel(chatbell.ChannelJoined, "c", "late"))
+	f.at(5, inChannel(chatbell.ChannelLeft, "c", "b"))
+	before(0, "a", "b")
+	f.at(6, inChannel(chatbell.ChannelLeft, "c", "a"))
+	f.at(7, inChannel(chatbell.ChannelJoined, "c", "d"))
+	before(0, "b", "d")
+	replace(10, "b", "c", "d", "x")
+	before(6, "b")
+	before(8, "b", "d")
+	before(11, "b", "c", "d", "x")
+	f.at(8, chatbell.Event{Type: chatbell.UserDeleted, User: &chatbell.Person{ID: "c"}})
+	f.at(9, chatbell.Event{Type: chatbell.ChannelDeleted, Channel: chatbell.ChannelRef{ID: "c"}})
+	before(0, "b", "c", "d", "x")
+	f.must(f.DeleteUser(t.Context(), acme, "d"))
+	f.must(f.DeleteMember(t.Context(), acme, "c", "x"))
+	before(0, "b", "c")
+	f.at(11, inChannel(chatbell.ChannelJoined, "c", "x", "d"))
+	f.at(12, chatbell.Event{Type: chatbell.UserDeleted, User: &chatbell.Person{ID: "b"}})
+	before(0, "c", "d", "x")
+	f.must(f.DeleteChannel(t.Context(), acme, "c"))
+	before(0)
+	replace(20, "a")
+	before(0, "a")
+	before(20)
+}
+
 func sequence(ids []string, end error) iter.Seq2[chatbell.Member, error] {
 	return func(yield func(chatbell.Member, error) bool) {
 		for _, id := range ids {

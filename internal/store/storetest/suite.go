@@ -75,7 +75,7 @@ func Channels(t *testing.T, open Open) {
 
 // Members are in channels, one by one and by bulk lists.
 func Members(t *testing.T, open Open) {
-	tests{"Members": members, "Replace": replaceMembers}.run(t, open)
+	tests{"Members": members, "Replace": replaceMembers, "ReplaceAndEvents": replaceAndEvents}.run(t, open)
 }
 
 // Audiences are what matching reads: people with their settings and devices.
