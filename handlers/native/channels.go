@@ -150,7 +150,13 @@ func (a *api) getMembers(c echo.Context) error {
 	}
 	out := memberPage{Members: make([]member, len(members))}
 	for i, row := range members {
-		out.Members[i] = member{ID: row.ID, Name: row.Name, Locale: row.Locale, Timezone: row.Timezone, Roles: row.ChannelRoles}
+		out.Members[i] = member{
+			ID:       row.ID,
+			Name:     row.Name,
+			Locale:   row.Locale,
+			Timezone: row.Timezone,
+			Roles:    row.ChannelRoles,
+		}
 	}
 	if len(members) == limit {
 		out.Next = web.CursorAfter(string(members[limit-1].ID))

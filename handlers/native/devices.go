@@ -143,7 +143,11 @@ func (a *api) getDevices(c echo.Context) error {
 		}
 		user = who.User
 	}
-	devices, err := a.state.Devices(c.Request().Context(), who.Network, store.DeviceFilter{User: user, After: chatbell.DeviceID(after), Limit: limit})
+	devices, err := a.state.Devices(c.Request().Context(), who.Network, store.DeviceFilter{
+		User:  user,
+		After: chatbell.DeviceID(after),
+		Limit: limit,
+	})
 	if err != nil {
 		return err
 	}

@@ -32,8 +32,13 @@ const description = `chatbell is a notification server that chat backends run th
 
 func about(version string) openapi.Info {
 	return openapi.Info{
-		Title: "chatbell", Version: version, Summary: "Notification server for chat backends", Description: description,
-		Contact: "chatbell", License: "Apache-2.0", Server: "/",
+		Title:       "chatbell",
+		Version:     version,
+		Summary:     "Notification server for chat backends",
+		Description: description,
+		Contact:     "chatbell",
+		License:     "Apache-2.0",
+		Server:      "/",
 	}
 }
 

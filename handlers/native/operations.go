@@ -23,7 +23,9 @@ const eventDescription = `A fact from the chat backend. Besides actor and channe
 Any other type of the form ` + "`[a-z0-9._-]{1,64}`" + ` is the network's own, with data for its own rules. One event has at most 512 KiB.`
 
 var docPostEvents = openapi.Operation{
-	ID: "postEvents", Tag: tagEvents, Summary: "Take in events",
+	ID:      "postEvents",
+	Tag:     tagEvents,
+	Summary: "Take in events",
 	Description: "Takes one event, a list of them, or one a line, at most 1,000 and 4 MiB. The answer comes when the events are durable, and tells of each in the order of the request: " +
 		"a bad one harms no other. Sending events with ids again is harmless.",
 	Parameters: []any{traceHeader{}},
@@ -49,7 +51,13 @@ var docPostEvents = openapi.Operation{
 }
 
 var docGetOpenAPI = openapi.Operation{
-	ID: "getOpenAPI", Tag: tagServer, Summary: "This document",
+	ID:          "getOpenAPI",
+	Tag:         tagServer,
+	Summary:     "This document",
 	Description: "The API as an OpenAPI 3.1 document, made from the types that the server reads and writes.",
-	Answers:     web.Done([]openapi.Content{{Media: web.MediaJSON, Schema: openapi.Any(), Examples: []openapi.Example{web.Example("document", `{"openapi":"3.1.0","info":{"title":"chatbell","version":"1.0.0"}}`)}}}),
+	Answers: web.Done([]openapi.Content{{
+		Media:    web.MediaJSON,
+		Schema:   openapi.Any(),
+		Examples: []openapi.Example{web.Example("document", `{"openapi":"3.1.0","info":{"title":"chatbell","version":"1.0.0"}}`)},
+	}}),
 }

@@ -21,24 +21,37 @@ type level struct{ whose, name, example, patch, patched string }
 
 func settingsOf[T any](lvl level, parameters ...any) settings {
 	read := web.Done(web.Body[T](web.Example("settings", lvl.example)))
-	patch := openapi.Content{Media: web.MediaMerge, Schema: openapi.MergePatch[T](), Examples: []openapi.Example{web.Example("patch", lvl.patch)}}
+	patch := openapi.Content{
+		Media:    web.MediaMerge,
+		Schema:   openapi.MergePatch[T](),
+		Examples: []openapi.Example{web.Example("patch", lvl.patch)},
+	}
 	return settings{
 		get: openapi.Operation{
-			ID: "get" + lvl.name, Tag: tagSettings, Summary: "Read " + lvl.whose, Description: readsSettings,
-			Parameters: parameters,
-			Answers:    read,
+			ID:          "get" + lvl.name,
+			Tag:         tagSettings,
+			Summary:     "Read " + lvl.whose,
+			Description: readsSettings,
+			Parameters:  parameters,
+			Answers:     read,
 		},
 		put: openapi.Operation{
-			ID: "put" + lvl.name, Tag: tagSettings, Summary: "Replace " + lvl.whose, Description: putsSettings,
-			Parameters: parameters,
-			Request:    &openapi.Body{Content: web.Body[T](web.Example("settings", lvl.example))},
-			Answers:    read,
+			ID:          "put" + lvl.name,
+			Tag:         tagSettings,
+			Summary:     "Replace " + lvl.whose,
+			Description: putsSettings,
+			Parameters:  parameters,
+			Request:     &openapi.Body{Content: web.Body[T](web.Example("settings", lvl.example))},
+			Answers:     read,
 		},
 		patch: openapi.Operation{
-			ID: "patch" + lvl.name, Tag: tagSettings, Summary: "Merge into " + lvl.whose, Description: mergesSettings,
-			Parameters: parameters,
-			Request:    &openapi.Body{Content: []openapi.Content{patch}},
-			Answers:    web.Done(web.Body[T](web.Example("settings", lvl.patched))),
+			ID:          "patch" + lvl.name,
+			Tag:         tagSettings,
+			Summary:     "Merge into " + lvl.whose,
+			Description: mergesSettings,
+			Parameters:  parameters,
+			Request:     &openapi.Body{Content: []openapi.Content{patch}},
+			Answers:     web.Done(web.Body[T](web.Example("settings", lvl.patched))),
 		},
 	}
 }

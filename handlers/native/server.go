@@ -73,7 +73,13 @@ func New(cfg Config) (http.Handler, error) {
 
 func (a *api) routes() []web.Route {
 	list := slices.Concat(
-		[]web.Route{{Method: http.MethodPost, Path: "/v1/events", Handle: a.postEvents, Access: web.Server, Doc: docPostEvents}},
+		[]web.Route{{
+			Method: http.MethodPost,
+			Path:   "/v1/events",
+			Handle: a.postEvents,
+			Access: web.Server,
+			Doc:    docPostEvents,
+		}},
 		a.userRoutes(), a.channelRoutes(), a.deviceRoutes(), a.settingsRoutes(),
 	)
 	for i := range list {

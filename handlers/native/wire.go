@@ -52,7 +52,13 @@ func (m *member) member() chatbell.Member {
 
 // check is that of everybody whom a caller puts: a member, or a user alone.
 func (m *member) check(k *web.Checker, pointer string) {
-	k.Person(pointer, &chatbell.Person{ID: m.ID, Name: m.Name, Locale: m.Locale, Timezone: m.Timezone, Roles: m.Roles})
+	k.Person(pointer, &chatbell.Person{
+		ID:       m.ID,
+		Name:     m.Name,
+		Locale:   m.Locale,
+		Timezone: m.Timezone,
+		Roles:    m.Roles,
+	})
 }
 
 // memberPage is a part of a channel's members.
@@ -82,8 +88,16 @@ type deviceInput struct {
 
 func (d *deviceInput) device() chatbell.Device {
 	return chatbell.Device{
-		ID: d.ID, User: d.User, Provider: d.Provider, Platform: d.Platform, Token: d.Token, App: d.App,
-		Locale: d.Locale, Timezone: d.Timezone, Sandbox: d.Sandbox, Meta: d.Meta,
+		ID:       d.ID,
+		User:     d.User,
+		Provider: d.Provider,
+		Platform: d.Platform,
+		Token:    d.Token,
+		App:      d.App,
+		Locale:   d.Locale,
+		Timezone: d.Timezone,
+		Sandbox:  d.Sandbox,
+		Meta:     d.Meta,
 	}
 }
 
@@ -99,8 +113,16 @@ func deviceOf(d *chatbell.Device) device {
 	return device{
 		DeviceID: d.ID, RegisteredAt: d.RegisteredAt, Disabled: d.Disabled,
 		deviceInput: deviceInput{
-			ID: d.ID, User: d.User, Provider: d.Provider, Platform: d.Platform, Token: d.Token, App: d.App,
-			Locale: d.Locale, Timezone: d.Timezone, Sandbox: d.Sandbox, Meta: d.Meta,
+			ID:       d.ID,
+			User:     d.User,
+			Provider: d.Provider,
+			Platform: d.Platform,
+			Token:    d.Token,
+			App:      d.App,
+			Locale:   d.Locale,
+			Timezone: d.Timezone,
+			Sandbox:  d.Sandbox,
+			Meta:     d.Meta,
 		},
 	}
 }

@@ -141,8 +141,15 @@ func Fails(name, description string, headers any, example *Problem) openapi.Answ
 		panic("encode a problem: " + err.Error()) // texts and numbers only: a programming error
 	}
 	return openapi.Answer{
-		Status: example.Status, Name: name, Description: description, Headers: headers,
-		Content: []openapi.Content{{Media: MediaProblem, Schema: openapi.Of[Problem](), Examples: []openapi.Example{Example("problem", string(data))}}},
+		Status:      example.Status,
+		Name:        name,
+		Description: description,
+		Headers:     headers,
+		Content: []openapi.Content{{
+			Media:    MediaProblem,
+			Schema:   openapi.Of[Problem](),
+			Examples: []openapi.Example{Example("problem", string(data))},
+		}},
 	}
 }
 
