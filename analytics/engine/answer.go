@@ -47,7 +47,13 @@ type answer struct {
 
 func (h *handler) newAnswer(w http.ResponseWriter, r *http.Request) *answer {
 	speaker := voice{version: h.version, user: h.auth.analystUser, hidden: h.hidden}
-	ans := &answer{w: w, control: http.NewResponseController(w), left: r.Context().Done(), voice: speaker, tag: strings.ToLower(rand.Text()[:16])}
+	ans := &answer{
+		w:       w,
+		control: http.NewResponseController(w),
+		left:    r.Context().Done(),
+		voice:   speaker,
+		tag:     strings.ToLower(rand.Text()[:16]),
+	}
 	head := w.Header()
 	head.Set("X-ClickHouse-Query-Id", first0(r.URL.Query().Get("query_id"), r.Header.Get("X-ClickHouse-Query-Id"), newMark()))
 	head.Set("X-ClickHouse-Server-Display-Name", displayName)

@@ -229,9 +229,16 @@ func newHandler(lib *library, set *settings, log *slog.Logger) (*handler, error)
 		}
 	}
 	serving := &handler{
-		lib: lib, path: path, keeper: keeper, auth: newAuth(set), play: &page{library: set.Library}, keepAlive: set.KeepAlive, answerTime: set.AnswerTime,
-		guesses: listen.NewThrottle(listen.ThrottleConfig{What: "ClickHouse password", Logger: log}),
-		writers: make(chan struct{}, maxWriters), analysts: make(chan struct{}, maxAnalysts),
+		lib:        lib,
+		path:       path,
+		keeper:     keeper,
+		auth:       newAuth(set),
+		play:       &page{library: set.Library},
+		keepAlive:  set.KeepAlive,
+		answerTime: set.AnswerTime,
+		guesses:    listen.NewThrottle(listen.ThrottleConfig{What: "ClickHouse password", Logger: log}),
+		writers:    make(chan struct{}, maxWriters),
+		analysts:   make(chan struct{}, maxAnalysts),
 	}
 	// The database called default reaches into the file system: a table name there can
 	// be a file. An empty one takes its place.

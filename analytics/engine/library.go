@@ -174,8 +174,11 @@ func (c *conn) take(r uintptr, out emit) (more bool, err error) {
 		return false, err
 	}
 	sum := stats{
-		readRows: c.lib.storageRows(r), readBytes: c.lib.storageBytes(r),
-		writtenRows: c.lib.rowsWritten(r), writtenBytes: c.lib.bytesWritten(r), resultRows: c.lib.rowsRead(r),
+		readRows:     c.lib.storageRows(r),
+		readBytes:    c.lib.storageBytes(r),
+		writtenRows:  c.lib.rowsWritten(r),
+		writtenBytes: c.lib.bytesWritten(r),
+		resultRows:   c.lib.rowsRead(r),
 	}
 	var piece []byte
 	if n := c.lib.resultLength(r); n > 0 {

@@ -80,7 +80,13 @@ func (h *handler) look(req *request, kind analysis) (statement, error) {
 	if err != nil {
 		return statement{}, err
 	}
-	link, err := h.connect(&request{who: analyst, mark: req.mark, work: req.work, database: database, args: args})
+	link, err := h.connect(&request{
+		who:      analyst,
+		mark:     req.mark,
+		work:     req.work,
+		database: database,
+		args:     args,
+	})
 	if err != nil {
 		return statement{}, err
 	}

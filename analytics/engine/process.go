@@ -78,9 +78,17 @@ func (s *Supervisor) settings() settings {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return settings{
-		Library: s.cfg.Library, Dir: s.cfg.Dir, Listen: s.addr, WriterPassword: s.password,
-		AnalystUser: s.cfg.AnalystUser, AnalystSHA256: s.cfg.AnalystPasswordSHA256,
-		LockWait: lockWait, Heartbeat: s.cfg.Heartbeat, Overdue: s.cfg.Overdue, KeepAlive: s.cfg.KeepAlive, AnswerTime: s.cfg.AnswerTime,
+		Library:        s.cfg.Library,
+		Dir:            s.cfg.Dir,
+		Listen:         s.addr,
+		WriterPassword: s.password,
+		AnalystUser:    s.cfg.AnalystUser,
+		AnalystSHA256:  s.cfg.AnalystPasswordSHA256,
+		LockWait:       lockWait,
+		Heartbeat:      s.cfg.Heartbeat,
+		Overdue:        s.cfg.Overdue,
+		KeepAlive:      s.cfg.KeepAlive,
+		AnswerTime:     s.cfg.AnswerTime,
 	}
 }
 

@@ -58,7 +58,12 @@ func (h *handler) newRequest(who role, w http.ResponseWriter, r *http.Request) (
 		return nil, err
 	}
 	set, params := split(query)
-	req := &request{who: who, mark: newMark(), params: params, database: first0(r.Header.Get("X-ClickHouse-Database"), query.Get("database"), database)}
+	req := &request{
+		who:      who,
+		mark:     newMark(),
+		params:   params,
+		database: first0(r.Header.Get("X-ClickHouse-Database"), query.Get("database"), database),
+	}
 	req.format = first0(r.Header.Get("X-ClickHouse-Format"), query.Get("default_format"), "TabSeparated")
 	body, closer, err := decode(r, truth(query.Get("decompress")))
 	if err != nil {

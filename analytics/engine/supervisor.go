@@ -158,8 +158,14 @@ func Start(ctx context.Context, cfg Config) (*Supervisor, error) {
 	}
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	sup := &Supervisor{
-		cfg: cfg, password: rand.Text(), addr: cfg.Listen, cancel: cancel, first: make(chan error, 1),
-		done: make(chan struct{}), ready: make(chan struct{}), trouble: errStarting,
+		cfg:      cfg,
+		password: rand.Text(),
+		addr:     cfg.Listen,
+		cancel:   cancel,
+		first:    make(chan error, 1),
+		done:     make(chan struct{}),
+		ready:    make(chan struct{}),
+		trouble:  errStarting,
 	}
 	go sup.supervise(life)
 	patience := time.NewTimer(firstWord)
