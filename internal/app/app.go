@@ -120,7 +120,12 @@ func build(ctx context.Context, cfg *config.Config, opts *Options, open *closers
 	if err != nil {
 		return nil, err
 	}
-	taken, err := intake.New(ctx, intake.Config{Broker: broker, Consumer: pipeline.Consumers()[0].Name, Observer: numbers, Limit: opts.Backlog})
+	taken, err := intake.New(ctx, intake.Config{
+		Broker:   broker,
+		Consumer: pipeline.Consumers()[0].Name,
+		Observer: numbers,
+		Limit:    opts.Backlog,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -135,14 +140,35 @@ func build(ctx context.Context, cfg *config.Config, opts *Options, open *closers
 	if err != nil {
 		return nil, err
 	}
-	health := &condition.Parts{Intake: taken, Broker: broker, Store: state, Pipeline: stages, Recorder: rec.recorder, Engine: rec.engine, Limiter: limiter}
+	health := &condition.Parts{
+		Intake:   taken,
+		Broker:   broker,
+		Store:    state,
+		Pipeline: stages,
+		Recorder: rec.recorder,
+		Engine:   rec.engine,
+		Limiter:  limiter,
+	}
 	health.Register(numbers)
-	if err := makeSurfaces(ctx, doors, opts, Kit{Config: cfg, Intake: taken, State: state, Health: health, Metrics: numbers}, state); err != nil {
+	if err := makeSurfaces(ctx, doors, opts, Kit{
+		Config:  cfg,
+		Intake:  taken,
+		State:   state,
+		Health:  health,
+		Metrics: numbers,
+	}, state); err != nil {
 		return nil, err
 	}
 	return &App{
-		log: opts.Log, version: opts.Version, shutdown: cfg.ShutdownTimeout,
-		doors: doors, broker: broker, pipeline: stages, records: rec, last: last, open: open,
+		log:      opts.Log,
+		version:  opts.Version,
+		shutdown: cfg.ShutdownTimeout,
+		doors:    doors,
+		broker:   broker,
+		pipeline: stages,
+		records:  rec,
+		last:     last,
+		open:     open,
 		showSecrets: func(ctx context.Context) error {
 			return showSecrets(ctx, cfg, state, secrets, opts.Notices, opts.Log)
 		},

@@ -182,7 +182,12 @@ func openPipeline(ctx context.Context, cfg *config.Config, opts *Options, parts 
 	if err != nil {
 		return nil, err
 	}
-	caller, err := webhooks.New(webhooks.Config{AllowPrivate: cfg.AllowPrivateNetworks, RootCAs: roots, Version: opts.Version, Timeout: opts.SendTimeout})
+	caller, err := webhooks.New(webhooks.Config{
+		AllowPrivate: cfg.AllowPrivateNetworks,
+		RootCAs:      roots,
+		Version:      opts.Version,
+		Timeout:      opts.SendTimeout,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("make the webhook client: %w", err)
 	}
@@ -193,8 +198,16 @@ func openPipeline(ctx context.Context, cfg *config.Config, opts *Options, parts 
 		})
 	}
 	return pipeline.New(pipeline.Config{
-		Publisher: parts.broker.Publisher(), Subscribe: subscribe,
-		Store: parts.store, Networks: all, Results: parts.broker.Tail(work.StreamResults), Room: parts.intake, Caller: caller, Observer: parts.metrics, Log: opts.Log,
-		Retry: cfg.PipelineRetry(), CloseTimeout: giveUp(cfg.ShutdownTimeout),
+		Publisher:    parts.broker.Publisher(),
+		Subscribe:    subscribe,
+		Store:        parts.store,
+		Networks:     all,
+		Results:      parts.broker.Tail(work.StreamResults),
+		Room:         parts.intake,
+		Caller:       caller,
+		Observer:     parts.metrics,
+		Log:          opts.Log,
+		Retry:        cfg.PipelineRetry(),
+		CloseTimeout: giveUp(cfg.ShutdownTimeout),
 	})
 }

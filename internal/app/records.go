@@ -57,7 +57,12 @@ func openRecords(ctx context.Context, cfg *config.Config, opts *Options, parts r
 	}
 	results := recording.Log{Broker: parts.broker}
 	out.recorder, err = analytics.New(analytics.Config{
-		Log: results, Cursors: parts.store, Sink: out.clickhouse, Logger: opts.Log, Bad: results.Bury, Observer: parts.metrics,
+		Log:      results,
+		Cursors:  parts.store,
+		Sink:     out.clickhouse,
+		Logger:   opts.Log,
+		Bad:      results.Bury,
+		Observer: parts.metrics,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the recorder: %w", err)
@@ -87,8 +92,13 @@ func startEngine(ctx context.Context, cfg *config.Config, opts *Options, of reco
 		command = []string{self, "engine"}
 	}
 	supervisor, err := engine.Start(ctx, engine.Config{
-		Library: library, Dir: filepath.Join(cfg.Data, "clickhouse"), Listen: cfg.ClickHouseListen,
-		AnalystUser: cfg.ClickHouseUser, AnalystPasswordSHA256: password, Command: command, Logger: opts.Log,
+		Library:               library,
+		Dir:                   filepath.Join(cfg.Data, "clickhouse"),
+		Listen:                cfg.ClickHouseListen,
+		AnalystUser:           cfg.ClickHouseUser,
+		AnalystPasswordSHA256: password,
+		Command:               command,
+		Logger:                opts.Log,
 	})
 	if err != nil {
 		return nil, err

@@ -26,7 +26,12 @@ func (a *Parts) Register(registry *metrics.Registry) {
 			metrics.DeadLetters, metrics.RecorderPending, metrics.RecorderRows,
 		},
 	})
-	registry.Add(metrics.Part{Name: "store", MaxAge: gaugeAge, Gauges: []metrics.Gauge{metrics.RetryPending, metrics.RetryOldest}, Read: a.readWaiting})
+	registry.Add(metrics.Part{
+		Name:   "store",
+		MaxAge: gaugeAge,
+		Gauges: []metrics.Gauge{metrics.RetryPending, metrics.RetryOldest},
+		Read:   a.readWaiting,
+	})
 	registry.Add(metrics.Part{Name: "queues", Gauges: []metrics.Gauge{metrics.QueueTries, metrics.Destinations}, Read: a.readQueues})
 	registry.Add(metrics.Part{
 		Name: "connections", Read: a.readConnections,
@@ -34,7 +39,11 @@ func (a *Parts) Register(registry *metrics.Registry) {
 	})
 	registry.Add(metrics.Part{Name: "recorder", Gauges: []metrics.Gauge{metrics.RecorderLag}, Read: a.readRecorder})
 	if a.Engine != nil {
-		registry.Add(metrics.Part{Name: "engine", Gauges: []metrics.Gauge{metrics.EngineUp, metrics.EngineRestarts}, Read: a.readEngine})
+		registry.Add(metrics.Part{
+			Name:   "engine",
+			Gauges: []metrics.Gauge{metrics.EngineUp, metrics.EngineRestarts},
+			Read:   a.readEngine,
+		})
 		registry.AddProcess("chatbell_engine", a.Engine.PID)
 	}
 }

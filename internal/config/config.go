@@ -102,12 +102,25 @@ func defaults() *Config {
 	retry := deliver.DefaultRetry()
 	embedded := URL{hidden: hidden{value: Embedded}}
 	return &Config{
-		Data: "./data", Listen: "127.0.0.1:8080",
-		Store: embedded, Broker: embedded, BrokerStorage: 25 << 30,
-		ClickHouse: embedded, ClickHouseListen: "127.0.0.1:8123", ClickHouseUser: "analyst",
-		ShutdownTimeout: 30 * time.Second, Durability: "page-cache", DedupWindow: 10 * time.Minute,
-		AllowPrivateNetworks: []netip.Prefix{}, CAFiles: []string{}, Networks: []Network{},
-		Retry: Retry{Webhooks: retry.Webhooks, Push: RetryPush{Initial: retry.PushInitial, Max: retry.PushMax, Expire: retry.PushExpire}},
+		Data:                 "./data",
+		Listen:               "127.0.0.1:8080",
+		Store:                embedded,
+		Broker:               embedded,
+		BrokerStorage:        25 << 30,
+		ClickHouse:           embedded,
+		ClickHouseListen:     "127.0.0.1:8123",
+		ClickHouseUser:       "analyst",
+		ShutdownTimeout:      30 * time.Second,
+		Durability:           "page-cache",
+		DedupWindow:          10 * time.Minute,
+		AllowPrivateNetworks: []netip.Prefix{},
+		CAFiles:              []string{},
+		Networks:             []Network{},
+		Retry: Retry{Webhooks: retry.Webhooks, Push: RetryPush{
+			Initial: retry.PushInitial,
+			Max:     retry.PushMax,
+			Expire:  retry.PushExpire,
+		}},
 	}
 }
 
@@ -137,7 +150,13 @@ func (c *Config) PipelineRetry() deliver.Retry {
 func (n *Network) Endpoints() []chatbell.Endpoint {
 	out := make([]chatbell.Endpoint, len(n.Webhooks))
 	for i, hook := range n.Webhooks {
-		out[i] = chatbell.Endpoint{ID: hook.ID, URL: hook.URL.Reveal(), Secret: hook.Secret.Reveal(), Events: hook.Events, Signatures: hook.Signature}
+		out[i] = chatbell.Endpoint{
+			ID:         hook.ID,
+			URL:        hook.URL.Reveal(),
+			Secret:     hook.Secret.Reveal(),
+			Events:     hook.Events,
+			Signatures: hook.Signature,
+		}
 	}
 	return out
 }

@@ -63,7 +63,13 @@ var pushSettings = sync.OnceValue(func() map[string]*setting {
 		list := "networks." + string(p.Name)
 		out[list] = &setting{doc: p.Doc, count: counts(100, "each has connections of its own")}
 		for _, o := range optionsOf(p) {
-			s := &setting{doc: o.Doc, kind: o.Form, sample: o.Sample, def: o.Default, required: o.Required}
+			s := &setting{
+				doc:      o.Doc,
+				kind:     o.Form,
+				sample:   o.Sample,
+				def:      o.Default,
+				required: o.Required,
+			}
 			if o.Kind == push.File {
 				s.kind = "file"
 			}

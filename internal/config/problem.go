@@ -140,7 +140,13 @@ func (p *Problems) add(place origin, key, detail, mend string) {
 
 func problemAt(at origin, key, detail, mend string) Problem {
 	return Problem{
-		Key: key, File: at.file, Line: at.line, Source: at.source, Value: showable(at.value), Detail: detail, Mend: mend,
+		Key:    key,
+		File:   at.file,
+		Line:   at.line,
+		Source: at.source,
+		Value:  showable(at.value),
+		Detail: detail,
+		Mend:   mend,
 	}
 }
 

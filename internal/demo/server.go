@@ -40,7 +40,11 @@ type server struct {
 
 // startServer writes a configuration for the sandbox and starts the server with it.
 func startServer(ctx context.Context, binary, dir string, creds sandbox.Credentials) (*server, error) {
-	srv := &server{log: filepath.Join(dir, "chatbell.log"), exited: make(chan error, 1), client: &http.Client{Timeout: 15 * time.Second}}
+	srv := &server{
+		log:    filepath.Join(dir, "chatbell.log"),
+		exited: make(chan error, 1),
+		client: &http.Client{Timeout: 15 * time.Second},
+	}
 	config := filepath.Join(dir, "chatbell.yaml")
 	text := fmt.Sprintf("data: %s\nlisten: 127.0.0.1:0\nclickhouse_listen: 127.0.0.1:0\nclickhouse_password: %s\n%s",
 		filepath.Join(dir, "data"), password, creds.YAML(

@@ -73,7 +73,12 @@ func NewThrottle(cfg ThrottleConfig) *Throttle {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Throttle{what: cfg.What, burst: time.Duration(cfg.Burst) * turn, log: cfg.Logger, addresses: map[netip.Addr]*list.Element{}}
+	return &Throttle{
+		what:      cfg.What,
+		burst:     time.Duration(cfg.Burst) * turn,
+		log:       cfg.Logger,
+		addresses: map[netip.Addr]*list.Element{},
+	}
 }
 
 // Wrong counts a wrong credential from an address, as [AddressOf] says it, and returns

@@ -96,7 +96,11 @@ const maxScrapes = 8
 // Handler serves the metrics in Prometheus' text format, or as OpenMetrics where that is
 // asked for.
 func (r *Registry) Handler() http.Handler {
-	return promhttp.HandlerFor(r.reg, promhttp.HandlerOpts{Registry: r.reg, EnableOpenMetrics: true, MaxRequestsInFlight: maxScrapes})
+	return promhttp.HandlerFor(r.reg, promhttp.HandlerOpts{
+		Registry:            r.reg,
+		EnableOpenMetrics:   true,
+		MaxRequestsInFlight: maxScrapes,
+	})
 }
 
 // none is the value of a label where there is nothing to say: an empty one would be the

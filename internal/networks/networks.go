@@ -51,7 +51,11 @@ func New(cfg *config.Config, stored []chatbell.NetworkID, roots *x509.CertPool, 
 		if registry[id] != nil {
 			continue
 		}
-		net, _, err := newNetwork(&config.Network{ID: id, DefaultLocale: "en", Delivery: chatbell.DeliverDirect}, builtin, roots, timeout)
+		net, _, err := newNetwork(&config.Network{
+			ID:            id,
+			DefaultLocale: "en",
+			Delivery:      chatbell.DeliverDirect,
+		}, builtin, roots, timeout)
 		if err != nil {
 			return nil, open, fmt.Errorf("network %s: %w", id, err)
 		}
@@ -62,14 +66,21 @@ func New(cfg *config.Config, stored []chatbell.NetworkID, roots *x509.CertPool, 
 
 func newNetwork(network *config.Network, builtin *templates.Builtin, roots *x509.CertPool, timeout time.Duration) (*work.Network, []io.Closer, error) {
 	net := &work.Network{
-		ID: network.ID, DefaultLocale: network.DefaultLocale, Delivery: network.Delivery, Endpoints: network.Endpoints(),
-		Pushers: map[work.Credential]push.Notifier{},
+		ID:            network.ID,
+		DefaultLocale: network.DefaultLocale,
+		Delivery:      network.Delivery,
+		Endpoints:     network.Endpoints(),
+		Pushers:       map[work.Credential]push.Notifier{},
 	}
 	var err error
 	if net.Rules, err = rules.New(); err != nil {
 		return nil, nil, fmt.Errorf("rules: %w", err)
 	}
-	if net.Catalogue, err = templates.New(templates.Config{DefaultLocale: network.DefaultLocale, Overrides: network.Overrides(), Builtin: builtin}); err != nil {
+	if net.Catalogue, err = templates.New(templates.Config{
+		DefaultLocale: network.DefaultLocale,
+		Overrides:     network.Overrides(),
+		Builtin:       builtin,
+	}); err != nil {
 		return nil, nil, fmt.Errorf("templates: %w", err)
 	}
 	open, err := addPushers(net, network, roots, timeout)

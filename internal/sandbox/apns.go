@@ -247,8 +247,14 @@ func (s *Server) acceptAPNs(r *http.Request, token, id string, payload []byte, n
 		return
 	}
 	s.arrivals.add(stored{at: now, push: &storedPush{
-		provider: ProviderAPNs, device: token, id: id, app: header.Get("Apns-Topic"), collapse: header.Get("Apns-Collapse-Id"),
-		trace: header.Get("Traceparent"), payload: slices.Clone(payload), headers: pick(header, "Apns-Push-Type", "Apns-Priority", "Apns-Expiration"),
+		provider: ProviderAPNs,
+		device:   token,
+		id:       id,
+		app:      header.Get("Apns-Topic"),
+		collapse: header.Get("Apns-Collapse-Id"),
+		trace:    header.Get("Traceparent"),
+		payload:  slices.Clone(payload),
+		headers:  pick(header, "Apns-Push-Type", "Apns-Priority", "Apns-Expiration"),
 	}})
 }
 

@@ -236,8 +236,16 @@ func (x *stored) arrival() Arrival {
 func (x *stored) notification() *Notification {
 	push := x.push
 	note := &Notification{
-		Seq: x.seq, Time: x.at, Provider: push.provider, Device: push.device, App: push.app, CollapseID: push.collapse,
-		ProviderID: push.id, TraceParent: push.trace, Headers: push.headers, Payload: push.payload,
+		Seq:         x.seq,
+		Time:        x.at,
+		Provider:    push.provider,
+		Device:      push.device,
+		App:         push.app,
+		CollapseID:  push.collapse,
+		ProviderID:  push.id,
+		TraceParent: push.trace,
+		Headers:     push.headers,
+		Payload:     push.payload,
 	}
 	if push.provider == ProviderFCM {
 		note.Title, note.Body = fcmText(push.payload)

@@ -199,7 +199,12 @@ func (s *Server) acceptFCM(r *http.Request, req *fcmRequest, token, id string, b
 	message := req.Message
 	s.stats.seen(ProviderFCM, token, cmp.Or(message.tag(), id))
 	s.arrivals.add(stored{at: now, push: &storedPush{
-		provider: ProviderFCM, device: token, id: id, collapse: message.tag(), trace: r.Header.Get("Traceparent"), payload: body,
+		provider: ProviderFCM,
+		device:   token,
+		id:       id,
+		collapse: message.tag(),
+		trace:    r.Header.Get("Traceparent"),
+		payload:  body,
 	}})
 }
 

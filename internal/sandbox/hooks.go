@@ -46,7 +46,12 @@ const (
 func (s *Server) hook(w http.ResponseWriter, r *http.Request) {
 	svc := &s.stats.webhook
 	svc.requests.Add(1)
-	call := &Webhook{Time: time.Now(), Hook: r.PathValue("name"), ID: r.Header.Get("Webhook-Id"), TraceParent: r.Header.Get("Traceparent")}
+	call := &Webhook{
+		Time:        time.Now(),
+		Hook:        r.PathValue("name"),
+		ID:          r.Header.Get("Webhook-Id"),
+		TraceParent: r.Header.Get("Traceparent"),
+	}
 	call.Attempt, _ = strconv.Atoi(r.Header.Get("Chatbell-Attempt")) // 0 where it is missing
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxHookBody+1))
 	if err != nil {

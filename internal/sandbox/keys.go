@@ -78,9 +78,13 @@ func (k *keys) loadCA(dir string) (err error) {
 		return err
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "chatbell sandbox"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(10, 0, 0),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		SerialNumber:          big.NewInt(1),
+		Subject:               pkix.Name{CommonName: "chatbell sandbox"},
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().AddDate(10, 0, 0),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, k.caKey.Public(), k.caKey)
 	if err != nil {
@@ -99,10 +103,14 @@ func (k *keys) certificate(host string) (tls.Certificate, error) {
 		return tls.Certificate{}, fmt.Errorf("sandbox: make a key: %w", err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0),
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		SerialNumber: big.NewInt(time.Now().UnixNano()),
+		Subject:      pkix.Name{CommonName: "localhost"},
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().AddDate(1, 0, 0),
+		DNSNames:     []string{"localhost"},
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	if addr := net.ParseIP(host); addr != nil {
 		template.IPAddresses = append(template.IPAddresses, addr)
@@ -204,8 +212,13 @@ func (k *keys) writeServiceAccount(dir, tokenURI string) error {
 		return fmt.Errorf("sandbox: encode the service account's key: %w", err)
 	}
 	data, err := json.MarshalIndent(&serviceAccount{
-		Type: "service_account", ProjectID: fcmProject, PrivateKeyID: "sandbox", PrivateKey: string(key),
-		ClientEmail: fcmEmail, ClientID: "100000000000000000000", TokenURI: tokenURI,
+		Type:         "service_account",
+		ProjectID:    fcmProject,
+		PrivateKeyID: "sandbox",
+		PrivateKey:   string(key),
+		ClientEmail:  fcmEmail,
+		ClientID:     "100000000000000000000",
+		TokenURI:     tokenURI,
 	}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("sandbox: encode the service account: %w", err)

@@ -111,10 +111,17 @@ func (s *Server) prepare(listeners []net.Listener) (err error) {
 		return net.JoinHostPort(host, strconv.Itoa(l.Addr().(*net.TCPAddr).Port)) //nolint:forcetypeassert // it listens on TCP
 	}
 	s.creds = Credentials{
-		CAFile:  filepath.Join(dir, caFile),
-		APNsURL: "https://" + addressOf(listeners[1]), APNsKeyFile: filepath.Join(dir, apnsKeyFile), APNsKeyID: apnsKeyID, APNsTeamID: apnsTeamID,
-		FCMURL: "https://" + addressOf(listeners[2]), FCMFile: filepath.Join(dir, fcmFile), FCMProject: fcmProject,
-		URL: "http://" + addressOf(listeners[0]), HookSecret: s.keys.hookSecret, network: host,
+		CAFile:      filepath.Join(dir, caFile),
+		APNsURL:     "https://" + addressOf(listeners[1]),
+		APNsKeyFile: filepath.Join(dir, apnsKeyFile),
+		APNsKeyID:   apnsKeyID,
+		APNsTeamID:  apnsTeamID,
+		FCMURL:      "https://" + addressOf(listeners[2]),
+		FCMFile:     filepath.Join(dir, fcmFile),
+		FCMProject:  fcmProject,
+		URL:         "http://" + addressOf(listeners[0]),
+		HookSecret:  s.keys.hookSecret,
+		network:     host,
 	}
 	tokenURI := s.creds.FCMURL + "/token"
 	if err := s.keys.writeServiceAccount(dir, tokenURI); err != nil {
