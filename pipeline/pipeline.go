@@ -118,14 +118,28 @@ func New(cfg Config) (*Pipeline, error) {
 		Now:         cfg.Now,
 	})
 	planning := plan.NewStage(plan.StageConfig{
-		Planners: cfg.planners(), Publisher: cfg.Publisher, Checkpoints: cfg.Store, Results: results, Ledger: done,
-		Dispatcher: dispatcher, Observer: cfg.Observer, Degraded: stagePlan.InFlight / 2,
+		Planners:    cfg.planners(),
+		Publisher:   cfg.Publisher,
+		Checkpoints: cfg.Store,
+		Results:     results,
+		Ledger:      done,
+		Dispatcher:  dispatcher,
+		Observer:    cfg.Observer,
+		Degraded:    stagePlan.InFlight / 2,
 	})
 	delivery := deliver.NewStage(deliver.StageConfig{
-		Networks: cfg.Networks, Eligibility: eligibility, Dispatcher: dispatcher, Ledger: done, Instance: instance,
+		Networks:    cfg.Networks,
+		Eligibility: eligibility,
+		Dispatcher:  dispatcher,
+		Ledger:      done,
+		Instance:    instance,
 	})
 	made := &Pipeline{
-		router: router, results: results, dispatcher: dispatcher, hold: holds, grace: cfg.CloseTimeout,
+		router:     router,
+		results:    results,
+		dispatcher: dispatcher,
+		hold:       holds,
+		grace:      cfg.CloseTimeout,
 	}
 	for _, stage := range []struct {
 		Consumer
@@ -146,7 +160,11 @@ func New(cfg Config) (*Pipeline, error) {
 func (c *Config) planners() map[work.Kind]plan.Planner {
 	all := map[work.Kind]plan.Planner{
 		work.KindEvent: chat.New(chat.Config{
-			State: c.Store, Networks: c.Networks, PageLimit: audiencePage, Expire: c.Retry.PushExpire, Now: c.Now,
+			State:     c.Store,
+			Networks:  c.Networks,
+			PageLimit: audiencePage,
+			Expire:    c.Retry.PushExpire,
+			Now:       c.Now,
 		}),
 	}
 	maps.Copy(all, c.Planners)

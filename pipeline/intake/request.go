@@ -33,7 +33,13 @@ func Event(e *chatbell.Envelope) (Request, error) {
 	if err != nil {
 		return Request{}, fmt.Errorf("encode event %s: %w", e.Event.ID, err)
 	}
-	return Request{Kind: work.KindEvent, Network: e.Network, ID: string(e.Event.ID), Key: e.Key(), Payload: payload}, nil
+	return Request{
+		Kind:    work.KindEvent,
+		Network: e.Network,
+		ID:      string(e.Event.ID),
+		Key:     e.Key(),
+		Payload: payload,
+	}, nil
 }
 
 // messageID is what the broker knows the request by. It is a hash, so that networks and

@@ -85,12 +85,25 @@ func PushNotificationBody(n *PushNotification) ([]byte, error) {
 	}
 	page := max(n.Page, 1)
 	return encode(&pushBody{
-		EventType: PushNotificationCreated, ID: n.ID, NetworkID: n.Network, Path: n.Event.Type,
-		SenderID: n.Event.Actor.ID, SentTime: stamp(n.SentTime), Version: bodyVersion,
+		EventType: PushNotificationCreated,
+		ID:        n.ID,
+		NetworkID: n.Network,
+		Path:      n.Event.Type,
+		SenderID:  n.Event.Actor.ID,
+		SentTime:  stamp(n.SentTime),
+		Version:   bodyVersion,
 		Data: pushData{
-			EventName: n.Event.Type, TargetIDs: nonNil(n.Targets), Notify: !n.Silent,
-			Title: n.Text.Title, Body: n.Text.Body, Locale: n.Text.Locale, Page: page, Pages: max(n.Pages, page),
-			Channels: channelsOf(n.Event), Messages: messagesOf(n.Event), Users: concerned(n.Event, n.SubjectID),
+			EventName: n.Event.Type,
+			TargetIDs: nonNil(n.Targets),
+			Notify:    !n.Silent,
+			Title:     n.Text.Title,
+			Body:      n.Text.Body,
+			Locale:    n.Text.Locale,
+			Page:      page,
+			Pages:     max(n.Pages, page),
+			Channels:  channelsOf(n.Event),
+			Messages:  messagesOf(n.Event),
+			Users:     concerned(n.Event, n.SubjectID),
 		},
 	})
 }

@@ -70,7 +70,11 @@ func messagesOf(event *chatbell.Event) []messageEntity {
 		return nil
 	}
 	out := messageEntity{
-		MessageID: message.ID, ChannelID: event.Channel.ID, UserID: event.Actor.ID, Type: message.Type, ParentID: message.ThreadID,
+		MessageID: message.ID,
+		ChannelID: event.Channel.ID,
+		UserID:    event.Actor.ID,
+		Type:      message.Type,
+		ParentID:  message.ThreadID,
 		UpdatedAt: stamp(event.Time),
 	}
 	switch event.Type {

@@ -15,8 +15,11 @@ func RawBatches(net *Network, note *chatbell.Notification, event *chatbell.Event
 			continue
 		}
 		batch := &Batch{
-			Notification: *note, Destination: Destination{Network: net.ID, Endpoint: endpoint.ID},
-			Texts: []chatbell.Text{{}}, Targets: []Target{{}}, Call: &Call{Event: *event, Raw: true},
+			Notification: *note,
+			Destination:  Destination{Network: net.ID, Endpoint: endpoint.ID},
+			Texts:        []chatbell.Text{{}},
+			Targets:      []Target{{}},
+			Call:         &Call{Event: *event, Raw: true},
 		}
 		if err := batch.Seal(); err != nil {
 			return nil, err

@@ -21,11 +21,21 @@ type Try struct {
 // Attempt is the row of a try.
 func (b *Batch) Attempt(t *Target, try *Try, willRetry bool) chatbell.Attempt {
 	attempt := chatbell.Attempt{
-		Network: b.Notification.Network, EventID: b.Notification.EventID, DeliveryID: b.DeliveryID(t),
-		UserID: t.User, DeviceID: t.Device, Target: b.Destination.Kind(), Endpoint: b.Destination.Endpoint,
-		Number: t.Attempts, At: try.At, DurationMS: millis(try.Took), Outcome: chatbell.Accepted,
-		MaybeRepeat: t.Doubt, WillRetry: willRetry,
-		ProviderID: try.Receipt.ProviderID, ProviderStatus: uint16(try.Receipt.Status),
+		Network:        b.Notification.Network,
+		EventID:        b.Notification.EventID,
+		DeliveryID:     b.DeliveryID(t),
+		UserID:         t.User,
+		DeviceID:       t.Device,
+		Target:         b.Destination.Kind(),
+		Endpoint:       b.Destination.Endpoint,
+		Number:         t.Attempts,
+		At:             try.At,
+		DurationMS:     millis(try.Took),
+		Outcome:        chatbell.Accepted,
+		MaybeRepeat:    t.Doubt,
+		WillRetry:      willRetry,
+		ProviderID:     try.Receipt.ProviderID,
+		ProviderStatus: uint16(try.Receipt.Status),
 	}
 	if try.Err != nil {
 		attempt.Outcome = chatbell.Failed
@@ -71,8 +81,15 @@ func (b *Batch) Delivery(t *Target, outcome chatbell.Outcome, reason chatbell.Re
 // BaseRow is what all rows of a notification share.
 func BaseRow(n *chatbell.Notification) chatbell.Delivery {
 	return chatbell.Delivery{
-		Network: n.Network, EventID: n.EventID, EventType: n.EventType, ChannelID: n.ChannelID,
-		Template: n.Template, SubjectID: n.SubjectID, EventTime: n.EventTime, AcceptedAt: n.AcceptedAt, Source: n.Source,
+		Network:    n.Network,
+		EventID:    n.EventID,
+		EventType:  n.EventType,
+		ChannelID:  n.ChannelID,
+		Template:   n.Template,
+		SubjectID:  n.SubjectID,
+		EventTime:  n.EventTime,
+		AcceptedAt: n.AcceptedAt,
+		Source:     n.Source,
 	}
 }
 

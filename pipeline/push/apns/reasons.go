@@ -49,8 +49,12 @@ func (n *Notifier) refused(resp *apns2.Response, t *try, token string) error {
 		verdict = h2.ByStatus(resp.StatusCode)
 	}
 	failure := &chatbell.SendError{
-		Reason: verdict.Reason, Retry: verdict.Retry, FateUnknown: verdict.FateUnknown, RetryAfter: t.retryAfter,
-		Status: resp.StatusCode, ProviderReason: h2.Word(resp.Reason, token),
+		Reason:         verdict.Reason,
+		Retry:          verdict.Retry,
+		FateUnknown:    verdict.FateUnknown,
+		RetryAfter:     t.retryAfter,
+		Status:         resp.StatusCode,
+		ProviderReason: h2.Word(resp.Reason, token),
 	}
 	switch {
 	case resp.Reason == apns2.ReasonExpiredProviderToken:

@@ -97,8 +97,12 @@ func (n *Notifier) refused(t *try, token string) error {
 	_ = json.Unmarshal(t.answer, &refused) // an answer in other words is judged by its status
 	verdict := refused.verdict(t.status)
 	failure := &chatbell.SendError{
-		Reason: verdict.Reason, Retry: verdict.Retry, FateUnknown: verdict.FateUnknown, RetryAfter: t.retryAfter,
-		Status: t.status, ProviderReason: h2.Word(refused.word(), token),
+		Reason:         verdict.Reason,
+		Retry:          verdict.Retry,
+		FateUnknown:    verdict.FateUnknown,
+		RetryAfter:     t.retryAfter,
+		Status:         t.status,
+		ProviderReason: h2.Word(refused.word(), token),
 	}
 	if t.status == http.StatusUnauthorized && verdict.Reason == chatbell.Auth && refused.word() != "THIRD_PARTY_AUTH_ERROR" && refused.word() != "APNS_AUTH_ERROR" {
 		// The access token is not taken any more. Another try helps with another one.

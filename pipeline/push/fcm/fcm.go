@@ -97,7 +97,13 @@ func newNotifier(cfg Config) (*Notifier, error) {
 		conns = defaultConnections
 	}
 	trust := &tls.Config{RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12}
-	notifier.pool = h2.NewPool(h2.Config{URL: address, TLS: trust, Conns: conns, Streams: streams, HTTP1: true})
+	notifier.pool = h2.NewPool(h2.Config{
+		URL:     address,
+		TLS:     trust,
+		Conns:   conns,
+		Streams: streams,
+		HTTP1:   true,
+	})
 	notifier.tokens = newTokens(account, trust)
 	if notifier.client, err = notifier.library(account.project, address); err != nil {
 		return nil, errors.Join(fmt.Errorf("set up the client library: %w", err), notifier.Close())

@@ -103,11 +103,23 @@ func encode(content *push.Content, now time.Time) ([]byte, error) {
 	if content.Kind == push.Background {
 		message.APNS.Headers["apns-push-type"] = "background"
 		message.APNS.Headers["apns-priority"] = "5" // Apple refuses another
-		message.APNS.Payload = &messaging.APNSPayload{Aps: &messaging.Aps{ContentAvailable: true, ThreadID: content.ThreadID, Badge: content.Badge}}
+		message.APNS.Payload = &messaging.APNSPayload{Aps: &messaging.Aps{
+			ContentAvailable: true,
+			ThreadID:         content.ThreadID,
+			Badge:            content.Badge,
+		}}
 	} else {
 		message.Notification = &messaging.Notification{Title: content.Title, Body: content.Body}
-		message.Android.Notification = &messaging.AndroidNotification{Tag: collapse, NotificationCount: content.Badge, DefaultSound: true}
-		message.APNS.Payload = &messaging.APNSPayload{Aps: &messaging.Aps{Sound: "default", ThreadID: content.ThreadID, Badge: content.Badge}}
+		message.Android.Notification = &messaging.AndroidNotification{
+			Tag:               collapse,
+			NotificationCount: content.Badge,
+			DefaultSound:      true,
+		}
+		message.APNS.Payload = &messaging.APNSPayload{Aps: &messaging.Aps{
+			Sound:    "default",
+			ThreadID: content.ThreadID,
+			Badge:    content.Badge,
+		}}
 	}
 	if collapse != "" {
 		message.APNS.Headers["apns-collapse-id"] = collapse

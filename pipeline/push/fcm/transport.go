@@ -70,7 +70,11 @@ func (t transport) send(req *http.Request, try *try) (*http.Response, error) {
 // failed is an answer that the library takes for final.
 func failed(req *http.Request) *http.Response {
 	return &http.Response{
-		StatusCode: http.StatusInternalServerError, Proto: "HTTP/2.0", ProtoMajor: 2,
-		Header: http.Header{}, Body: io.NopCloser(strings.NewReader("{}")), Request: req,
+		StatusCode: http.StatusInternalServerError,
+		Proto:      "HTTP/2.0",
+		ProtoMajor: 2,
+		Header:     http.Header{},
+		Body:       io.NopCloser(strings.NewReader("{}")),
+		Request:    req,
 	}
 }

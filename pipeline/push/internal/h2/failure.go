@@ -32,7 +32,12 @@ func Failure(caller context.Context, what string, err error) error {
 		return fmt.Errorf("%s: %w", what, context.Canceled)
 	}
 	var notSent *NotSentError
-	failure := &chatbell.SendError{Reason: chatbell.Unavailable, Retry: true, FateUnknown: !errors.As(err, &notSent), ProviderReason: neterror.Word(err)}
+	failure := &chatbell.SendError{
+		Reason:         chatbell.Unavailable,
+		Retry:          true,
+		FateUnknown:    !errors.As(err, &notSent),
+		ProviderReason: neterror.Word(err),
+	}
 	var timeout interface{ Timeout() bool }
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):

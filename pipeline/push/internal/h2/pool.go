@@ -106,8 +106,10 @@ func NewPool(cfg Config) *Pool {
 			DisableCompression:  true, // answers are tiny
 			HTTP2:               &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingWait},
 		},
-		scheme: cfg.URL.Scheme, addr: net.JoinHostPort(cfg.URL.Hostname(), port),
-		maxConns: cfg.Conns, perConn: cfg.Streams,
+		scheme:   cfg.URL.Scheme,
+		addr:     net.JoinHostPort(cfg.URL.Hostname(), port),
+		maxConns: cfg.Conns,
+		perConn:  cfg.Streams,
 	}
 	pool.ctx, pool.cancel = context.WithCancel(context.Background())
 	return pool
