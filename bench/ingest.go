@@ -26,7 +26,12 @@ import (
 // an array, decodes and publishes each, and answers when all are stored.
 func runRawIngest(args []string) error {
 	srv, err := server.NewServer(&server.Options{
-		DontListen: true, JetStream: true, StoreDir: filepath.Join(args[0], "raw"), SyncInterval: 250 * time.Millisecond, NoSigs: true, NoLog: true,
+		DontListen:   true,
+		JetStream:    true,
+		StoreDir:     filepath.Join(args[0], "raw"),
+		SyncInterval: 250 * time.Millisecond,
+		NoSigs:       true,
+		NoLog:        true,
 	})
 	if err != nil {
 		return err
@@ -45,7 +50,11 @@ func runRawIngest(args []string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := stream.CreateStream(context.Background(), jetstream.StreamConfig{Name: "RAW", Subjects: []string{"RAW"}, Storage: jetstream.FileStorage}); err != nil {
+	if _, err := stream.CreateStream(context.Background(), jetstream.StreamConfig{
+		Name:     "RAW",
+		Subjects: []string{"RAW"},
+		Storage:  jetstream.FileStorage,
+	}); err != nil {
 		return err
 	}
 	router := echo.New()
@@ -119,7 +128,13 @@ func ingest(ctx context.Context, opts *options) (_ []result, err error) {
 		{"single events, 64 connections", "echo handler that publishes the body", opts.of(20_000, 1), 1, 64},
 		{"batches of 100, 8 connections", "echo handler that decodes and publishes", opts.of(1_000, 1), 100, 8},
 	} {
-		res, err := turns(result{Bench: "ingest", What: variant.what, Unit: "/s", Raw: variant.raw, Target: 0.6}, opts.rounds, func() (float64, error) {
+		res, err := turns(result{
+			Bench:  "ingest",
+			What:   variant.what,
+			Unit:   "/s",
+			Raw:    variant.raw,
+			Target: 0.6,
+		}, opts.rounds, func() (float64, error) {
 			round++
 			return setup.postAll(ctx, "http://"+addr+"/v1/events", fmt.Sprint("r", round), variant.requests, variant.batch, variant.producers)
 		}, func() (float64, error) {

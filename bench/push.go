@@ -45,7 +45,11 @@ func pushAll(ctx context.Context, client *apns2.Client, n, workers int) (float64
 		group.Go(func() error {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				res, err := client.PushWithContext(ctx, &apns2.Notification{
-					DeviceToken: token(i), Topic: bundle, PushType: apns2.PushTypeAlert, Priority: 10, CollapseID: "4pKvRZ0v3o2eSJbWqk0x3g",
+					DeviceToken: token(i),
+					Topic:       bundle,
+					PushType:    apns2.PushTypeAlert,
+					Priority:    10,
+					CollapseID:  "4pKvRZ0v3o2eSJbWqk0x3g",
 					Payload: payload.NewPayload().AlertTitle("Alice (General)").AlertBody("Has anybody seen my keys?").Sound("default").
 						ThreadID("general").Custom("chatbell", map[string]string{"network": network, "event_id": "e", "channel_id": "general"}),
 				})
@@ -88,8 +92,11 @@ func fanout(ctx context.Context, opts *options) (_ []result, err error) {
 	sent := 0
 	tail := []float64{}
 	res, err := turns(result{
-		Bench: "fanout", What: fmt.Sprintf("one message to %d devices, until the last acceptance", opts.devices), Unit: "/s",
-		Raw: "apns2, 200 at a time", Target: 1,
+		Bench:  "fanout",
+		What:   fmt.Sprintf("one message to %d devices, until the last acceptance", opts.devices),
+		Unit:   "/s",
+		Raw:    "apns2, 200 at a time",
+		Target: 1,
 	}, opts.rounds, func() (float64, error) {
 		return pushAll(ctx, client, opts.devices, 200)
 	}, func() (float64, error) {
@@ -152,8 +159,11 @@ func direct(ctx context.Context, opts *options) (_ []result, err error) {
 			return nil, err
 		}
 		res, err := turns(result{
-			Bench: "direct", What: fmt.Sprintf("%d messages to one device each, provider %s", messages, variant.latency), Unit: "/s",
-			Raw: fmt.Sprintf("apns2, %d at a time", variant.workers), Target: variant.target,
+			Bench:  "direct",
+			What:   fmt.Sprintf("%d messages to one device each, provider %s", messages, variant.latency),
+			Unit:   "/s",
+			Raw:    fmt.Sprintf("apns2, %d at a time", variant.workers),
+			Target: variant.target,
 		}, opts.rounds, func() (float64, error) {
 			return pushAll(ctx, client, messages, variant.workers)
 		}, func() (float64, error) {

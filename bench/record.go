@@ -46,8 +46,12 @@ func record(ctx context.Context, opts *options) (_ []result, err error) {
 		return nil, err
 	}
 	supervisor, err := engine.Start(ctx, engine.Config{
-		Library: library, Dir: filepath.Join(dir, "clickhouse"), Listen: "127.0.0.1:0", AnalystUser: "analyst", Command: []string{exe, "engine"},
-		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Library:     library,
+		Dir:         filepath.Join(dir, "clickhouse"),
+		Listen:      "127.0.0.1:0",
+		AnalystUser: "analyst",
+		Command:     []string{exe, "engine"},
+		Logger:      slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
 		return nil, err
@@ -75,8 +79,11 @@ func record(ctx context.Context, opts *options) (_ []result, err error) {
 	round := 0
 	count := opts.of(300_000, recordBlock)
 	res, err := turns(result{
-		Bench: "record", What: fmt.Sprintf("%d rows from RESULTS into ClickHouse, exactly once", count), Unit: "/s",
-		Raw: "clickhouse-go batches of 20,000 rows from memory", Target: 0.7,
+		Bench:  "record",
+		What:   fmt.Sprintf("%d rows from RESULTS into ClickHouse, exactly once", count),
+		Unit:   "/s",
+		Raw:    "clickhouse-go batches of 20,000 rows from memory",
+		Target: 0.7,
 	}, opts.rounds, func() (float64, error) {
 		round++
 		return rawInsert(ctx, supervisor.DSN(), round, count)
@@ -94,10 +101,25 @@ func rows(round, from, n int) *chatbell.Results {
 		u := chatbell.UserID(user(from + i))
 		event := chatbell.EventID(fmt.Sprint("e", round))
 		out.Deliveries[i] = chatbell.Delivery{
-			Network: network, EventID: event, EventType: chatbell.MessageCreated, ChannelID: "general", UserID: u, DeviceID: chatbell.DeviceID("d" + u),
-			DeliveryID: chatbell.NewDeliveryID(network, event, "message", "", u, "apns:d"+string(u)), Target: chatbell.TargetAPNs, App: bundle, Locale: "en",
-			Template: "message.text", Outcome: chatbell.Accepted, Attempts: 1, ProviderID: "123e4567-e89b-12d3-a456-426655440000", ProviderStatus: 200,
-			EventTime: when, AcceptedAt: when, FinishedAt: when, LatencyMS: 12,
+			Network:        network,
+			EventID:        event,
+			EventType:      chatbell.MessageCreated,
+			ChannelID:      "general",
+			UserID:         u,
+			DeviceID:       chatbell.DeviceID("d" + u),
+			DeliveryID:     chatbell.NewDeliveryID(network, event, "message", "", u, "apns:d"+string(u)),
+			Target:         chatbell.TargetAPNs,
+			App:            bundle,
+			Locale:         "en",
+			Template:       "message.text",
+			Outcome:        chatbell.Accepted,
+			Attempts:       1,
+			ProviderID:     "123e4567-e89b-12d3-a456-426655440000",
+			ProviderStatus: 200,
+			EventTime:      when,
+			AcceptedAt:     when,
+			FinishedAt:     when,
+			LatencyMS:      12,
 		}
 	}
 	return out

@@ -43,7 +43,12 @@ func (r *rig) seed(ctx context.Context, people int, channels map[string][]int) (
 		group.Go(func() error {
 			for i := int(next.Add(1)) - 1; i < people; i = int(next.Add(1)) - 1 {
 				if _, err := store.RegisterDevice(ctx, network, chatbell.Device{
-					ID: chatbell.DeviceID("d" + user(i)), User: chatbell.UserID(user(i)), Provider: chatbell.ProviderAPNs, Token: token(i), App: bundle, Locale: "en",
+					ID:       chatbell.DeviceID("d" + user(i)),
+					User:     chatbell.UserID(user(i)),
+					Provider: chatbell.ProviderAPNs,
+					Token:    token(i),
+					App:      bundle,
+					Locale:   "en",
 				}); err != nil {
 					return err
 				}

@@ -114,7 +114,13 @@ func (b *Builtin) add(shelf *bundles, f locales.File) error {
 			}
 		}
 		plural := strings.Join(forms, "") != message.Other
-		vocab.put(message.ID, &text{id: message.ID, src: message.Other, localizer: localizer, plural: plural, rtl: rtl})
+		vocab.put(message.ID, &text{
+			id:        message.ID,
+			src:       message.Other,
+			localizer: localizer,
+			plural:    plural,
+			rtl:       rtl,
+		})
 	}
 	b.languages[file.Tag.String()] = vocab
 	return nil

@@ -111,7 +111,14 @@ func (o *overrides) add(name, locale string, tag language.Tag, text Override) er
 			continue
 		}
 		if err := checkText(form.name, form.src, form.limit); err != nil {
-			return &ParseError{Template: name, Locale: locale, Field: form.name, Line: err.Line, Column: err.Column, Detail: err.Detail}
+			return &ParseError{
+				Template: name,
+				Locale:   locale,
+				Field:    form.name,
+				Line:     err.Line,
+				Column:   err.Column,
+				Detail:   err.Detail,
+			}
 		}
 		for _, target := range targets {
 			if err := o.put(target+"."+form.name, tag, form.src); err != nil {

@@ -15,7 +15,8 @@ func newCheckConfig() *cobra.Command {
 	var output string
 	var example bool
 	cmd := &cobra.Command{
-		Use: "check-config", Short: "Say what is wrong with a configuration, or print what it comes to",
+		Use:   "check-config",
+		Short: "Say what is wrong with a configuration, or print what it comes to",
 		Long: "Say all that is wrong with a configuration, each with its place and what to do, and exit 1;\n" +
 			"or print what it comes to together with the defaults, the environment and the flags, as YAML\n" +
 			"that can be read again. Secrets are printed as the env:NAME or file:PATH that they were given\n" +

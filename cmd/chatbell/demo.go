@@ -15,7 +15,8 @@ func newDemo() *cobra.Command {
 	var script string
 	var keep bool
 	cmd := &cobra.Command{
-		Use: "demo", Short: "Play a day of chat on simulated phones",
+		Use:   "demo",
+		Short: "Play a day of chat on simulated phones",
 		Long: "Play a day of chat: start a sandbox and a server in a temporary folder, register phones,\n" +
 			"post events, show what arrives, and ask ClickHouse what became of everything. Nothing is\n" +
 			"left behind, also after Ctrl-C, which before the end of the day exits with 130.",
@@ -28,7 +29,14 @@ func newDemo() *cobra.Command {
 			out := cmd.OutOrStdout()
 			sig := watchSignals(cmd.Context(), terminalGone()...)
 			defer sig.release()
-			return demo.Run(sig.ctx, demo.Config{Binary: self, Script: script, Out: out, Size: terminalSize(out), Keep: keep, Hurry: sig.again})
+			return demo.Run(sig.ctx, demo.Config{
+				Binary: self,
+				Script: script,
+				Out:    out,
+				Size:   terminalSize(out),
+				Keep:   keep,
+				Hurry:  sig.again,
+			})
 		},
 	}
 	cmd.Flags().StringVar(&script, "script", "testdata/demo", "folder with day.ndjson and phones.json")

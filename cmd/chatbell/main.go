@@ -62,10 +62,11 @@ func newRoot() *cobra.Command {
 		Example: "  chatbell serve                      # a server with everything embedded, in ./data\n" +
 			"  chatbell sandbox > sandbox.yaml     # simulated phones, and the configuration that uses them\n" +
 			"  chatbell serve --config sandbox.yaml",
-		Version:      version,
-		SilenceUsage: true, SilenceErrors: true,
-		Args: unknownCommand,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version:       version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          unknownCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetVersionTemplate("chatbell {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)

@@ -14,7 +14,8 @@ import (
 func newSandbox() *cobra.Command {
 	var listen, dir, app string
 	cmd := &cobra.Command{
-		Use: "sandbox", Short: "Simulate APNs, FCM and a customer's webhook",
+		Use:   "sandbox",
+		Short: "Simulate APNs, FCM and a customer's webhook",
 		Long: "Simulate APNs (HTTP/2 with TLS), FCM v1 with its token endpoint, and a webhook receiver,\n" +
 			"until it is stopped.\n\n" +
 			"Standard output gets the configuration that uses it, with the network \"acme\", and nothing\n" +
@@ -64,7 +65,12 @@ func runSandbox(cmd *cobra.Command, sig *signals, cfg sandbox.Config) (err error
 	}
 	// In one write, so that whoever waits for the file to be there finds all of it.
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "# The sandbox at %s. Start a server that uses it:\n#   chatbell serve --config THIS_FILE\n# and call it with the API key in %s.\n%s",
-		creds.URL, keyFile, creds.YAML(sandbox.Network{ID: sandboxNetwork, App: cfg.Topics[0], Key: "file:" + keyFile, Delivery: chatbell.DeliverDirect}))
+		creds.URL, keyFile, creds.YAML(sandbox.Network{
+			ID:       sandboxNetwork,
+			App:      cfg.Topics[0],
+			Key:      "file:" + keyFile,
+			Delivery: chatbell.DeliverDirect,
+		}))
 	if err != nil {
 		return fmt.Errorf("print the configuration: %w", err)
 	}

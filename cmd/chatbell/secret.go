@@ -12,7 +12,8 @@ import (
 func newSecret() *cobra.Command {
 	var key bool
 	cmd := &cobra.Command{
-		Use: "secret", Short: "Make a webhook secret or an API key",
+		Use:   "secret",
+		Short: "Make a webhook secret or an API key",
 		Long: "Make a new random secret and print it. Nothing is stored: where it is put is where it is.\n\n" +
 			"A webhook's secret has the form of the Standard Webhooks specification (whsec_ and 32\n" +
 			"bytes in base64), so that the receiver's library takes it as it is. An API key (--key)\n" +

@@ -40,7 +40,8 @@ func newServe() *cobra.Command {
 	var flags configFlags
 	var debug bool
 	cmd := &cobra.Command{
-		Use: "serve", Short: "Run the server",
+		Use:   "serve",
+		Short: "Run the server",
 		Long: "Run the server. Without any configuration it keeps everything in ./data, listens on\n" +
 			"127.0.0.1:8080, makes the network \"default\" and prints its API key once it is ready.\n\n" +
 			"The configuration is the file, then the environment (CHATBELL_ and the key in capitals,\n" +

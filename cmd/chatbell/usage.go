@@ -122,7 +122,8 @@ func finish(cmd *cobra.Command) {
 // newHelp is cobra's, but what it does not know is an error.
 func newHelp() *cobra.Command {
 	return &cobra.Command{
-		Use: "help [command]", Short: "Help about any command",
+		Use:     "help [command]",
+		Short:   "Help about any command",
 		Long:    "Help about any command, the same as \"chatbell [command] --help\".",
 		Example: "  chatbell help serve",
 		Args:    cobra.ArbitraryArgs,
