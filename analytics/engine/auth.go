@@ -57,6 +57,7 @@ func (h *handler) identify(r *http.Request) role {
 		listen.Vouch(r.Context(), listen.User)
 	case nobody:
 		if user, password := credentials(r); user != "" || password != "" {
+			h.wrong.Add(1)
 			h.guesses.Wrong(r.Context(), listen.AddressOf(r.RemoteAddr))
 		}
 	}

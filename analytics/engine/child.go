@@ -94,6 +94,8 @@ func serve(ctx context.Context, cancel context.CancelCauseFunc, set *settings, o
 	defer func() { _ = limiter.Close() }() // it ends a goroutine, no more
 	srv := child.http(set.KeepAlive)
 	limiter.Attach(srv)
+	strangers := func() Strangers { return child.strangers(limiter) }
+	out.strangers.Store(&strangers)
 	failed := make(chan error, 1)
 	wg.Go(func() { failed <- srv.Serve(listen.Strict(limiter.Listen(child.listener))) })
 	defer func() { _ = srv.Close() }() // the goroutine's end; after stop there is nothing to close
@@ -157,6 +159,16 @@ func (s *server) open(set *settings, log *slog.Logger) (<-chan *handler, <-chan 
 		opened <- serving
 	}()
 	return opened, refused
+}
+
+// strangers counts what the port has kept away so far.
+func (s *server) strangers(limiter *listen.Limiter) Strangers {
+	stats := limiter.Stats()
+	out := Strangers{Cut: stats.Closed, Refused: stats.Refused}
+	if serving := s.handler.Load(); serving != nil {
+		out.WrongPasswords = serving.wrong.Load()
+	}
+	return out
 }
 
 // close gives everything back. The engine is closed only when nothing runs in it; it

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chatbell/internal/listen"
@@ -38,6 +39,7 @@ type handler struct {
 	auth              auth
 	play              *page
 	guesses           *listen.Throttle
+	wrong             atomic.Uint64   // passwords
 	keepAlive         time.Duration   // what clients are told
 	answerTime        time.Duration   // bounds an analyst's query together with the reading of its answer
 	known             map[string]bool // ClickHouse's settings

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -38,6 +39,8 @@ type report struct {
 	Mend    string `json:",omitempty"` // failed: what to do
 	Mistake bool   `json:",omitempty"` // failed: the next child will fail as well
 
+	Strangers *Strangers `json:",omitempty"` // beat
+
 	Note  string            `json:",omitempty"`
 	About map[string]string `json:",omitempty"` // the note's attributes
 }
@@ -56,6 +59,25 @@ func (f *failure) Unwrap() error { return f.error }
 type reporter struct {
 	mu sync.Mutex
 	to *json.Encoder
+
+	strangers atomic.Pointer[func() Strangers] // what beats tell, once there is a port
+}
+
+// Strangers counts what was kept away from the engine's port.
+type Strangers struct {
+	// Cut are the connections that were closed to let others in, Refused those that were
+	// closed at once because all others were at work.
+	Cut, Refused uint64
+	// WrongPasswords are the requests with one.
+	WrongPasswords uint64
+}
+
+func (s Strangers) plus(more Strangers) Strangers {
+	return Strangers{
+		Cut:            s.Cut + more.Cut,
+		Refused:        s.Refused + more.Refused,
+		WrongPasswords: s.WrongPasswords + more.WrongPasswords,
+	}
 }
 
 func (r *reporter) report(rep report) {
@@ -85,7 +107,12 @@ func (r *reporter) beat(ctx context.Context, interval time.Duration) {
 	tick := time.NewTicker(max(interval/2, time.Millisecond))
 	defer tick.Stop()
 	for {
-		r.report(report{State: stateBeat})
+		beat := report{State: stateBeat}
+		if count := r.strangers.Load(); count != nil {
+			now := (*count)()
+			beat.Strangers = &now
+		}
+		r.report(beat)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

@@ -96,6 +96,7 @@ func TestStrangersHoldConnections(t *testing.T) {
 	polltest.Until(t, "the log tells that connections are closed for others", func() bool {
 		return strings.Contains(log.String(), "the connections are at their bound")
 	})
+	polltest.Until(t, "they are counted", func() bool { return s.Strangers().Cut > 0 })
 	if s.Restarts() != 0 {
 		t.Error("the engine fell")
 	}
@@ -135,6 +136,7 @@ func TestWrongPasswords(t *testing.T) {
 	if n := strings.Count(log.String(), "a wrong"); n != 1 {
 		t.Errorf("the log tells of it %d times: %s", n, log)
 	}
+	polltest.Until(t, "each is counted", func() bool { return s.Strangers() == engine.Strangers{WrongPasswords: 20} })
 	if !strings.Contains(log.String(), "address=127.0.0.1") || strings.Contains(log.String(), guesser.pw) {
 		t.Errorf("the log names no address, or a password: %s", log)
 	}

@@ -123,6 +123,8 @@ func (s *Supervisor) born(pid int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pid = pid
+	s.before = s.before.plus(s.strangers) // a child counts from 0
+	s.strangers = Strangers{}
 }
 
 // hear takes a report of the living child.
@@ -131,6 +133,9 @@ func (s *Supervisor) hear(r report) {
 	switch r.State {
 	case stateBeat:
 		s.beats++
+		if r.Strangers != nil {
+			s.strangers = *r.Strangers
+		}
 	case stateWaits:
 		s.trouble = errors.New("the ClickHouse engine waits: " + r.Error)
 	case stateBound:

@@ -23,3 +23,18 @@ func TestOnlyTheFirstMistakeIsFatal(t *testing.T) {
 		t.Error("a mistake that nobody waits for is fatal")
 	}
 }
+
+// A child that is started again counts from 0; what those before have counted stays.
+func TestStrangersOfAllChildren(t *testing.T) {
+	s := &Supervisor{}
+	for _, count := range []uint64{3, 5} {
+		s.born(1)
+		for n := range count + 1 {
+			s.hear(report{State: stateBeat, Strangers: &Strangers{Cut: n, Refused: 2 * n, WrongPasswords: 3 * n}})
+		}
+		s.hear(report{State: stateBeat}) // says nothing
+	}
+	if got, want := s.Strangers(), (Strangers{Cut: 8, Refused: 16, WrongPasswords: 24}); got != want {
+		t.Errorf("counted %+v, want %+v", got, want)
+	}
+}

@@ -140,6 +140,8 @@ type Supervisor struct {
 	ready   chan struct{} // closed while the child answers; replaced when it ends
 	trouble error         // why the child does not answer; nil while it does
 	beats   uint64
+
+	strangers, before Strangers // of this child, as of its last beat, and of those before
 }
 
 // errStarting is the trouble of a child that was not heard of yet.
@@ -236,6 +238,14 @@ func (s *Supervisor) Restarts() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ended
+}
+
+// Strangers counts what was kept away from the engine's port since Start, as of the last
+// heartbeat.
+func (s *Supervisor) Strangers() Strangers {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.before.plus(s.strangers)
 }
 
 // Err is nil while the engine answers. Otherwise it says why not, where there are any in

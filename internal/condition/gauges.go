@@ -41,7 +41,7 @@ func (a *Parts) Register(registry *metrics.Registry) {
 	if a.Engine != nil {
 		registry.Add(metrics.Part{
 			Name:   "engine",
-			Gauges: []metrics.Gauge{metrics.EngineUp, metrics.EngineRestarts},
+			Gauges: []metrics.Gauge{metrics.EngineUp, metrics.EngineRestarts, metrics.EngineCut, metrics.EngineWrong},
 			Read:   a.readEngine,
 		})
 		registry.AddProcess("chatbell_engine", a.Engine.PID)
@@ -148,6 +148,10 @@ func (a *Parts) readRecorder(_ context.Context, tell metrics.Tell) error {
 func (a *Parts) readEngine(_ context.Context, tell metrics.Tell) error {
 	tell(metrics.EngineUp, truth(a.Engine.Err() == nil))
 	tell(metrics.EngineRestarts, float64(a.Engine.Restarts()))
+	strangers := a.Engine.Strangers()
+	tell(metrics.EngineCut, float64(strangers.Cut), "for_others")
+	tell(metrics.EngineCut, float64(strangers.Refused), "at_once")
+	tell(metrics.EngineWrong, float64(strangers.WrongPasswords))
 	return nil
 }
 

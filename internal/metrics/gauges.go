@@ -34,6 +34,8 @@ const (
 	ConnectionsCut  Gauge = "chatbell_connections_cut_total"
 	EngineUp        Gauge = "chatbell_engine_up"
 	EngineRestarts  Gauge = "chatbell_engine_restarts_total"
+	EngineCut       Gauge = "chatbell_engine_connections_cut_total"
+	EngineWrong     Gauge = "chatbell_engine_wrong_passwords_total"
 )
 
 type description struct {
@@ -68,6 +70,8 @@ var descriptions = map[Gauge]description{
 	ConnectionsCut:  {counter, "Connections that were closed for lack of room: to let others in, or at once.", []string{"reason"}},
 	EngineUp:        {gauge, "1 while the embedded ClickHouse engine answers.", nil},
 	EngineRestarts:  {counter, "Times that the embedded ClickHouse engine ended and was started again.", nil},
+	EngineCut:       {counter, "Connections to the embedded ClickHouse engine that were closed for lack of room: to let others in, or at once.", []string{"reason"}},
+	EngineWrong:     {counter, "Requests to the embedded ClickHouse engine with a wrong user or password.", nil},
 }
 
 // Tell tells a value, with those of the gauge's labels in their order.
