@@ -127,7 +127,9 @@ func (in *incoming) begin(ctx context.Context) error {
 func (in *incoming) take(ctx context.Context, limit int) (more bool, err error) {
 	in.s.lists.chunk.Lock() // a chunk is attached under one name
 	defer in.s.lists.chunk.Unlock()
-	key, last, n := in.next.channelKey, in.last, 0
+	key := in.next.channelKey
+	last := in.last
+	n := 0
 	err = in.s.writer.doThen(ctx, func(ctx context.Context, q *tx) error {
 		q.touchNetwork(key.network) // any of its people may be named
 		if _, err := q.ExecContext(ctx, `ATTACH ? AS bulk`, in.path); err != nil {

@@ -134,9 +134,10 @@ var tombstones = []string{
 			AND NOT EXISTS (SELECT 1 FROM old_members o WHERE o.network = c.network AND o.channel = c.id) LIMIT ?2 + 0)`,
 }
 
-// sweepTombstones removes some, and reports whether there may be more.
+// sweepTombstones removes some, and reports whether there may be more. What was accepted
+// since the last write makes nothing old enough that can't wait.
 func (s *Store) sweepTombstones(ctx context.Context) (more bool, err error) {
-	old := max(s.now(), s.writer.newest.Load()) - tombstoneAge
+	old := s.writer.newest.Load() - tombstoneAge
 	if old <= 0 {
 		return false, nil
 	}
