@@ -134,3 +134,48 @@ func (s *stage) postTo(network chatbell.NetworkID, e chatbell.Event) {
 	work.SetKey(m, env.Key())
 	check(s.t, s.broker.Publisher().Publish(work.Subject(work.StreamEvents, env.Key(), network), m))
 }
+
+// holding is a store that does not let go of the events of one channel.
+type holding struct {
+	pipeline.Store
+	channel chatbell.ChannelID
+	release <-chan struct{}
+}
+
+func (h *holding) Apply(ctx context.Context, seq uint64, env *chatbell.Envelope) error {
+	if env.Event.Channel.ID == h.channel {
+		select {
+		case <-h.release:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return h.Store.Apply(ctx, seq, env)
+}
+
+// A channel with far more messages than can be worked off delays its own partition, and no
+// channel of another one.
+func TestHotChannelHarmsItsPartitionOnly(t *testing.T) {
+	const hot, calm = "hot", "calm"
+	if work.Partition("acme\x00"+hot) == work.Partition("acme\x00"+calm) {
+		t.Fatal("choose another name: the two channels are in one partition")
+	}
+	release := make(chan struct{})
+	s := startWith(t, nil, func(c *pipeline.Config, s *stage) {
+		c.Store = &holding{Store: c.Store, channel: hot, release: release}
+	})
+	s.device("b", "tb", "")
+	in := func(channel chatbell.ChannelID, e chatbell.Event) chatbell.Event {
+		e.Channel = chatbell.ChannelRef{ID: channel, Name: "C"}
+		return e
+	}
+	s.post(in(calm, created("made", "a", "b")))
+	const events = 3000 // more than the stage has places
+	for i := range events {
+		s.post(in(hot, text(fmt.Sprint("h", i), "a", "hello")))
+	}
+	s.post(in(calm, text("m", "a", "hello")))
+	polltest.Until(t, "the calm channel is told", func() bool { return len(s.phone.all()) == 2 })
+	close(release)
+	s.until("nothing is left to do", s.idle)
+}

@@ -34,8 +34,8 @@ type Store interface {
 // Config is what a pipeline is made of. All fields but the last four are required.
 type Config struct {
 	Publisher message.Publisher
-	// Subscribe opens the subscriber of a stage, with the gate of [work.Key].
-	Subscribe func(Consumer) (message.Subscriber, error)
+	// Subscribe opens the subscriber of a stage's share, with the gate of [work.Key].
+	Subscribe func(stage Consumer, share int) (message.Subscriber, error)
 	Store     Store
 	Networks  work.Networks
 	// Results is the end of the stream of results, by which the ledger knows what is done.
@@ -125,7 +125,7 @@ func New(cfg Config) (*Pipeline, error) {
 		Ledger:      done,
 		Dispatcher:  dispatcher,
 		Observer:    cfg.Observer,
-		Degraded:    stagePlan.InFlight / 2,
+		Degraded:    stagePlan.InFlight * stagePlan.Shares / 2,
 	})
 	delivery := deliver.NewStage(deliver.StageConfig{
 		Networks:    cfg.Networks,
@@ -171,15 +171,17 @@ func (c *Config) planners() map[work.Kind]plan.Planner {
 	return all
 }
 
-// add gives the router a stage.
+// add gives the router a stage: a handler for each share.
 func (p *Pipeline) add(cfg Config, stage Consumer, handle message.NoPublishHandlerFunc) error {
-	from, err := cfg.Subscribe(stage)
-	if err != nil {
-		return fmt.Errorf("subscribe the stage %s: %w", stage.Name, err)
+	for share := range stage.Shares {
+		from, err := cfg.Subscribe(stage, share)
+		if err != nil {
+			return fmt.Errorf("subscribe share %d of the stage %s: %w", share, stage.Name, err)
+		}
+		h := p.router.AddConsumerHandler(stage.Durable(share), stage.Topic(share), from, handle)
+		// The first is the outermost: a panic is an error for those outside of it.
+		h.AddMiddleware(p.hands.count, p.hold.before, observe(stage.Stream, cfg.Observer), errorPolicy(stage.Name, cfg.Log), recoverer)
 	}
-	h := p.router.AddConsumerHandler(stage.Name, stage.Stream+".>", from, handle)
-	// The first is the outermost: a panic is an error for those outside of it.
-	h.AddMiddleware(p.hands.count, p.hold.before, observe(stage.Stream, cfg.Observer), errorPolicy(stage.Name, cfg.Log), recoverer)
 	return nil
 }
 

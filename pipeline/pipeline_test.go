@@ -143,9 +143,11 @@ func startWith(t *testing.T, change func(*work.Network), config func(*pipeline.C
 	return s
 }
 
-// newStage is a stage whose pipeline does not run yet.
+// newStage is a stage whose pipeline does not run yet. Its test runs beside others: most
+// of its time is waiting.
 func newStage(t *testing.T) *stage {
 	t.Helper()
+	t.Parallel()
 	dir := t.TempDir()
 	s := &stage{t: t, dir: dir, phone: &phone{}, hook: &hook{}, next: 1}
 	s.openBroker()
@@ -165,9 +167,9 @@ func (s *stage) openBroker() {
 }
 
 // subscribe opens the stages' subscribers; 0 deliveries are the default.
-func (s *stage) subscribe(maxDeliver int) func(pipeline.Consumer) (message.Subscriber, error) {
-	return func(c pipeline.Consumer) (message.Subscriber, error) {
-		return s.broker.Subscriber(jetstream.SubscriberConfig{Durable: c.Name, Key: work.Key, CloseTimeout: time.Second, MaxDeliver: maxDeliver})
+func (s *stage) subscribe(maxDeliver int) func(pipeline.Consumer, int) (message.Subscriber, error) {
+	return func(c pipeline.Consumer, share int) (message.Subscriber, error) {
+		return s.broker.Subscriber(jetstream.SubscriberConfig{Durable: c.Durable(share), Key: work.Key, CloseTimeout: time.Second, MaxDeliver: maxDeliver})
 	}
 }
 
@@ -271,8 +273,8 @@ func (s *stage) idle() bool {
 	if s.waits() {
 		return false
 	}
-	for stream, durable := range map[string]string{work.StreamEvents: "match", work.StreamPush: "push", work.StreamHook: "hook"} {
-		backlog, err := s.broker.Backlog(s.t.Context(), stream, durable)
+	for _, c := range pipeline.Consumers() {
+		backlog, err := s.broker.Backlog(s.t.Context(), c.Stream, c.Durables()...)
 		check(s.t, err)
 		if backlog.Pending+backlog.InFlight > 0 || backlog.At.Before(began) { // an answer may be some moments old
 			return false

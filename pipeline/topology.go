@@ -2,29 +2,58 @@ package pipeline
 
 import (
 	"cmp"
+	"fmt"
+	"strings"
 	"time"
 
 	"chatbell/pipeline/jetstream"
 	"chatbell/pipeline/work"
 )
 
-// Consumer is one stage as the broker sees it.
+// Consumer is one stage as the broker sees it: several durable consumers which have the
+// partitions of its stream between them, so that a channel with more messages than can be
+// worked off holds the places of its own share, and of no other.
 type Consumer struct {
-	// Name is the stage's, and that of its durable consumer.
+	// Name is the stage's.
 	Name string
 	// Stream is what it consumes.
 	Stream string
-	// InFlight is how many messages it has in hand at once.
+	// Shares is how many durable consumers it has; it divides the number of partitions.
+	// Each takes the broker some 10 ms to open and to close.
+	Shares int
+	// InFlight is how many messages of a share it has in hand at once.
 	InFlight int
 }
 
-// The stages. An event holds its place until its sends are done: half of 2,048, which is
-// what one destination that is quiet may have, hide a provider's 30 ms at 30,000 pushes/s.
-// A batch is up to 256 sends, so that 256 of them are four destinations' full queues.
+// Durable is the name of a share's consumer.
+func (c Consumer) Durable(share int) string { return fmt.Sprintf("%s-%02d", c.Name, share) }
+
+// Durables are the names of all its consumers.
+func (c Consumer) Durables() []string {
+	names := make([]string, c.Shares)
+	for share := range names {
+		names[share] = c.Durable(share)
+	}
+	return names
+}
+
+// Topic is what a share's consumer reads: its partitions' subjects.
+func (c Consumer) Topic(share int) string {
+	var subjects []string
+	for partition := share; partition < work.Partitions; partition += c.Shares {
+		subjects = append(subjects, fmt.Sprintf("%s.%d.>", c.Stream, partition))
+	}
+	return strings.Join(subjects, ",")
+}
+
+// The stages. An event holds its place until its sends are done, or for two seconds:
+// 64 in each of 32 partitions are 2,048, half of which, the share of one destination that
+// is quiet, hide a provider's 30 ms at 30,000 pushes/s. A batch of a large request is up to
+// 256 sends, so that 64 of them are one destination's full queue.
 var (
-	stagePlan = Consumer{Name: "match", Stream: work.StreamEvents, InFlight: 2048}
-	stagePush = Consumer{Name: "push", Stream: work.StreamPush, InFlight: 256}
-	stageHook = Consumer{Name: "hook", Stream: work.StreamHook, InFlight: 256}
+	stagePlan = Consumer{Name: "match", Stream: work.StreamEvents, Shares: work.Partitions, InFlight: 64}
+	stagePush = Consumer{Name: "push", Stream: work.StreamPush, Shares: 4, InFlight: 64}
+	stageHook = Consumer{Name: "hook", Stream: work.StreamHook, Shares: 4, InFlight: 64}
 )
 
 // Consumers are the stages, in the order in which work goes through them. A new stage is

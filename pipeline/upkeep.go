@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Purger removes what a consumer has acknowledged from its stream.
+// Purger removes what all of the consumers have acknowledged from their stream.
 type Purger interface {
-	PurgeAcknowledged(ctx context.Context, stream, durable string) error
+	PurgeAcknowledged(ctx context.Context, stream string, durables ...string) error
 }
 
 // purgeInterval is how often consumed messages are removed: often enough that a
@@ -27,7 +27,7 @@ func Upkeep(ctx context.Context, from Purger, log *slog.Logger) error {
 		case <-ticker.C:
 		}
 		for _, c := range Consumers() {
-			if err := from.PurgeAcknowledged(ctx, c.Stream, c.Name); err != nil && ctx.Err() == nil {
+			if err := from.PurgeAcknowledged(ctx, c.Stream, c.Durables()...); err != nil && ctx.Err() == nil {
 				log.Warn("cannot purge consumed messages; trying again", "stream", c.Stream, "error", err)
 			}
 		}

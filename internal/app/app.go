@@ -121,10 +121,10 @@ func build(ctx context.Context, cfg *config.Config, opts *Options, open *closers
 		return nil, err
 	}
 	taken, err := intake.New(ctx, intake.Config{
-		Broker:   broker,
-		Consumer: pipeline.Consumers()[0].Name,
-		Observer: numbers,
-		Limit:    opts.Backlog,
+		Broker:    broker,
+		Consumers: pipeline.Consumers()[0].Durables(),
+		Observer:  numbers,
+		Limit:     opts.Backlog,
 	})
 	if err != nil {
 		return nil, err

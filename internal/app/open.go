@@ -192,9 +192,9 @@ func openPipeline(ctx context.Context, cfg *config.Config, opts *Options, parts 
 		return nil, fmt.Errorf("make the webhook client: %w", err)
 	}
 	open.add(caller.Close)
-	subscribe := func(c pipeline.Consumer) (message.Subscriber, error) {
+	subscribe := func(c pipeline.Consumer, share int) (message.Subscriber, error) {
 		return parts.broker.Subscriber(jetstream.SubscriberConfig{
-			Durable: c.Name, InFlight: c.InFlight, Key: work.Key, CloseTimeout: patience(cfg.ShutdownTimeout),
+			Durable: c.Durable(share), Formerly: c.Name, InFlight: c.InFlight, Key: work.Key, CloseTimeout: patience(cfg.ShutdownTimeout),
 		})
 	}
 	return pipeline.New(pipeline.Config{

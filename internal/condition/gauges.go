@@ -62,7 +62,11 @@ func (a *Parts) readStreams(ctx context.Context, tell metrics.Tell) error {
 	consumers := append(pipeline.Consumers(), pipeline.Consumer{Stream: work.StreamResults}, pipeline.Consumer{Stream: jetstream.DeadLetters})
 	for _, c := range consumers {
 		stream := c.Stream
-		backlog, err := a.Broker.Backlog(ctx, stream, c.Name)
+		var durables []string
+		if c.Name != "" {
+			durables = c.Durables()
+		}
+		backlog, err := a.Broker.Backlog(ctx, stream, durables...)
 		if err != nil {
 			return err
 		}

@@ -23,10 +23,10 @@ type Observer interface {
 // Config is what an intake is made of. All fields but Limit are required.
 type Config struct {
 	Broker *jetstream.Broker
-	// Consumer is the durable consumer that works requests off: what it has not finished
-	// is the backlog.
-	Consumer string
-	Observer Observer
+	// Consumers are the durable consumers that work requests off: what they have not
+	// finished is the backlog.
+	Consumers []string
+	Observer  Observer
 	// Limit bounds the backlog, in requests; 0 means 1,000,000.
 	Limit uint64
 }
@@ -43,7 +43,7 @@ const resultsFull = 0.8
 type Intake struct {
 	broker    *jetstream.Broker
 	publisher *jetstream.Publisher
-	consumer  string
+	consumers []string
 	observer  Observer
 	limit     uint64
 
@@ -79,7 +79,7 @@ func New(ctx context.Context, cfg Config) (*Intake, error) {
 	intake := &Intake{
 		broker:    cfg.Broker,
 		publisher: cfg.Broker.Publisher(),
-		consumer:  cfg.Consumer,
+		consumers: cfg.Consumers,
 		observer:  cfg.Observer,
 		limit:     cfg.Limit,
 	}
@@ -218,7 +218,7 @@ func (in *Intake) Sequence() uint64 { return in.last.Load() }
 // room refuses n requests that would not fit, before anything is stored, and keeps the
 // place of those that it is asked to reserve.
 func (in *Intake) room(ctx context.Context, n, reserve uint64) error {
-	backlog, err := in.broker.Backlog(ctx, work.StreamEvents, in.consumer)
+	backlog, err := in.broker.Backlog(ctx, work.StreamEvents, in.consumers...)
 	if err != nil {
 		return refused(err)
 	}
@@ -237,7 +237,7 @@ func (in *Intake) room(ctx context.Context, n, reserve uint64) error {
 
 // Full reports that there is room only for the results of work in hand.
 func (in *Intake) Full(ctx context.Context) (bool, error) {
-	backlog, err := in.broker.Backlog(ctx, work.StreamResults, "")
+	backlog, err := in.broker.Backlog(ctx, work.StreamResults)
 	return backlog.MaxBytes > 0 && float64(backlog.Bytes) > resultsFull*float64(backlog.MaxBytes), err
 }
 

@@ -58,7 +58,7 @@ func start(t *testing.T, limit uint64, events, results int64) (*intake.Intake, *
 		}
 	})
 	seen := &counts{of: map[string]int{}}
-	in, err := intake.New(t.Context(), intake.Config{Broker: broker, Consumer: worker, Observer: seen, Limit: limit})
+	in, err := intake.New(t.Context(), intake.Config{Broker: broker, Consumers: []string{worker}, Observer: seen, Limit: limit})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestAcceptedOnce(t *testing.T) {
 	if err := in.Ready(t.Context()); err != nil {
 		t.Errorf("it is not ready: %v", err)
 	}
-	reopened, err := intake.New(t.Context(), intake.Config{Broker: broker, Consumer: worker, Observer: seen})
+	reopened, err := intake.New(t.Context(), intake.Config{Broker: broker, Consumers: []string{worker}, Observer: seen})
 	if err != nil || reopened.Sequence() != 4 {
 		t.Errorf("the next process begins at %d, %v", reopened.Sequence(), err)
 	}

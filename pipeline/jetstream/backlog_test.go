@@ -37,12 +37,12 @@ func TestBacklogHoldsUpNobody(t *testing.T) {
 	b.js = leaderless{b.js, "RESULTS", asked}
 	ctx, cancel := context.WithCancel(t.Context())
 	gaveUp := make(chan struct{})
-	go func() { _, _ = b.Backlog(ctx, "RESULTS", ""); close(gaveUp) }()
+	go func() { _, _ = b.Backlog(ctx, "RESULTS"); close(gaveUp) }()
 	<-asked
 	ok := make(chan struct{})
 	go func() {
 		b.SequenceAtOpen("EVENTS") // asked for each message that is handed out
-		_, _ = b.Backlog(t.Context(), "EVENTS", "")
+		_, _ = b.Backlog(t.Context(), "EVENTS")
 		close(ok)
 	}()
 	select {

@@ -46,7 +46,7 @@ func TestSmallerLimitDropsNothing(t *testing.T) {
 	if last, err := b.LastSequence(t.Context(), "WORK"); err != nil || last != 5 {
 		t.Errorf("the stream ends at %d, %v", last, err)
 	}
-	backlog, err := b.Backlog(t.Context(), "WORK", "")
+	backlog, err := b.Backlog(t.Context(), "WORK")
 	if err != nil || backlog.Bytes < 5*100<<10 || backlog.MaxBytes != 600<<10 {
 		t.Errorf("the stream holds %+v, %v", backlog, err)
 	}

@@ -25,7 +25,7 @@ func TestKeptLeavesRoom(t *testing.T) {
 		if err := b.PurgeOld(t.Context(), "WORK", uint64(i+2), time.Hour, 1<<30); err != nil {
 			t.Fatal(err)
 		}
-		now, err := b.backlog(t.Context(), "WORK", "")
+		now, err := b.backlog(t.Context(), "WORK", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -335,4 +336,44 @@ func TestExternalBrokerAway(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "configuration key broker") || strings.Contains(err.Error(), "wr0ng") {
 		t.Errorf("a broker that wants another password: %v", err)
 	}
+}
+
+// Shares that take over from one consumer begin where it stood, and have the messages
+// between them; what is purged behind them is what all have finished.
+func TestSharesTakeOver(t *testing.T) {
+	b := open(t, t.TempDir())
+	for i := range 20 {
+		publish(t, b, fmt.Sprintf("SHARE.%d.x", i%4), event(fmt.Sprint(i), ""))
+	}
+	out, s := subscribe(t, b, "SHARE.>")
+	for range 10 {
+		next(t, out).Ack()
+	}
+	check(t, s.Close())
+	settled(t, b, "SHARE", 10)
+	got := map[string]bool{}
+	names := []string{"even", "odd"}
+	for i, topic := range []string{"SHARE.0.>,SHARE.2.>", "SHARE.1.>,SHARE.3.>"} {
+		out, _ := subscribe(t, b, topic, func(c *jetstream.SubscriberConfig) {
+			c.Durable = names[i]
+			c.Formerly = "test"
+		})
+		for range 5 {
+			m := next(t, out)
+			n, err := strconv.Atoi(m.UUID)
+			if err != nil || n < 10 || n%2 != i {
+				t.Errorf("%s got %s", names[i], m.UUID)
+			}
+			got[m.UUID] = true
+			m.Ack()
+		}
+	}
+	if len(got) != 10 {
+		t.Errorf("%d messages came, want 10", len(got))
+	}
+	polltest.Until(t, "nothing waits", func() bool {
+		backlog, err := b.Backlog(t.Context(), "SHARE", names...)
+		check(t, err)
+		return backlog.Pending+backlog.InFlight == 0
+	})
 }

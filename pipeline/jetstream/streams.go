@@ -129,8 +129,9 @@ type Backlog struct {
 }
 
 // backlogAge is how old an answer of Backlog may be: young enough to stop an
-// overload, old enough to be asked for with every request.
-const backlogAge = 100 * time.Millisecond
+// overload, old enough to be asked for with every request, since asking 32 consumers
+// takes some milliseconds.
+const backlogAge = 250 * time.Millisecond
 
 type cachedBacklog struct {
 	mu      sync.Mutex // held while the broker is asked
@@ -139,10 +140,10 @@ type cachedBacklog struct {
 	err     error
 }
 
-// Backlog tells how far a durable consumer is behind. With an empty name only the
-// stream itself is told. Answers are up to 100 ms old.
-func (b *Broker) Backlog(ctx context.Context, stream, durable string) (Backlog, error) {
-	key := stream + "/" + durable
+// Backlog tells how far durable consumers are behind, all together: each has a part of the
+// stream. Without any only the stream itself is told. Answers are up to 250 ms old.
+func (b *Broker) Backlog(ctx context.Context, stream string, durables ...string) (Backlog, error) {
+	key := stream + "/" + strings.Join(durables, ",")
 	b.mu.Lock()
 	c := b.backlogs[key]
 	if c == nil {
@@ -156,7 +157,7 @@ func (b *Broker) Backlog(ctx context.Context, stream, durable string) (Backlog, 
 		return c.backlog, c.err
 	}
 	at := time.Now()
-	got, err := b.backlog(ctx, stream, durable)
+	got, err := b.backlog(ctx, stream, durables)
 	got.At = at
 	if ctx.Err() == nil {
 		c.at = time.Now()
@@ -166,7 +167,7 @@ func (b *Broker) Backlog(ctx context.Context, stream, durable string) (Backlog, 
 	return got, err
 }
 
-func (b *Broker) backlog(ctx context.Context, stream, durable string) (Backlog, error) {
+func (b *Broker) backlog(ctx context.Context, stream string, durables []string) (Backlog, error) {
 	s, err := b.js.Stream(ctx, stream)
 	if err != nil {
 		return Backlog{}, fmt.Errorf("stream %s: %w", stream, asUnavailable(err))
@@ -176,18 +177,22 @@ func (b *Broker) backlog(ctx context.Context, stream, durable string) (Backlog, 
 		Messages: info.State.Msgs, LastSeq: info.State.LastSeq,
 		Bytes: int64(info.State.Bytes), MaxBytes: info.Config.MaxBytes, //nolint:gosec // a disk is smaller
 	}
-	if durable == "" {
-		return out, nil
-	}
-	c, err := s.Consumer(ctx, durable)
-	switch {
-	case errors.Is(err, jetstream.ErrConsumerNotFound):
-		out.Pending = info.State.Msgs // nobody has subscribed yet
-	case err != nil:
-		return Backlog{}, fmt.Errorf("consumer %s: %w", durable, asUnavailable(err))
-	default:
+	unknown := 0
+	for _, durable := range durables {
+		c, err := s.Consumer(ctx, durable)
+		if errors.Is(err, jetstream.ErrConsumerNotFound) {
+			unknown++
+			continue
+		}
+		if err != nil {
+			return Backlog{}, fmt.Errorf("consumer %s: %w", durable, asUnavailable(err))
+		}
 		ci := c.CachedInfo()
-		out.Pending, out.InFlight = ci.NumPending, uint64(ci.NumAckPending) //nolint:gosec // a count
+		out.Pending += ci.NumPending
+		out.InFlight += uint64(ci.NumAckPending) //nolint:gosec // a count
+	}
+	if unknown == len(durables) && unknown > 0 {
+		out.Pending = info.State.Msgs // nobody has subscribed yet
 	}
 	return out, nil
 }
@@ -262,19 +267,26 @@ func (b *Broker) olderThan(stream string, newest uint64, age time.Duration) uint
 	return old
 }
 
-// PurgeAcknowledged removes what a durable consumer has finished, except what is
-// younger than the deduplication window. It learns ages by being called again and
-// again, once a minute or so.
-func (b *Broker) PurgeAcknowledged(ctx context.Context, stream, durable string) error {
+// PurgeAcknowledged removes what durable consumers have finished, which have the stream
+// between them, except what is younger than the deduplication window. It learns ages by
+// being called again and again, once a minute or so.
+func (b *Broker) PurgeAcknowledged(ctx context.Context, stream string, durables ...string) error {
 	s, err := b.js.Stream(ctx, stream)
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", stream, asUnavailable(err))
 	}
-	c, err := s.Consumer(ctx, durable)
-	if err != nil {
-		return fmt.Errorf("consumer %s: %w", durable, asUnavailable(err))
+	newest := s.CachedInfo().State.LastSeq
+	before := min(b.olderThan(stream, newest, b.cfg.DedupWindow), newest)
+	for _, durable := range durables {
+		c, err := s.Consumer(ctx, durable)
+		if err != nil {
+			return fmt.Errorf("consumer %s: %w", durable, asUnavailable(err))
+		}
+		ci := c.CachedInfo()
+		if ci.NumPending == 0 && ci.NumAckPending == 0 {
+			continue // all of its part that there was when the stream was looked at
+		}
+		before = min(before, ci.AckFloor.Stream)
 	}
-	old := b.olderThan(stream, s.CachedInfo().State.LastSeq, b.cfg.DedupWindow)
-	floor := c.CachedInfo().AckFloor.Stream
-	return b.Purge(ctx, stream, min(old, floor)+1)
+	return b.Purge(ctx, stream, before+1)
 }

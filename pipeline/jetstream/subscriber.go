@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +20,9 @@ import (
 type SubscriberConfig struct {
 	// Durable names the consumer: subscribers with the same name share its messages.
 	Durable string
+	// Formerly names a consumer that had the messages before, when one had those of all: a
+	// new consumer begins where it stood. Empty means none.
+	Formerly string
 	// InFlight bounds the messages handed out and not acknowledged; default 256.
 	InFlight int
 	// AckWait is how long after the last sign of life a message is handed out again;
@@ -90,8 +94,8 @@ func (s *Subscriber) SubscribeInitialize(topic string) error {
 
 var errSubscriberClosed = errors.New("subscriber is closed")
 
-// Subscribe hands out the messages of a topic (a subject, which may have wildcards)
-// until ctx ends or Close is called. The messages' own contexts live on until they
+// Subscribe hands out the messages of a topic (a subject, which may have wildcards, or
+// several of one stream with commas in between) until ctx ends or Close is called. The messages' own contexts live on until they
 // are settled, or until the CloseTimeout is over.
 func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
 	c, err := s.consumer(ctx, topic)
@@ -118,12 +122,22 @@ func (s *Subscriber) consumer(ctx context.Context, topic string) (jetstream.Cons
 	cfg := jetstream.ConsumerConfig{
 		Durable: s.cfg.Durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: s.cfg.AckWait,
 		// We write the dead letter ourselves, so the broker must not give up first.
-		MaxAckPending: s.cfg.InFlight, MaxDeliver: -1, FilterSubject: topic,
+		MaxAckPending: s.cfg.InFlight, MaxDeliver: -1,
+	}
+	if subjects := strings.Split(topic, ","); len(subjects) > 1 {
+		cfg.FilterSubjects = subjects
+	} else {
+		cfg.FilterSubject = topic
 	}
 	stream := streamName(topic)
 	start, err := s.broker.resume(ctx, stream, s.cfg.Durable, uint64(rewindFactor*s.cfg.InFlight)) //nolint:gosec // positive
 	if err != nil {
 		return nil, err
+	}
+	if start == 0 && s.cfg.Formerly != "" {
+		if start, err = s.broker.floorOf(ctx, stream, s.cfg.Formerly); err != nil {
+			return nil, err
+		}
 	}
 	if start > 0 {
 		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, start
@@ -189,6 +203,23 @@ func (b *Broker) resume(ctx context.Context, stream, durable string, limit uint6
 	}
 	if err != nil {
 		return 0, fmt.Errorf("rewind consumer %s of %s: %w", durable, stream, asUnavailable(err))
+	}
+	return floor + 1, nil
+}
+
+// floorOf is the first sequence that a consumer has not finished; 0 where there is no such
+// consumer, or it has finished nothing.
+func (b *Broker) floorOf(ctx context.Context, stream, durable string) (uint64, error) {
+	c, err := b.js.Consumer(ctx, stream, durable)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("consumer %s of %s: %w", durable, stream, asUnavailable(err))
+	}
+	floor := c.CachedInfo().AckFloor.Stream
+	if floor == 0 {
+		return 0, nil
 	}
 	return floor + 1, nil
 }

@@ -54,8 +54,9 @@ const (
 	// pullExpiry is how long a pull waits at the broker: an idle subscription costs a
 	// message in this time.
 	pullExpiry = 30 * time.Second
-	// pullHeartbeat is how soon a lost broker is noticed.
-	pullHeartbeat = 5 * time.Second
+	// pullHeartbeat is how soon a lost broker is noticed. With 40 consumers it is three
+	// messages a second where nothing else happens.
+	pullHeartbeat = 15 * time.Second
 	// reopenPause is the wait before a subscription that lost its broker tries again.
 	reopenPause = 100 * time.Millisecond
 	// drainTimeout bounds, for a broker that is away, how long a closing subscription waits
