@@ -70,7 +70,7 @@ var ours = map[string][]string{
 	"internal/safedial":         {},
 	"internal/backoff":          {},
 	"internal/config":           {".", "internal/safedial", "pipeline/deliver", "pipeline/push", "pipeline/push/providers", "pipeline/webhooks", "templates"},
-	"internal/sandbox":          {".", "pipeline/webhooks"}, // checks what customers would check
+	"internal/sandbox":          {".", "pipeline/push", "pipeline/push/providers", "pipeline/webhooks"}, // checks what customers would check
 	"internal/demo":             {".", "internal/sandbox"},
 	"internal/app":              {"*"},
 	"cmd/chatbell":              {"*"},

@@ -4,9 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"chatbell"
+	"chatbell/pipeline/push"
+	"chatbell/pipeline/push/providers"
 )
 
 // Credentials are what a chatbell configuration needs to use a sandbox: where the
@@ -73,15 +76,43 @@ func (c *Credentials) writeNetwork(b *strings.Builder, n *Network) {
 	}
 	fmt.Fprintf(b, "  - id: %s\n    default_locale: %s\n    delivery: %s\n", q(n.ID), q(locale), q(delivery))
 	fmt.Fprintf(b, "    keys:\n      - {id: backend, secret: %s, scope: server}\n", q(n.Key))
-	fmt.Fprintf(b, "    apns:\n      - {bundle_id: %s, endpoint: %s, key_file: %s, key_id: %s, team_id: %s, ca_file: %s}\n",
-		q(app), q(c.APNsURL), q(c.APNsKeyFile), q(c.APNsKeyID), q(c.APNsTeamID), q(c.CAFile))
-	fmt.Fprintf(b, "    fcm:\n      - {app: %s, credentials_file: %s, endpoint: %s, ca_file: %s}\n",
-		q(app), q(c.FCMFile), q(c.FCMURL), q(c.CAFile))
+	for _, p := range providers.All() {
+		c.writeCredential(b, p, app)
+	}
 	if n.NoWebhook {
 		return
 	}
 	fmt.Fprintf(b, "    webhooks:\n      - {id: main, url: %s, secret: %s, events: [\"*\"], signature: [standard, amity]}\n",
 		q(c.HookURL(string(n.ID))), q(c.HookSecret))
+}
+
+// simulated are the options of a credential by which a push provider reaches its service
+// here, besides the app; none says that the sandbox has no such service.
+func (c *Credentials) simulated(provider chatbell.Provider) map[string]string {
+	switch provider {
+	case chatbell.ProviderAPNs:
+		return map[string]string{"endpoint": c.APNsURL, "key_file": c.APNsKeyFile, "key_id": c.APNsKeyID, "team_id": c.APNsTeamID}
+	case chatbell.ProviderFCM:
+		return map[string]string{"endpoint": c.FCMURL, "credentials_file": c.FCMFile}
+	}
+	return nil
+}
+
+// writeCredential writes a provider's credential, with its options in their order.
+func (c *Credentials) writeCredential(b *strings.Builder, p *push.Provider, app string) {
+	options := c.simulated(p.Name)
+	if options == nil {
+		return
+	}
+	options[p.App] = app
+	options[push.OptionCAFile] = c.CAFile
+	var pairs []string
+	for _, o := range append(slices.Clone(p.Options), push.Option{Name: push.OptionCAFile}) {
+		if value, ok := options[o.Name]; ok {
+			pairs = append(pairs, o.Name+": "+q(value))
+		}
+	}
+	fmt.Fprintf(b, "    %s:\n      - {%s}\n", p.Name, strings.Join(pairs, ", "))
 }
 
 // allow is the network of the address that the sandbox listens on.
