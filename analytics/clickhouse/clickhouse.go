@@ -38,6 +38,7 @@ type Store struct {
 	conn     driver.Conn
 	options  ch.Options // of conn
 	database string
+	schema   schema
 	log      *slog.Logger
 
 	turn  chan struct{} // held while preparing, and to read or set ready; waiting for it can be given up
@@ -74,6 +75,15 @@ var databaseName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // this build, is an error; a server that cannot be reached yet is not: the tables are
 // made with the first insert.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
+	build, err := ours()
+	if err != nil {
+		return nil, err
+	}
+	return openSchema(ctx, cfg, build)
+}
+
+// openSchema is Open for a build with a schema.
+func openSchema(ctx context.Context, cfg Config, build schema) (*Store, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -81,7 +91,12 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	store := &Store{database: opts.Auth.Database, log: cfg.Logger, turn: make(chan struct{}, 1)}
+	store := &Store{
+		database: opts.Auth.Database,
+		schema:   build,
+		log:      cfg.Logger,
+		turn:     make(chan struct{}, 1),
+	}
 	opts.Auth.Database = "default" // ours may not exist yet; every name is qualified
 	opts.DialTimeout = 5 * time.Second
 	opts.ReadTimeout = queryTimeout

@@ -85,7 +85,7 @@ func (s *Store) changeComments(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, rel := range relations() {
+	for _, rel := range s.schema.relations {
 		var changes []string
 		for _, m := range rel.columns {
 			if have[rel.name+"."+m.column] != m.doc {

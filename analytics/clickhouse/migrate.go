@@ -19,6 +19,21 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
+// schema is what a build makes of a database.
+type schema struct {
+	migrations fs.FS
+	relations  []relation
+}
+
+// ours is this build's schema.
+func ours() (schema, error) {
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return schema{}, fmt.Errorf("read migrations: %w", err)
+	}
+	return schema{migrations: dir, relations: relations()}, nil
+}
+
 // NewerSchemaError says that a newer chatbell has been here.
 type NewerSchemaError struct {
 	Database     string
@@ -37,11 +52,7 @@ func (s *Store) migrate(ctx context.Context) (err error) {
 	}
 	db := s.openSQL()
 	defer func() { err = errors.Join(err, db.Close()) }()
-	dir, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
-	}
-	provider, err := goose.NewProvider(goose.DialectClickHouse, db, dir)
+	provider, err := goose.NewProvider(goose.DialectClickHouse, db, s.schema.migrations)
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}

@@ -47,23 +47,33 @@ type Table[R any] struct{ columns []Column }
 
 var moment = reflect.TypeFor[time.Time]()
 
-// Of reads the columns of a row type. It panics when a field has a type that no column
-// holds, no name or no description: a mistake in the declaration, found when the program
-// starts.
-func Of[R any]() *Table[R] {
-	t := reflect.TypeFor[R]()
-	columns := make([]Column, t.NumField())
-	for i := range columns {
-		field := t.Field(i)
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		kind := kindOf(field.Type)
-		doc := field.Tag.Get("description")
-		if name == "" || kind == 0 || doc == "" {
-			panic(fmt.Sprintf("%s.%s is no column: it needs a name in JSON, a description, and a type that a column holds", t, field.Name))
+// Of reads the columns of a row type. Those of an embedded struct stand where it stands.
+// It panics when a field has a type that no column holds, no name or no description: a
+// mistake in the declaration, found when the program starts.
+func Of[R any]() *Table[R] { return &Table[R]{columnsOf(reflect.TypeFor[R](), 0)} }
+
+// columnsOf are those of a struct that lies at an offset of the row.
+func columnsOf(t reflect.Type, at uintptr) (columns []Column) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Anonymous && f.Type.Kind() == reflect.Struct {
+			columns = append(columns, columnsOf(f.Type, at+f.Offset)...)
+			continue
 		}
-		columns[i] = Column{Name: name, Kind: kind, Doc: doc, offset: field.Offset}
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		kind := kindOf(f.Type)
+		doc := f.Tag.Get("description")
+		if name == "" || kind == 0 || doc == "" {
+			panic(fmt.Sprintf("%s.%s is no column: it needs a name in JSON, a description, and a type that a column holds", t, f.Name))
+		}
+		columns = append(columns, Column{
+			Name:   name,
+			Kind:   kind,
+			Doc:    doc,
+			offset: at + f.Offset,
+		})
 	}
-	return &Table[R]{columns}
+	return columns
 }
 
 func kindOf(t reflect.Type) Kind {

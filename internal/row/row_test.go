@@ -82,3 +82,21 @@ func TestWrongField(t *testing.T) {
 		}()
 	}
 }
+
+// The columns of an embedded struct stand where it stands, and are reached there.
+func TestEmbedded(t *testing.T) {
+	type wider struct {
+		First uint32 `json:"first" description:"x"`
+		sample
+		Last uint16 `json:"last" description:"x"`
+	}
+	table := row.Of[wider]()
+	if got, want := table.Names(), "first, name, color, port, tries, at, done, last"; got != want {
+		t.Errorf("columns %s, want %s", got, want)
+	}
+	w := wider{sample: sample{Port: 8080}}
+	*table.Columns()[7].Small(row.At(&w)) = 9
+	if got := *table.Columns()[3].Small(row.At(&w)); got != 8080 || w.Last != 9 {
+		t.Errorf("port %d, and last %d", got, w.Last)
+	}
+}

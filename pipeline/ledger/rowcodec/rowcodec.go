@@ -50,6 +50,13 @@ func Encode(r *chatbell.Results) []byte {
 	return c.buf
 }
 
+// EncodeRows writes rows of any type as a message has them after its head.
+func EncodeRows[R any](rows []R, table *row.Table[R]) []byte {
+	c := &coder{}
+	encodeRows(c, rows, table)
+	return c.buf
+}
+
 func encodeRows[R any](c *coder, rows []R, table *row.Table[R]) {
 	before := new(R)
 	for i := range rows {
@@ -104,16 +111,30 @@ func Append(out *chatbell.Results, payload []byte) error {
 	out.Deliveries = decodeRows(c, out.Deliveries, h.Deliveries, deliveries)
 	out.Attempts = decodeRows(c, out.Attempts, h.Attempts, attempts)
 	out.Events = decodeRows(c, out.Events, h.Events, events)
+	if err := c.end(); err != nil {
+		*out = before
+		return err
+	}
+	return nil
+}
+
+// DecodeRows reads n rows of any type that [EncodeRows] wrote, and nothing else. An error
+// wraps [ErrMalformed].
+func DecodeRows[R any](payload []byte, n int, table *row.Table[R]) ([]R, error) {
+	c := &coder{in: string(payload), decoding: true}
+	rows := decodeRows(c, nil, n, table)
+	return rows, c.end()
+}
+
+// end tells what was wrong with what was read, or that something is left of it.
+func (c *coder) end() error {
 	switch {
 	case c.bad:
-		err = fmt.Errorf("%w: row %d of it cannot be read", ErrMalformed, c.read)
+		return fmt.Errorf("%w: row %d of it cannot be read", ErrMalformed, c.read)
 	case c.in != "":
-		err = fmt.Errorf("%w: %d bytes follow the rows", ErrMalformed, len(c.in))
+		return fmt.Errorf("%w: %d bytes follow the rows", ErrMalformed, len(c.in))
 	}
-	if err != nil {
-		*out = before
-	}
-	return err
+	return nil
 }
 
 // growAtOnce bounds what is made on a message's word alone.
