@@ -12,21 +12,21 @@ import (
 // written stays as it is, so that a repeat or a delayed event is harmless. Empty
 // fields never erase. Other events change nothing.
 func (s *Store) Apply(ctx context.Context, seq uint64, env *chatbell.Envelope) error {
-	e := &env.Event
-	switch e.Type {
+	event := &env.Event
+	switch event.Type {
 	case chatbell.ChannelCreated, chatbell.ChannelJoined, chatbell.ChannelLeft, chatbell.ChannelUpdated,
 		chatbell.ChannelDeleted, chatbell.UserUpdated, chatbell.UserDeleted:
 	default:
 		return nil
 	}
-	if e.Channel.ID != "" {
-		defer s.channels.forget(channelKey{env.Network, e.Channel.ID})
+	if event.Channel.ID != "" {
+		defer s.channels.forget(channelKey{env.Network, event.Channel.ID})
 	}
-	at := int64(seq) //nolint:gosec // sequences stay far below 2^63
-	s.writer.saw(at)
-	return s.do(ctx, "apply "+string(e.Type), func(ctx context.Context, q *tx) error {
-		c := change{q: q, network: env.Network, seq: at}
-		return c.apply(ctx, e)
+	now := int64(seq)
+	s.writer.saw(now)
+	return s.do(ctx, "apply "+string(event.Type), func(ctx context.Context, q *tx) error {
+		c := change{q: q, network: env.Network, seq: now}
+		return c.apply(ctx, event)
 	})
 }
 
@@ -47,37 +47,37 @@ type change struct {
 	seq     int64
 }
 
-func (c *change) apply(ctx context.Context, e *chatbell.Event) error {
-	switch e.Type {
+func (c *change) apply(ctx context.Context, event *chatbell.Event) error {
+	switch event.Type {
 	case chatbell.ChannelCreated, chatbell.ChannelJoined:
-		if err := c.channel(ctx, &e.Channel); err != nil {
+		if err := c.channel(ctx, &event.Channel); err != nil {
 			return err
 		}
-		return c.join(ctx, e)
+		return c.join(ctx, event)
 	case chatbell.ChannelUpdated:
-		return c.channel(ctx, &e.Channel)
+		return c.channel(ctx, &event.Channel)
 	case chatbell.ChannelLeft:
-		c.q.touchChannel(c.network, e.Channel.ID)
-		for i := range e.Members {
+		c.q.touchChannel(c.network, event.Channel.ID)
+		for i := range event.Members {
 			if err := c.exec(ctx, leaveChannel,
-				c.seq, c.network, e.Channel.ID, e.Members[i].ID); err != nil {
+				c.seq, c.network, event.Channel.ID, event.Members[i].ID); err != nil {
 				return err
 			}
 			// A member whom nobody knew leaves a tombstone, so that an older "joined" that
 			// comes later does not bring them back.
 			if err := c.exec(ctx, `INSERT INTO members (network, channel, gen, user, joined_seq, seq, deleted)
 				VALUES (?1, ?2, COALESCE((SELECT gen FROM channels WHERE network = ?1 AND id = ?2), 0), ?3, ?4, ?4, 1) ON CONFLICT DO NOTHING`,
-				c.network, e.Channel.ID, e.Members[i].ID, c.seq); err != nil {
+				c.network, event.Channel.ID, event.Members[i].ID, c.seq); err != nil {
 				return err
 			}
 		}
 		return nil
 	case chatbell.ChannelDeleted:
-		return c.deleteChannel(ctx, e.Channel.ID)
+		return c.deleteChannel(ctx, event.Channel.ID)
 	case chatbell.UserUpdated:
-		return c.user(ctx, e.User, true)
+		return c.user(ctx, event.User, true)
 	default:
-		return c.deleteUser(ctx, e.User.ID)
+		return c.deleteUser(ctx, event.User.ID)
 	}
 }
 
@@ -86,20 +86,20 @@ func (c *change) exec(ctx context.Context, query string, args ...any) error {
 	return err
 }
 
-func (c *change) channel(ctx context.Context, ch *chatbell.ChannelRef) error {
+func (c *change) channel(ctx context.Context, ref *chatbell.ChannelRef) error {
 	return c.exec(ctx, `INSERT INTO channels (network, id, name, type, seq) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (network, id) DO UPDATE SET
 			name = CASE WHEN excluded.name <> '' THEN excluded.name ELSE name END,
 			type = CASE WHEN excluded.type <> '' THEN excluded.type ELSE type END,
 			mode = CASE WHEN deleted = 1 THEN '' ELSE mode END,
 			deleted = 0, seq = excluded.seq
-		WHERE excluded.seq > seq`, c.network, ch.ID, ch.Name, ch.Type, c.seq)
+		WHERE excluded.seq > seq`, c.network, ref.ID, ref.Name, ref.Type, c.seq)
 }
 
-func (c *change) join(ctx context.Context, e *chatbell.Event) error {
-	c.q.touchChannel(c.network, e.Channel.ID)
-	for i := range e.Members {
-		p := &e.Members[i]
+func (c *change) join(ctx context.Context, event *chatbell.Event) error {
+	c.q.touchChannel(c.network, event.Channel.ID)
+	for i := range event.Members {
+		person := &event.Members[i]
 		// Nobody joins a channel, or as a user, that was deleted later; nor a channel whose
 		// list of members came later.
 		if err := c.exec(ctx, `INSERT INTO members (network, channel, gen, user, roles, joined_seq, seq)
@@ -110,10 +110,10 @@ func (c *change) join(ctx context.Context, e *chatbell.Event) error {
 				roles = CASE WHEN excluded.roles <> '' OR deleted = 1 THEN excluded.roles ELSE roles END,
 				joined_seq = CASE WHEN deleted = 1 THEN excluded.joined_seq ELSE joined_seq END,
 				deleted = 0, seq = excluded.seq
-			WHERE excluded.seq > seq`, c.network, e.Channel.ID, p.ID, list(p.Roles), c.seq); err != nil {
+			WHERE excluded.seq > seq`, c.network, event.Channel.ID, person.ID, list(person.Roles), c.seq); err != nil {
 			return err
 		}
-		if err := c.user(ctx, p, false); err != nil {
+		if err := c.user(ctx, person, false); err != nil {
 			return err
 		}
 	}
@@ -122,13 +122,13 @@ func (c *change) join(ctx context.Context, e *chatbell.Event) error {
 
 // user learns what an event says of a person. Roles in a list of members are those
 // in the channel; only user.updated speaks of the user's own.
-func (c *change) user(ctx context.Context, p *chatbell.Person, withRoles bool) error {
-	c.q.touchUser(c.network, p.ID)
+func (c *change) user(ctx context.Context, person *chatbell.Person, withRoles bool) error {
+	c.q.touchUser(c.network, person.ID)
 	roles := ""
 	if withRoles {
-		roles = list(p.Roles)
+		roles = list(person.Roles)
 	}
-	return c.exec(ctx, eventUser, c.network, p.ID, p.Name, p.Locale, p.Timezone, roles, c.seq)
+	return c.exec(ctx, eventUser, c.network, person.ID, person.Name, person.Locale, person.Timezone, roles, c.seq)
 }
 
 func (c *change) deleteChannel(ctx context.Context, id chatbell.ChannelID) error {
@@ -154,14 +154,14 @@ func (c *change) deleteUser(ctx context.Context, id chatbell.UserID) error {
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
 		return err // a repeat: settings and devices may be of a new life
 	}
-	for _, q := range []string{ // without INDEXED BY, SQLite would read the whole network
+	for _, statement := range []string{ // without INDEXED BY, SQLite would read the whole network
 		leaveEverywhere,
 		// A device that was registered after the event was accepted belongs to a new life.
 		`DELETE FROM devices INDEXED BY devices_by_user WHERE network = ?2 AND user = ?3 AND seq < ?1`,
 		`DELETE FROM user_settings WHERE network = ?2 AND user = ?3 AND EXISTS (SELECT 1 FROM users WHERE network = ?2 AND id = ?3 AND deleted = 1 AND seq = ?1)`,
 		`DELETE FROM channel_settings WHERE network = ?2 AND user = ?3 AND EXISTS (SELECT 1 FROM users WHERE network = ?2 AND id = ?3 AND deleted = 1 AND seq = ?1)`,
 	} {
-		if err := c.exec(ctx, q, c.seq, c.network, id); err != nil {
+		if err := c.exec(ctx, statement, c.seq, c.network, id); err != nil {
 			return fmt.Errorf("delete user: %w", err)
 		}
 	}

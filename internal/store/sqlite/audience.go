@@ -29,35 +29,35 @@ const recipientJoins = `
 // Audience reads one page of a channel's members, in the order of their ids, with
 // everything that the decision and the delivery need. Small channels are kept in memory;
 // what the slice points to is shared, and nobody may change it.
-func (s *Store) Audience(ctx context.Context, q chatbell.AudienceQuery) ([]chatbell.Recipient, error) {
+func (s *Store) Audience(ctx context.Context, query chatbell.AudienceQuery) ([]chatbell.Recipient, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("read audience: %w", err)
 	}
-	if q.JoinedBefore > 0 { // asked once for each person who joins
-		people, _, err := s.readAudience(ctx, &q)
+	if query.JoinedBefore > 0 { // asked once for each person who joins
+		people, _, err := s.readAudience(ctx, &query)
 		return people, err
 	}
-	if people, ok := s.audiences.page(&q); ok {
+	if people, ok := s.audiences.page(&query); ok {
 		return people, nil
 	}
-	read := s.audiences.begin(channelKey{q.Network, q.Channel})
-	people, bytes, err := s.readAudience(ctx, &q)
-	whole := err == nil && q.After == "" && len(people) < q.Limit
+	read := s.audiences.begin(channelKey{query.Network, query.Channel})
+	people, bytes, err := s.readAudience(ctx, &query)
+	whole := err == nil && query.After == "" && len(people) < query.Limit
 	s.audiences.end(read, people, bytes, whole)
 	return people, err
 }
 
 // readAudience reads a page from the database, and estimates its size in memory.
-func (s *Store) readAudience(ctx context.Context, q *chatbell.AudienceQuery) (people []chatbell.Recipient, bytes int, err error) {
+func (s *Store) readAudience(ctx context.Context, query *chatbell.AudienceQuery) (people []chatbell.Recipient, bytes int, err error) {
 	// A bare parameter as the LIMIT of a subquery would make SQLite plan the query anew
 	// each time; hence the + 0.
-	before := int64(q.JoinedBefore) //nolint:gosec // sequences stay far below 2^63
+	before := int64(query.JoinedBefore)
 	rows, err := s.read.QueryContext(ctx, `SELECT `+recipientColumns+` FROM (
 			SELECT user, 1 AS member FROM members INDEXED BY members_there
 			WHERE `+inChannelNow("?1", "?2")+` AND user > ?3 AND deleted = 0
 				AND (?4 = 0 OR iif(joined_seq < 0, (SELECT list_seq FROM channels WHERE network = ?1 AND id = ?2), joined_seq) < ?4)
 			ORDER BY user LIMIT ?5 + 0) m`+recipientJoins+` ORDER BY m.user, d.id`,
-		q.Network, q.Channel, q.After, before, q.Limit)
+		query.Network, query.Channel, query.After, before, query.Limit)
 	if err != nil {
 		return nil, 0, fmt.Errorf("read audience: %w", err)
 	}
@@ -98,27 +98,27 @@ func scanRecipients(rows *sql.Rows) (out []chatbell.Recipient, bytes int, err er
 	bytes = keptOverhead
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		var x recipientRow
-		u := &x.r.User
-		if err := rows.Scan(&u.ID, &x.r.Member, &u.Name, &u.Locale, &u.Timezone, &x.roles, &x.settings, &x.channel,
-			&x.device, &x.d.Provider, &x.d.Platform, &x.d.Token, &x.d.App, &x.d.Locale, &x.d.Timezone, &x.sandbox, &x.registered); err != nil {
+		var row recipientRow
+		user := &row.r.User
+		if err := rows.Scan(&user.ID, &row.r.Member, &user.Name, &user.Locale, &user.Timezone, &row.roles, &row.settings, &row.channel,
+			&row.device, &row.d.Provider, &row.d.Platform, &row.d.Token, &row.d.App, &row.d.Locale, &row.d.Timezone, &row.sandbox, &row.registered); err != nil {
 			return nil, 0, fmt.Errorf("read audience: %w", err)
 		}
-		if n := len(out); n == 0 || out[n-1].User.ID != u.ID {
-			if err := x.person(); err != nil {
+		if n := len(out); n == 0 || out[n-1].User.ID != user.ID {
+			if err := row.person(); err != nil {
 				return nil, 0, err
 			}
-			out = append(out, x.r)
-			bytes += x.personBytes()
+			out = append(out, row.r)
+			bytes += row.personBytes()
 		}
-		if x.device.Valid {
-			x.d.ID = chatbell.DeviceID(x.device.String)
-			x.d.User = u.ID
-			x.d.Sandbox = x.sandbox != 0
-			x.d.RegisteredAt = time.UnixMilli(x.registered).UTC()
+		if row.device.Valid {
+			row.d.ID = chatbell.DeviceID(row.device.String)
+			row.d.User = user.ID
+			row.d.Sandbox = row.sandbox != 0
+			row.d.RegisteredAt = time.UnixMilli(row.registered).UTC()
 			last := &out[len(out)-1]
-			last.Devices = append(last.Devices, x.d)
-			bytes += x.deviceBytes()
+			last.Devices = append(last.Devices, row.d)
+			bytes += row.deviceBytes()
 		}
 	}
 	if err := rows.Err(); err != nil {
@@ -135,15 +135,15 @@ const (
 )
 
 func (x *recipientRow) personBytes() int {
-	u := &x.r.User
-	texts := len(u.ID) + len(u.Name) + len(u.Locale) + len(u.Timezone)
+	user := &x.r.User
+	texts := len(user.ID) + len(user.Name) + len(user.Locale) + len(user.Timezone)
 	decoded := 4 * (len(x.roles) + len(x.settings.String) + len(x.channel.String)) // what JSON becomes
 	return int(unsafe.Sizeof(x.r)) + personOverhead + texts + decoded
 }
 
 func (x *recipientRow) deviceBytes() int {
-	d := &x.d
-	return int(unsafe.Sizeof(*d)) + len(d.ID) + len(d.Platform) + len(d.Token) + len(d.App) + len(d.Locale) + len(d.Timezone)
+	device := &x.d
+	return int(unsafe.Sizeof(*device)) + len(device.ID) + len(device.Platform) + len(device.Token) + len(device.App) + len(device.Locale) + len(device.Timezone)
 }
 
 // person decodes what a person has once, however many devices.

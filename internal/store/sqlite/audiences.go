@@ -72,21 +72,21 @@ func newAudiences(limit int) *audiences {
 
 // page is a page of an audience that is kept. The slice is the caller's, what it points
 // to is shared.
-func (a *audiences) page(q *chatbell.AudienceQuery) ([]chatbell.Recipient, bool) {
+func (a *audiences) page(query *chatbell.AudienceQuery) ([]chatbell.Recipient, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	k := a.kept[channelKey{q.Network, q.Channel}]
-	if k == nil || k.epoch != a.epochs[q.Network] {
+	audience := a.kept[channelKey{query.Network, query.Channel}]
+	if audience == nil || audience.epoch != a.epochs[query.Network] {
 		return nil, false
 	}
-	from, found := slices.BinarySearchFunc(k.people, q.After, func(r chatbell.Recipient, id chatbell.UserID) int {
+	from, found := slices.BinarySearchFunc(audience.people, query.After, func(r chatbell.Recipient, id chatbell.UserID) int {
 		return strings.Compare(string(r.User.ID), string(id))
 	})
 	if found {
 		from++
 	}
-	end := min(len(k.people), from+max(q.Limit, 0))
-	return slices.Clone(k.people[from:end]), true
+	end := min(len(audience.people), from+max(query.Limit, 0))
+	return slices.Clone(audience.people[from:end]), true
 }
 
 // begin says that an audience is about to be read.
@@ -138,8 +138,8 @@ func (a *audiences) forget(t *touched) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, n := range t.networks {
-		a.epochs[n]++
+	for _, network := range t.networks {
+		a.epochs[network]++
 	}
 	for _, key := range t.channels {
 		a.drop(key)
@@ -157,14 +157,14 @@ func (a *audiences) forget(t *touched) {
 
 // drop forgets one audience. The lock is held.
 func (a *audiences) drop(key channelKey) {
-	k := a.kept[key]
-	if k == nil {
+	audience := a.kept[key]
+	if audience == nil {
 		return
 	}
 	delete(a.kept, key)
-	a.bytes -= k.bytes
-	for i := range k.people {
-		user := userKey{key.network, k.people[i].User.ID}
+	a.bytes -= audience.bytes
+	for i := range audience.people {
+		user := userKey{key.network, audience.people[i].User.ID}
 		delete(a.of[user], key)
 		if len(a.of[user]) == 0 {
 			delete(a.of, user)

@@ -50,7 +50,7 @@ type bulkList struct {
 // newBulkList makes the list's file. A list is worth nothing after a crash, so its file
 // has no journal and is not synced, and one transaction holds it all.
 func newBulkList(ctx context.Context, path string) (_ *bulkList, err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -60,11 +60,15 @@ func newBulkList(ctx context.Context, path string) (_ *bulkList, err error) {
 			err = errors.Join(err, b.remove())
 		}
 	}()
-	if err := f.Close(); err != nil {
+	if err := file.Close(); err != nil {
 		return nil, err
 	}
-	q := url.Values{"_pragma": {"journal_mode(OFF)", "synchronous(OFF)"}}
-	if b.db, err = sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: q.Encode()}).String()); err != nil {
+	values := url.Values{"_pragma": {"journal_mode(OFF)", "synchronous(OFF)"}}
+	if b.db, err = sql.Open("sqlite", (&url.URL{
+		Scheme:   "file",
+		Opaque:   url.PathEscape(path),
+		RawQuery: values.Encode(),
+	}).String()); err != nil {
 		return nil, err
 	}
 	if b.conn, err = b.db.Conn(ctx); err != nil {
@@ -84,11 +88,11 @@ func newBulkList(ctx context.Context, path string) (_ *bulkList, err error) {
 
 // collect takes the list in, to its end.
 func (b *bulkList) collect(ctx context.Context, members iter.Seq2[chatbell.Member, error]) error {
-	for m, err := range members {
+	for member, err := range members {
 		if err != nil {
 			return err
 		}
-		if _, err := b.put.ExecContext(ctx, m.ID, m.Name, m.Locale, m.Timezone, list(m.ChannelRoles)); err != nil {
+		if _, err := b.put.ExecContext(ctx, member.ID, member.Name, member.Locale, member.Timezone, list(member.ChannelRoles)); err != nil {
 			return fmt.Errorf("collect members: %w", asUnavailable(err))
 		}
 	}

@@ -17,15 +17,15 @@ type cached[K comparable, V any] struct {
 // get returns the value, read if need be. The value is shared: nobody may change it.
 func (c *cached[K, V]) get(key K, read func() (V, error)) (V, error) {
 	c.mu.Lock()
-	v, ok := c.values[key]
+	value, ok := c.values[key]
 	writes := c.writes
 	c.mu.Unlock()
 	if ok {
-		return v, nil
+		return value, nil
 	}
-	v, err := read()
+	value, err := read()
 	if err != nil {
-		return v, err
+		return value, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -33,9 +33,9 @@ func (c *cached[K, V]) get(key K, read func() (V, error)) (V, error) {
 		if c.values == nil || len(c.values) >= cacheSize {
 			c.values = map[K]V{}
 		}
-		c.values[key] = v
+		c.values[key] = value
 	}
-	return v, nil
+	return value, nil
 }
 
 // forget drops one value. Like drop it is called when a write is over, whether or not

@@ -15,50 +15,51 @@ import (
 const deviceColumns = `id, user, provider, platform, token, app, locale, timezone, sandbox, meta, registered_at, disabled`
 
 func scanDevice(scan func(...any) error) (chatbell.Device, error) {
-	var d chatbell.Device
+	var device chatbell.Device
 	var meta string
-	var at int64
-	if err := scan(&d.ID, &d.User, &d.Provider, &d.Platform, &d.Token, &d.App, &d.Locale, &d.Timezone, &d.Sandbox, &meta, &at, &d.Disabled); err != nil {
-		return d, err
+	var now int64
+	if err := scan(&device.ID, &device.User, &device.Provider, &device.Platform, &device.Token, &device.App, &device.Locale, &device.Timezone, &device.Sandbox, &meta, &now, &device.Disabled); err != nil {
+		return device, err
 	}
-	d.RegisteredAt = time.UnixMilli(at).UTC()
+	device.RegisteredAt = time.UnixMilli(now).UTC()
 	if meta == "" {
-		return d, nil
+		return device, nil
 	}
-	return d, decode(meta, &d.Meta)
+	return device, decode(meta, &device.Meta)
 }
 
 // RegisterDevice stores a device and returns it with its id and time. The last
 // registration wins: a device that was another user's is taken from them, and a token
 // that another device had moves here, so that nobody is told twice.
-func (s *Store) RegisterDevice(ctx context.Context, network chatbell.NetworkID, d chatbell.Device) (chatbell.Device, error) {
-	if d.ID == "" {
-		d.ID = chatbell.DeviceID(rand.Text())
+func (s *Store) RegisterDevice(ctx context.Context, network chatbell.NetworkID, device chatbell.Device) (chatbell.Device, error) {
+	if device.ID == "" {
+		device.ID = chatbell.DeviceID(rand.Text())
 	}
-	d.RegisteredAt, d.Disabled = time.Now().UTC().Truncate(time.Millisecond), ""
+	device.RegisteredAt = time.Now().UTC().Truncate(time.Millisecond)
+	device.Disabled = ""
 	meta := ""
-	if len(d.Meta) > 0 {
-		meta = encode(d.Meta)
+	if len(device.Meta) > 0 {
+		meta = encode(device.Meta)
 	}
-	return d, s.do(ctx, "register device", func(ctx context.Context, q *tx) error {
-		q.touchUser(network, d.User)
-		if _, err := q.touchOwners(ctx, network, `DELETE FROM devices WHERE network = ? AND provider = ? AND app = ? AND token = ? AND id <> ? RETURNING user`,
-			network, d.Provider, d.App, d.Token, d.ID); err != nil {
+	return device, s.do(ctx, "register device", func(ctx context.Context, txn *tx) error {
+		txn.touchUser(network, device.User)
+		if _, err := txn.touchOwners(ctx, network, `DELETE FROM devices WHERE network = ? AND provider = ? AND app = ? AND token = ? AND id <> ? RETURNING user`,
+			network, device.Provider, device.App, device.Token, device.ID); err != nil {
 			return err
 		}
-		if _, err := q.touchOwners(ctx, network, `SELECT user FROM devices WHERE network = ? AND id = ?`, network, d.ID); err != nil {
+		if _, err := txn.touchOwners(ctx, network, `SELECT user FROM devices WHERE network = ? AND id = ?`, network, device.ID); err != nil {
 			return err
 		}
-		_, err := q.ExecContext(ctx, `INSERT OR REPLACE INTO devices (network, `+deviceColumns+`, seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?)`,
-			network, d.ID, d.User, d.Provider, d.Platform, d.Token, d.App, d.Locale, d.Timezone, d.Sandbox, meta, d.RegisteredAt.UnixMilli(), s.now())
+		_, err := txn.ExecContext(ctx, `INSERT OR REPLACE INTO devices (network, `+deviceColumns+`, seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?)`,
+			network, device.ID, device.User, device.Provider, device.Platform, device.Token, device.App, device.Locale, device.Timezone, device.Sandbox, meta, device.RegisteredAt.UnixMilli(), s.now())
 		return err
 	})
 }
 
 // Device reads a device.
 func (s *Store) Device(ctx context.Context, network chatbell.NetworkID, id chatbell.DeviceID) (chatbell.Device, error) {
-	d, err := scanDevice(s.read.QueryRowContext(ctx, `SELECT `+deviceColumns+` FROM devices WHERE network = ? AND id = ?`, network, id).Scan)
-	return d, found("device", err)
+	device, err := scanDevice(s.read.QueryRowContext(ctx, `SELECT `+deviceColumns+` FROM devices WHERE network = ? AND id = ?`, network, id).Scan)
+	return device, found("device", err)
 }
 
 // Devices lists devices in the order of their ids.
@@ -75,8 +76,8 @@ func (s *Store) CheckDevices(ctx context.Context, network chatbell.NetworkID, id
 	list, err := s.devices(ctx, `SELECT `+deviceColumns+` FROM devices WHERE network = ? AND disabled = '' AND id IN (SELECT value FROM json_each(?))`,
 		network, encode(ids))
 	out := make(map[chatbell.DeviceID]chatbell.Device, len(list))
-	for _, d := range list {
-		out[d.ID] = d
+	for _, device := range list {
+		out[device.ID] = device
 	}
 	return out, err
 }
@@ -88,11 +89,11 @@ func (s *Store) devices(ctx context.Context, query string, args ...any) (out []c
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		d, err := scanDevice(rows.Scan)
+		device, err := scanDevice(rows.Scan)
 		if err != nil {
 			return nil, fmt.Errorf("read devices: %w", err)
 		}
-		out = append(out, d)
+		out = append(out, device)
 	}
 	return out, rows.Err()
 }

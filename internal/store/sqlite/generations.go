@@ -74,13 +74,13 @@ func (l *lists) enter(ctx context.Context, key channelKey) (leave func(), err er
 }
 
 // keep says whether a generation is not to be removed, because it comes in.
-func (l *lists) keep(g generation, keep bool) {
+func (l *lists) keep(gen generation, keep bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if keep {
-		l.coming[g] = true
+		l.coming[gen] = true
 	} else {
-		delete(l.coming, g)
+		delete(l.coming, gen)
 	}
 }
 
@@ -106,18 +106,18 @@ type incoming struct {
 // number was never used, or its rows are gone.
 func (in *incoming) begin(ctx context.Context) error {
 	key := in.next.channelKey
-	err := in.s.do(ctx, "begin a list", func(ctx context.Context, q *tx) error {
+	err := in.s.do(ctx, "begin a list", func(ctx context.Context, txn *tx) error {
 		in.at = in.s.now()
-		if err := in.s.ensureChannel(ctx, q, key.network, key.channel, in.at); err != nil {
+		if err := in.s.ensureChannel(ctx, txn, key.network, key.channel, in.at); err != nil {
 			return err
 		}
-		if err := q.QueryRowContext(ctx, `SELECT gen, list_seq,
+		if err := txn.QueryRowContext(ctx, `SELECT gen, list_seq,
 				1 + MAX(gen, COALESCE((SELECT MAX(gen) FROM old_members WHERE network = ?1 AND channel = ?2), 0))
 			FROM channels WHERE network = ?1 AND id = ?2`, key.network, key.channel).Scan(&in.old, &in.list, &in.next.gen); err != nil {
 			return err
 		}
 		in.s.lists.keep(in.next, true)
-		_, err := q.ExecContext(ctx, `INSERT INTO old_members VALUES (?, ?, ?)`, key.network, key.channel, in.next.gen)
+		_, err := txn.ExecContext(ctx, `INSERT INTO old_members VALUES (?, ?, ?)`, key.network, key.channel, in.next.gen)
 		return err
 	})
 	return err
@@ -130,25 +130,25 @@ func (in *incoming) take(ctx context.Context, limit int) (more bool, err error) 
 	key := in.next.channelKey
 	last := in.last
 	n := 0
-	err = in.s.writer.doThen(ctx, func(ctx context.Context, q *tx) error {
-		q.touchNetwork(key.network) // any of its people may be named
-		if _, err := q.ExecContext(ctx, `ATTACH ? AS bulk`, in.path); err != nil {
+	err = in.s.writer.doThen(ctx, func(ctx context.Context, txn *tx) error {
+		txn.touchNetwork(key.network) // any of its people may be named
+		if _, err := txn.ExecContext(ctx, `ATTACH ? AS bulk`, in.path); err != nil {
 			return err
 		}
-		if _, err := q.ExecContext(ctx, `INSERT INTO members (network, channel, gen, user, roles, joined_seq, seq)
+		if _, err := txn.ExecContext(ctx, `INSERT INTO members (network, channel, gen, user, roles, joined_seq, seq)
 			SELECT ?1, ?2, ?3, l.user, l.roles, COALESCE((SELECT iif(m.joined_seq < 0, ?5, m.joined_seq) FROM members m
 				WHERE m.network = ?1 AND m.channel = ?2 AND m.gen = ?4 AND m.user = l.user AND m.deleted = 0), -1), ?6
 			FROM bulk.list l WHERE l.user > ?7 ORDER BY l.user LIMIT ?8 + 0`,
 			key.network, key.channel, in.next.gen, in.old, in.list, in.at, in.last, limit); err != nil {
 			return err
 		}
-		if _, err := q.ExecContext(ctx, `INSERT INTO users (network, id, name, locale, timezone, name_seq, locale_seq, timezone_seq, seq)
+		if _, err := txn.ExecContext(ctx, `INSERT INTO users (network, id, name, locale, timezone, name_seq, locale_seq, timezone_seq, seq)
 			SELECT ?1, user, name, locale, timezone, iif(name <> '', ?2, 0), iif(locale <> '', ?2, 0), iif(timezone <> '', ?2, 0), ?2
 			FROM (SELECT * FROM bulk.list WHERE user > ?3 ORDER BY user LIMIT ?4 + 0) WHERE true `+learnt,
 			key.network, in.at, in.last, limit); err != nil {
 			return err
 		}
-		return q.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(MAX(user), '') FROM (SELECT user FROM bulk.list WHERE user > ?1 ORDER BY user LIMIT ?2 + 0)`,
+		return txn.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(MAX(user), '') FROM (SELECT user FROM bulk.list WHERE user > ?1 ORDER BY user LIMIT ?2 + 0)`,
 			in.last, limit).Scan(&n, &last)
 	}, `DETACH bulk`)
 	if err == nil {
@@ -162,10 +162,10 @@ func (in *incoming) take(ctx context.Context, limit int) (more bool, err error) 
 // so than all that it replaces.
 func (in *incoming) end(ctx context.Context) error {
 	key := in.next.channelKey
-	return in.s.do(ctx, "end a list", func(ctx context.Context, q *tx) error {
-		q.touchChannel(key.network, key.channel)
-		at := max(in.s.now(), in.s.writer.newest.Load())
-		if err := in.s.ensureChannel(ctx, q, key.network, key.channel, at); err != nil {
+	return in.s.do(ctx, "end a list", func(ctx context.Context, txn *tx) error {
+		txn.touchChannel(key.network, key.channel)
+		now := max(in.s.now(), in.s.writer.newest.Load())
+		if err := in.s.ensureChannel(ctx, txn, key.network, key.channel, now); err != nil {
 			return err
 		}
 		for _, query := range []string{
@@ -173,7 +173,7 @@ func (in *incoming) end(ctx context.Context) error {
 			`DELETE FROM old_members WHERE network = ?1 AND channel = ?2 AND gen = ?3`,
 			`INSERT INTO old_members VALUES (?1, ?2, ?4)`,
 		} {
-			if _, err := q.ExecContext(ctx, query, key.network, key.channel, in.next.gen, in.old, at); err != nil {
+			if _, err := txn.ExecContext(ctx, query, key.network, key.channel, in.next.gen, in.old, now); err != nil {
 				return err
 			}
 		}
@@ -190,22 +190,22 @@ func (s *Store) swapMembers(ctx context.Context, path string, network chatbell.N
 		return 0, fmt.Errorf("replace members: %w", err)
 	}
 	defer leave()
-	in := incoming{s: s, path: path, next: generation{channelKey: key}}
+	arriving := incoming{s: s, path: path, next: generation{channelKey: key}}
 	defer s.sweeper.wake()
-	defer func() { s.lists.keep(in.next, false) }()
-	if err := in.begin(ctx); err != nil {
+	defer func() { s.lists.keep(arriving.next, false) }()
+	if err := arriving.begin(ctx); err != nil {
 		return 0, fmt.Errorf("replace members: %w", asUnavailable(err))
 	}
 	for more := true; more; {
 		s.step()
-		if more, err = in.take(ctx, s.chunkSize); err != nil {
+		if more, err = arriving.take(ctx, s.chunkSize); err != nil {
 			return 0, fmt.Errorf("replace members: %w", asUnavailable(err))
 		}
 	}
 	s.step()
-	if err := in.end(ctx); err != nil {
+	if err := arriving.end(ctx); err != nil {
 		return 0, fmt.Errorf("replace members: %w", asUnavailable(err))
 	}
 	s.step()
-	return in.n, nil
+	return arriving.n, nil
 }

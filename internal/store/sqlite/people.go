@@ -13,7 +13,7 @@ import (
 // now is the stamp of what the API writes. A row may be newer, if its event was
 // matched already; then it keeps its own.
 func (s *Store) now() int64 {
-	seq := int64(s.seq()) //nolint:gosec // sequences stay far below 2^63
+	seq := int64(s.seq())
 	s.writer.saw(seq)
 	return seq
 }
@@ -27,23 +27,23 @@ func (s *Store) NewestSequence(ctx context.Context) (seq uint64, err error) {
 
 // Channel reads a channel.
 func (s *Store) Channel(ctx context.Context, network chatbell.NetworkID, id chatbell.ChannelID) (chatbell.Channel, error) {
-	c, err := s.channels.get(channelKey{network, id}, func() (*chatbell.Channel, error) {
-		c := &chatbell.Channel{ID: id}
+	channel, err := s.channels.get(channelKey{network, id}, func() (*chatbell.Channel, error) {
+		made := &chatbell.Channel{ID: id}
 		err := s.read.QueryRowContext(ctx, `SELECT name, type, mode FROM channels WHERE network = ? AND id = ? AND deleted = 0`, network, id).
-			Scan(&c.Name, &c.Type, &c.NotificationMode)
+			Scan(&made.Name, &made.Type, &made.NotificationMode)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil, nil //nolint:nilnil // "there is none" is worth keeping, too
 		}
-		c.NotificationMode = cmp.Or(c.NotificationMode, chatbell.ModeDefault)
-		return c, err
+		made.NotificationMode = cmp.Or(made.NotificationMode, chatbell.ModeDefault)
+		return made, err
 	})
-	if err == nil && c == nil {
+	if err == nil && channel == nil {
 		err = sql.ErrNoRows
 	}
 	if err != nil {
 		return chatbell.Channel{ID: id, NotificationMode: chatbell.ModeDefault}, found("channel", err)
 	}
-	return *c, nil
+	return *channel, nil
 }
 
 // PutChannel replaces a channel; its members stay.
@@ -59,18 +59,18 @@ func (s *Store) PutChannel(ctx context.Context, network chatbell.NetworkID, c ch
 func (s *Store) DeleteChannel(ctx context.Context, network chatbell.NetworkID, id chatbell.ChannelID) error {
 	defer s.channels.forget(channelKey{network, id})
 	return s.do(ctx, "delete channel", func(ctx context.Context, q *tx) error {
-		c, err := s.deletion(ctx, q, network, `SELECT deleted = 0, MAX(seq, list_seq) FROM channels WHERE network = ?1 AND id = ?2
+		deleting, err := s.deletion(ctx, q, network, `SELECT deleted = 0, MAX(seq, list_seq) FROM channels WHERE network = ?1 AND id = ?2
 			UNION ALL SELECT 0, seq FROM members WHERE `+inChannelNow("?1", "?2"), id)
 		if err != nil {
 			return err
 		}
-		if err := c.deleteChannel(ctx, id); err != nil {
+		if err := deleting.deleteChannel(ctx, id); err != nil {
 			return err
 		}
-		if err := c.exec(ctx, `UPDATE members SET seq = ?1 - 1 WHERE `+inChannelNow("?2", "?3")+` AND seq = ?1`, c.seq, network, id); err != nil {
+		if err := deleting.exec(ctx, `UPDATE members SET seq = ?1 - 1 WHERE `+inChannelNow("?2", "?3")+` AND seq = ?1`, deleting.seq, network, id); err != nil {
 			return err
 		}
-		return c.restamp(ctx, "channels", id)
+		return deleting.restamp(ctx, "channels", id)
 	})
 }
 
@@ -81,19 +81,19 @@ const putMember = `INSERT INTO members (network, channel, gen, user, roles, join
 
 // PutMember makes a user a member, or replaces the roles in the channel. A channel
 // that nobody has named yet is made.
-func (s *Store) PutMember(ctx context.Context, network chatbell.NetworkID, channel chatbell.ChannelID, m chatbell.Member) error {
+func (s *Store) PutMember(ctx context.Context, network chatbell.NetworkID, channel chatbell.ChannelID, member chatbell.Member) error {
 	defer s.channels.forget(channelKey{network, channel})
-	return s.do(ctx, "put member", func(ctx context.Context, q *tx) error {
-		q.touchChannel(network, channel)
-		q.touchUser(network, m.ID)
-		at := s.now()
-		if err := s.ensureChannel(ctx, q, network, channel, at); err != nil {
+	return s.do(ctx, "put member", func(ctx context.Context, txn *tx) error {
+		txn.touchChannel(network, channel)
+		txn.touchUser(network, member.ID)
+		now := s.now()
+		if err := s.ensureChannel(ctx, txn, network, channel, now); err != nil {
 			return err
 		}
-		if _, err := q.ExecContext(ctx, putMember, network, channel, m.ID, list(m.ChannelRoles), at); err != nil {
+		if _, err := txn.ExecContext(ctx, putMember, network, channel, member.ID, list(member.ChannelRoles), now); err != nil {
 			return err
 		}
-		_, err := q.ExecContext(ctx, learnUser, network, m.ID, m.Name, m.Locale, m.Timezone, at)
+		_, err := txn.ExecContext(ctx, learnUser, network, member.ID, member.Name, member.Locale, member.Timezone, now)
 		return err
 	})
 }
@@ -130,18 +130,18 @@ func (s *Store) Members(ctx context.Context, network chatbell.NetworkID, channel
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		var m chatbell.Member
+		var member chatbell.Member
 		var inChannel, own string
-		if err := rows.Scan(&m.ID, &inChannel, &m.Name, &m.Locale, &m.Timezone, &own); err != nil {
+		if err := rows.Scan(&member.ID, &inChannel, &member.Name, &member.Locale, &member.Timezone, &own); err != nil {
 			return nil, fmt.Errorf("list members: %w", err)
 		}
 		var e1, e2 error
-		m.ChannelRoles, e1 = unlist(inChannel)
-		m.Roles, e2 = unlist(own)
+		member.ChannelRoles, e1 = unlist(inChannel)
+		member.Roles, e2 = unlist(own)
 		if err := errors.Join(e1, e2); err != nil {
 			return nil, err
 		}
-		out = append(out, m)
+		out = append(out, member)
 	}
 	return out, rows.Err()
 }

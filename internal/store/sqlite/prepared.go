@@ -31,31 +31,31 @@ func newPrepared(on preparer) *prepared {
 
 func (p *prepared) statement(ctx context.Context, query string) (*sql.Stmt, error) {
 	p.mu.Lock()
-	st, ok := p.statements[query]
+	stmt, ok := p.statements[query]
 	p.mu.Unlock()
 	if ok {
-		return st, nil
+		return stmt, nil
 	}
-	st, err := p.on.PrepareContext(ctx, query)
+	stmt, err := p.on.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, asUnavailable(err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if first, ok := p.statements[query]; ok {
-		return first, st.Close()
+		return first, stmt.Close()
 	}
-	p.statements[query] = st
-	return st, nil
+	p.statements[query] = stmt
+	return stmt, nil
 }
 
 // ExecContext runs a statement that returns no rows.
 func (p *prepared) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	st, err := p.statement(ctx, query)
+	stmt, err := p.statement(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	res, err := st.ExecContext(ctx, args...)
+	res, err := stmt.ExecContext(ctx, args...)
 	return res, asUnavailable(err)
 }
 
@@ -66,21 +66,21 @@ func (p *prepared) QueryContext(ctx context.Context, query string, args ...any) 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	st, err := p.statement(ctx, query)
+	stmt, err := p.statement(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := st.QueryContext(context.WithoutCancel(ctx), args...)
+	rows, err := stmt.QueryContext(context.WithoutCancel(ctx), args...)
 	return rows, asUnavailable(err)
 }
 
 // QueryRowContext runs a query for one row, as QueryContext does.
 func (p *prepared) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	st, err := p.statement(ctx, query)
+	stmt, err := p.statement(ctx, query)
 	if err != nil || ctx.Err() != nil {
 		return p.on.QueryRowContext(ctx, query, args...) // a row that says what is wrong
 	}
-	return st.QueryRowContext(context.WithoutCancel(ctx), args...)
+	return stmt.QueryRowContext(context.WithoutCancel(ctx), args...)
 }
 
 // close forgets the statements; what they were made on is closed by its owner.
@@ -88,8 +88,8 @@ func (p *prepared) close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var errs []error
-	for _, st := range p.statements {
-		errs = append(errs, st.Close())
+	for _, stmt := range p.statements {
+		errs = append(errs, stmt.Close())
 	}
 	p.statements = map[string]*sql.Stmt{}
 	return errors.Join(errs...)

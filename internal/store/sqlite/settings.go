@@ -11,7 +11,7 @@ import (
 )
 
 // settings reads one settings row into v; what was never set leaves v as it is.
-func (s *Store) settings(ctx context.Context, v any, query string, args ...any) error {
+func (s *Store) settings(ctx context.Context, value any, query string, args ...any) error {
 	var text string
 	err := found("settings", s.read.QueryRowContext(ctx, query, args...).Scan(&text))
 	if errors.Is(err, chatbell.ErrNotFound) {
@@ -20,7 +20,7 @@ func (s *Store) settings(ctx context.Context, v any, query string, args ...any) 
 	if err != nil {
 		return err
 	}
-	return decode(text, v)
+	return decode(text, value)
 }
 
 // NetworkSettings reads the network's toggles; never set means inherit.
@@ -112,11 +112,11 @@ func (s *Store) Keys(ctx context.Context) (out []chatbell.Key, err error) {
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		var k chatbell.Key
-		if err := rows.Scan(&k.Network, &k.ID, &k.Scope, &k.Hash); err != nil {
+		var key chatbell.Key
+		if err := rows.Scan(&key.Network, &key.ID, &key.Scope, &key.Hash); err != nil {
 			return nil, fmt.Errorf("list keys: %w", err)
 		}
-		out = append(out, k)
+		out = append(out, key)
 	}
 	return out, rows.Err()
 }
@@ -143,19 +143,19 @@ func (s *Store) readDisabled(ctx context.Context) (out map[chatbell.NetworkID]ma
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		var n chatbell.NetworkID
-		var e chatbell.EndpointID
+		var network chatbell.NetworkID
+		var endpoint chatbell.EndpointID
 		var r chatbell.Reason
-		if err := rows.Scan(&n, &e, &r); err != nil {
+		if err := rows.Scan(&network, &endpoint, &r); err != nil {
 			return nil, fmt.Errorf("list disabled endpoints: %w", err)
 		}
 		if out == nil {
 			out = map[chatbell.NetworkID]map[chatbell.EndpointID]chatbell.Reason{}
 		}
-		if out[n] == nil {
-			out[n] = map[chatbell.EndpointID]chatbell.Reason{}
+		if out[network] == nil {
+			out[network] = map[chatbell.EndpointID]chatbell.Reason{}
 		}
-		out[n][e] = r
+		out[network][endpoint] = r
 	}
 	return out, rows.Err()
 }

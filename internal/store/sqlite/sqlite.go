@@ -71,60 +71,66 @@ const readers = 8
 
 // Open opens the database and brings its schema up to date. A schema that is newer
 // than this build is refused.
-func Open(ctx context.Context, c Config) (_ *Store, err error) {
-	if c.Path == "" {
+func Open(ctx context.Context, cfg Config) (_ *Store, err error) {
+	if cfg.Path == "" {
 		return nil, errors.New("open the store: no path is given")
 	}
-	if c.Sequence == nil {
-		c.Sequence = func() uint64 { return 0 }
+	if cfg.Sequence == nil {
+		cfg.Sequence = func() uint64 { return 0 }
 	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{path: c.Path, seq: c.Sequence, audiences: newAudiences(keptBytes), chunkSize: chunkSize, step: func() {}}
-	s.lists.busy = map[channelKey]chan struct{}{}
-	s.lists.coming = map[generation]bool{}
+	store := &Store{
+		path:      cfg.Path,
+		seq:       cfg.Sequence,
+		audiences: newAudiences(keptBytes),
+		chunkSize: chunkSize,
+		step:      func() {},
+	}
+	store.lists.busy = map[channelKey]chan struct{}{}
+	store.lists.coming = map[generation]bool{}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.Close())
+			err = errors.Join(err, store.Close())
 		}
 	}()
-	if err := removeBulk(c.Path); err != nil {
+	if err := removeBulk(cfg.Path); err != nil {
 		return nil, err
 	}
-	if s.write, err = sql.Open("sqlite", dsn(c.Path)); err != nil {
-		return nil, fmt.Errorf("open %s: %w", c.Path, err)
+	if store.write, err = sql.Open("sqlite", dsn(cfg.Path)); err != nil {
+		return nil, fmt.Errorf("open %s: %w", cfg.Path, err)
 	}
-	s.write.SetMaxOpenConns(1)
-	if err := migrate(ctx, s.write, c.Path); err != nil {
+	store.write.SetMaxOpenConns(1)
+	if err := migrate(ctx, store.write, cfg.Path); err != nil {
 		return nil, err
 	}
-	if s.readDB, err = sql.Open("sqlite", dsn(c.Path)+"&_pragma=query_only(1)"); err != nil {
-		return nil, fmt.Errorf("open %s: %w", c.Path, err)
+	if store.readDB, err = sql.Open("sqlite", dsn(cfg.Path)+"&_pragma=query_only(1)"); err != nil {
+		return nil, fmt.Errorf("open %s: %w", cfg.Path, err)
 	}
-	s.readDB.SetMaxOpenConns(readers)
-	s.readDB.SetMaxIdleConns(readers)
-	s.read = newPrepared(s.readDB)
-	conn, err := s.write.Conn(ctx)
+	store.readDB.SetMaxOpenConns(readers)
+	store.readDB.SetMaxIdleConns(readers)
+	store.read = newPrepared(store.readDB)
+	conn, err := store.write.Conn(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", c.Path, err)
+		return nil, fmt.Errorf("open %s: %w", cfg.Path, err)
 	}
-	s.writer = newWriter(conn, s.audiences.forget)
-	newest, err := s.NewestSequence(ctx)
+	store.writer = newWriter(conn, store.audiences.forget)
+	newest, err := store.NewestSequence(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s.writer.saw(int64(newest)) //nolint:gosec // sequences stay far below 2^63
-	s.startSweeper(c.Logger)
-	return s, nil
+	store.writer.saw(int64(newest))
+	store.startSweeper(cfg.Logger)
+	return store, nil
 }
 
 // dsn sets what every connection needs. In WAL mode with synchronous=NORMAL a killed
 // process loses nothing; a power cut may lose the last commits, as in the broker. A
 // write of a million rows leaves a log of some hundred MB, of which 64 MiB are kept.
 func dsn(path string) string {
-	q := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(5000)", "foreign_keys(1)", "journal_size_limit(67108864)"}}
-	return (&url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: q.Encode()}).String()
+	query := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(5000)", "foreign_keys(1)", "journal_size_limit(67108864)"}}
+	return (&url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: query.Encode()}).String()
 }
 
 func migrate(ctx context.Context, db *sql.DB, path string) error {
@@ -132,18 +138,18 @@ func migrate(ctx context.Context, db *sql.DB, path string) error {
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, dir)
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, dir)
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
-	current, target, err := p.GetVersions(ctx)
+	current, target, err := provider.GetVersions(ctx)
 	if err != nil {
 		return fmt.Errorf("read the schema's version in %s (is another process using it?): %w", path, err)
 	}
 	if current > target {
 		return fmt.Errorf("%s has schema version %d, newer than this build's %d: use the newer chatbell", path, current, target)
 	}
-	if _, err := p.Up(ctx); err != nil {
+	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("bring the schema of %s up to date: %w", path, err)
 	}
 	return nil

@@ -87,36 +87,36 @@ func (s *Store) sweepSome(ctx context.Context) (more bool, err error) {
 }
 
 // oldGeneration is one that nobody reads and nobody writes.
-func (s *Store) oldGeneration(ctx context.Context) (g generation, found bool, err error) {
+func (s *Store) oldGeneration(ctx context.Context) (gen generation, found bool, err error) {
 	rows, err := s.read.QueryContext(ctx, `SELECT network, channel, gen FROM old_members`)
 	if err != nil {
-		return g, false, err
+		return gen, false, err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		if err := rows.Scan(&g.network, &g.channel, &g.gen); err != nil {
-			return g, false, err
+		if err := rows.Scan(&gen.network, &gen.channel, &gen.gen); err != nil {
+			return gen, false, err
 		}
-		if !s.lists.isComing(g) {
-			return g, true, nil
+		if !s.lists.isComing(gen) {
+			return gen, true, nil
 		}
 	}
-	return g, false, rows.Err()
+	return gen, false, rows.Err()
 }
 
 // sweepGeneration removes some of a generation's rows, and with the last of them the
 // generation.
-func (s *Store) sweepGeneration(ctx context.Context, g generation) error {
-	return s.do(ctx, "remove old members", func(ctx context.Context, q *tx) error {
-		res, err := q.ExecContext(ctx, `DELETE FROM members WHERE network = ?1 AND channel = ?2 AND gen = ?3
-			AND user IN (SELECT user FROM members WHERE network = ?1 AND channel = ?2 AND gen = ?3 LIMIT ?4 + 0)`, g.network, g.channel, g.gen, sweepSize)
+func (s *Store) sweepGeneration(ctx context.Context, gen generation) error {
+	return s.do(ctx, "remove old members", func(ctx context.Context, txn *tx) error {
+		res, err := txn.ExecContext(ctx, `DELETE FROM members WHERE network = ?1 AND channel = ?2 AND gen = ?3
+			AND user IN (SELECT user FROM members WHERE network = ?1 AND channel = ?2 AND gen = ?3 LIMIT ?4 + 0)`, gen.network, gen.channel, gen.gen, sweepSize)
 		if err != nil {
 			return err
 		}
 		if n, err := res.RowsAffected(); err != nil || n == sweepSize {
 			return err
 		}
-		_, err = q.ExecContext(ctx, `DELETE FROM old_members WHERE network = ? AND channel = ? AND gen = ?`, g.network, g.channel, g.gen)
+		_, err = txn.ExecContext(ctx, `DELETE FROM old_members WHERE network = ? AND channel = ? AND gen = ?`, gen.network, gen.channel, gen.gen)
 		return err
 	})
 }

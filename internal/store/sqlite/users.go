@@ -13,8 +13,8 @@ import (
 // eachField repeats a piece of SQL for each field of a user, whose name is the @.
 func eachField(piece string, fields ...string) string {
 	parts := make([]string, len(fields))
-	for i, f := range fields {
-		parts[i] = strings.ReplaceAll(piece, "@", f)
+	for i, file := range fields {
+		parts[i] = strings.ReplaceAll(piece, "@", file)
 	}
 	return strings.Join(parts, ",\n")
 }
@@ -52,13 +52,14 @@ var (
 
 // User reads a user.
 func (s *Store) User(ctx context.Context, network chatbell.NetworkID, id chatbell.UserID) (chatbell.User, error) {
-	u, roles := chatbell.User{ID: id}, ""
+	user := chatbell.User{ID: id}
+	roles := ""
 	err := s.read.QueryRowContext(ctx, `SELECT name, locale, timezone, roles FROM users WHERE network = ? AND id = ? AND deleted = 0`, network, id).
-		Scan(&u.Name, &u.Locale, &u.Timezone, &roles)
+		Scan(&user.Name, &user.Locale, &user.Timezone, &roles)
 	if err == nil {
-		u.Roles, err = unlist(roles)
+		user.Roles, err = unlist(roles)
 	}
-	return u, found("user", err)
+	return user, found("user", err)
 }
 
 // PutUser replaces a user.
@@ -73,7 +74,7 @@ func (s *Store) PutUser(ctx context.Context, network chatbell.NetworkID, u chatb
 // DeleteUser removes a user with devices, memberships and settings.
 func (s *Store) DeleteUser(ctx context.Context, network chatbell.NetworkID, id chatbell.UserID) error {
 	return s.do(ctx, "delete user", func(ctx context.Context, q *tx) error {
-		c, err := s.deletion(ctx, q, network, `SELECT deleted = 0, seq FROM users WHERE network = ?1 AND id = ?2
+		deleting, err := s.deletion(ctx, q, network, `SELECT deleted = 0, seq FROM users WHERE network = ?1 AND id = ?2
 			UNION ALL SELECT 1, seq FROM devices INDEXED BY devices_by_user WHERE network = ?1 AND user = ?2
 			UNION ALL SELECT m.deleted = 0 AND m.gen = COALESCE(c.gen, 0), MAX(m.seq, COALESCE(c.list_seq, 0))
 				FROM members m INDEXED BY members_by_user LEFT JOIN channels c ON c.network = m.network AND c.id = m.channel
@@ -81,29 +82,29 @@ func (s *Store) DeleteUser(ctx context.Context, network chatbell.NetworkID, id c
 		if err != nil {
 			return err
 		}
-		if err := c.deleteUser(ctx, id); err != nil {
+		if err := deleting.deleteUser(ctx, id); err != nil {
 			return err
 		}
-		if err := c.exec(ctx, `UPDATE members INDEXED BY members_by_user SET seq = ?1 - 1 WHERE network = ?2 AND user = ?3 AND seq = ?1`, c.seq, network, id); err != nil {
+		if err := deleting.exec(ctx, `UPDATE members INDEXED BY members_by_user SET seq = ?1 - 1 WHERE network = ?2 AND user = ?3 AND seq = ?1`, deleting.seq, network, id); err != nil {
 			return err
 		}
-		return c.restamp(ctx, "users", id)
+		return deleting.restamp(ctx, "users", id)
 	})
 }
 
 // deletion is a change that is newer than all rows of a thing, which may be newer than
 // what is known to be accepted. The query gives the rows: whether they live, and seq.
-func (s *Store) deletion(ctx context.Context, q *tx, network chatbell.NetworkID, rows string, id any) (*change, error) {
+func (s *Store) deletion(ctx context.Context, txn *tx, network chatbell.NetworkID, rows string, id any) (*change, error) {
 	var live bool
 	var newest int64
-	err := q.QueryRowContext(ctx, `SELECT COALESCE(MAX(live), 0), COALESCE(MAX(seq), 0) FROM (SELECT 0 AS live, 0 AS seq UNION ALL `+rows+`)`, network, id).Scan(&live, &newest)
+	err := txn.QueryRowContext(ctx, `SELECT COALESCE(MAX(live), 0), COALESCE(MAX(seq), 0) FROM (SELECT 0 AS live, 0 AS seq UNION ALL `+rows+`)`, network, id).Scan(&live, &newest)
 	if err != nil {
 		return nil, err
 	}
 	if !live {
 		return nil, chatbell.ErrNotFound
 	}
-	return &change{q: q, network: network, seq: max(s.now(), newest) + 1}, nil
+	return &change{q: txn, network: network, seq: max(s.now(), newest) + 1}, nil
 }
 
 // restamp brings a tombstone of the API back to the newest accepted sequence: an

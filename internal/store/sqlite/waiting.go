@@ -20,15 +20,15 @@ func (s *Store) PutWaiting(ctx context.Context, rows []store.Waiting) (places []
 	return places, err
 }
 
-func putWaiting(ctx context.Context, q querier, rows []store.Waiting) ([]int64, error) {
+func putWaiting(ctx context.Context, conn querier, rows []store.Waiting) ([]int64, error) {
 	places := make([]int64, len(rows))
 	for i := range rows {
 		r := &rows[i]
-		if _, err := q.ExecContext(ctx, `INSERT INTO waiting (id, destination, kind, due_at, since, payload) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		if _, err := conn.ExecContext(ctx, `INSERT INTO waiting (id, destination, kind, due_at, since, payload) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 			r.ID, r.Destination, string(r.Kind), r.DueAt.UnixMilli(), toMillis(r.Since), r.Payload); err != nil {
 			return nil, err
 		}
-		if err := q.QueryRowContext(ctx, `SELECT seq FROM waiting WHERE id = ?`, r.ID).Scan(&places[i]); err != nil {
+		if err := conn.QueryRowContext(ctx, `SELECT seq FROM waiting WHERE id = ?`, r.ID).Scan(&places[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -37,19 +37,19 @@ func putWaiting(ctx context.Context, q querier, rows []store.Waiting) ([]int64, 
 
 // SettleWaiting stores what became of batches that waited.
 func (s *Store) SettleWaiting(ctx context.Context, settled store.Settled) error {
-	return s.do(ctx, "settle waiting batches", func(ctx context.Context, q *tx) error {
+	return s.do(ctx, "settle waiting batches", func(ctx context.Context, txn *tx) error {
 		if len(settled.Done) > 0 {
-			if _, err := q.ExecContext(ctx, `DELETE FROM waiting WHERE seq IN (SELECT value FROM json_each(?))`, encode(settled.Done)); err != nil {
+			if _, err := txn.ExecContext(ctx, `DELETE FROM waiting WHERE seq IN (SELECT value FROM json_each(?))`, encode(settled.Done)); err != nil {
 				return err
 			}
 		}
 		for i := range settled.Again {
 			r := &settled.Again[i]
-			if _, err := q.ExecContext(ctx, `UPDATE waiting SET due_at = ?, payload = ? WHERE seq = ?`, r.DueAt.UnixMilli(), r.Payload, r.Seq); err != nil {
+			if _, err := txn.ExecContext(ctx, `UPDATE waiting SET due_at = ?, payload = ? WHERE seq = ?`, r.DueAt.UnixMilli(), r.Payload, r.Seq); err != nil {
 				return err
 			}
 		}
-		_, err := putWaiting(ctx, q, settled.New)
+		_, err := putWaiting(ctx, txn, settled.New)
 		return err
 	})
 }

@@ -95,7 +95,14 @@ const maxGroup = 256
 var errClosed = errors.New("the store is closed")
 
 func newWriter(conn *sql.Conn, forget func(*touched)) *writer {
-	w := &writer{conn: conn, stmt: newPrepared(conn), forget: forget, in: make(chan *write, maxGroup), stop: make(chan struct{}), done: make(chan struct{})}
+	w := &writer{
+		conn:   conn,
+		stmt:   newPrepared(conn),
+		forget: forget,
+		in:     make(chan *write, maxGroup),
+		stop:   make(chan struct{}),
+		done:   make(chan struct{}),
+	}
 	go w.run()
 	return w
 }
