@@ -11,7 +11,7 @@ import (
 
 // content is what the batch pushes, in one of its languages.
 func content(b *work.Batch, text int) *push.Content {
-	c := &push.Content{
+	made := &push.Content{
 		Title:      b.Texts[text].Title,
 		Body:       b.Texts[text].Body,
 		CollapseID: b.Notification.CollapseID,
@@ -20,15 +20,15 @@ func content(b *work.Batch, text int) *push.Content {
 		Badge:      b.Badge,
 	}
 	if p := b.Push; p != nil {
-		c.Kind = p.Kind
-		c.Priority = p.Priority
-		c.Data = p.Data
-		c.Payload = p.Payload
-		c.Headers = p.Headers
-		return c
+		made.Kind = p.Kind
+		made.Priority = p.Priority
+		made.Data = p.Data
+		made.Payload = p.Payload
+		made.Headers = p.Headers
+		return made
 	}
-	c.Data = ownData(b)
-	return c
+	made.Data = ownData(b)
+	return made
 }
 
 // ownData tells the app which event it is about.
@@ -59,8 +59,15 @@ func callBody(b *work.Batch) ([]byte, error) {
 		users[i] = b.Targets[i].User
 	}
 	body, err := webhooks.PushNotificationBody(&webhooks.PushNotification{
-		ID: b.ID, Network: n.Network, Event: &b.Call.Event, SubjectID: n.SubjectID, SentTime: n.AcceptedAt,
-		Text: b.Texts[0], Targets: users, Page: b.Call.Page, Pages: b.Call.Pages,
+		ID:        b.ID,
+		Network:   n.Network,
+		Event:     &b.Call.Event,
+		SubjectID: n.SubjectID,
+		SentTime:  n.AcceptedAt,
+		Text:      b.Texts[0],
+		Targets:   users,
+		Page:      b.Call.Page,
+		Pages:     b.Call.Pages,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the webhook's body: %w", err)

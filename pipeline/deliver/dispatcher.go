@@ -71,10 +71,10 @@ type Dispatcher struct {
 // NewDispatcher makes a dispatcher. Run gives back what waits; workers run while there is
 // work.
 func NewDispatcher(c Config) *Dispatcher {
-	d := &Dispatcher{cfg: c, bells: newBells(), queues: map[work.Destination]*queue{}, own: map[*Flight]struct{}{}}
-	d.quiet = &quietShare{sum: d.quietTries}
-	d.settler = newSettler(d)
-	return d
+	dispatcher := &Dispatcher{cfg: c, bells: newBells(), queues: map[work.Destination]*queue{}, own: map[*Flight]struct{}{}}
+	dispatcher.quiet = &quietShare{sum: dispatcher.quietTries}
+	dispatcher.settler = newSettler(dispatcher)
+	return dispatcher
 }
 
 // Finish ends what is under way, when the handlers have gone and Run has returned: tries
@@ -91,8 +91,8 @@ func (d *Dispatcher) Finish(ctx context.Context) {
 func (d *Dispatcher) breakOff() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for f := range d.own {
-		f.cancel()
+	for flight := range d.own {
+		flight.cancel()
 	}
 }
 
@@ -112,42 +112,42 @@ func (d *Dispatcher) forget(f *Flight) {
 // Submit queues a batch. When it returns, the order of its first tries is fixed. Degraded
 // is how many tries a destination may have in flight while it says nothing.
 func (d *Dispatcher) Submit(ctx context.Context, net *work.Network, b *work.Batch, degraded int) *Flight {
-	f := d.newFlight(b)
-	f.net = net
-	tasks, limit := f.tasks(ctx)
+	flight := d.newFlight(b)
+	flight.net = net
+	tasks, limit := flight.tasks(ctx)
 	if len(tasks) == 0 {
-		close(f.done)
-		return f
+		close(flight.done)
+		return flight
 	}
-	f.left.Store(int32(len(tasks))) //nolint:gosec // a batch is small
+	flight.left.Store(int32(len(tasks)))
 	if !d.queue(b.Destination).put(ctx, tasks, limit, degraded) {
-		f.spilled = true
-		close(f.done)
+		flight.spilled = true
+		close(flight.done)
 	}
-	return f
+	return flight
 }
 
 // queue finds a destination's queue.
-func (d *Dispatcher) queue(to work.Destination) *queue {
+func (d *Dispatcher) queue(destination work.Destination) *queue {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	q := d.queues[to]
-	if q == nil {
-		q = newQueue(to, &d.workers, d.quiet, func() { d.bells.ring(to) })
-		d.queues[to] = q
+	line := d.queues[destination]
+	if line == nil {
+		line = newQueue(destination, &d.workers, d.quiet, func() { d.bells.ring(destination) })
+		d.queues[destination] = line
 	}
-	return q
+	return line
 }
 
 // quietTries is what the quiet destinations have in memory.
 func (d *Dispatcher) quietTries(now time.Time) int {
 	sum := 0
-	for _, q := range d.all() {
-		q.mu.Lock()
-		if held := q.inMemory(); q.breaker.quiet(held > 0, now) {
+	for _, line := range d.all() {
+		line.mu.Lock()
+		if held := line.inMemory(); line.breaker.quiet(held > 0, now) {
 			sum += held
 		}
-		q.mu.Unlock()
+		line.mu.Unlock()
 	}
 	return sum
 }
@@ -157,8 +157,8 @@ func (d *Dispatcher) all() []*queue {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	queues := make([]*queue, 0, len(d.queues))
-	for _, q := range d.queues {
-		queues = append(queues, q)
+	for _, line := range d.queues {
+		queues = append(queues, line)
 	}
 	return queues
 }

@@ -60,15 +60,15 @@ func (b *bells) next(ctx context.Context) (work.Destination, bool) {
 	for {
 		b.mu.Lock()
 		if len(b.order) > 0 {
-			to := b.order[0]
+			destination := b.order[0]
 			b.order = b.order[1:]
-			delete(b.rung, to)
+			delete(b.rung, destination)
 			left := len(b.order)
 			b.mu.Unlock()
 			if left > 0 {
 				b.wake() // for the others who wait
 			}
-			return to, ctx.Err() == nil
+			return destination, ctx.Err() == nil
 		}
 		b.mu.Unlock()
 		select {
@@ -86,16 +86,16 @@ func (d *Dispatcher) openBacklogs(ctx context.Context) error {
 		return fmt.Errorf("read what waits: %w", err)
 	}
 	for _, b := range all {
-		to, err := work.ParseDestination(b.Destination)
+		destination, err := work.ParseDestination(b.Destination)
 		if err != nil {
 			d.cfg.Log.Error("a backlog's destination cannot be read; it stays in the store", "error", err)
 			continue
 		}
-		q := d.queue(to)
-		q.mu.Lock()
-		q.backlog.rows += b.Rows
-		q.expect(b.Next)
-		q.mu.Unlock()
+		line := d.queue(destination)
+		line.mu.Lock()
+		line.backlog.rows += b.Rows
+		line.expect(b.Next)
+		line.mu.Unlock()
 	}
 	return nil
 }
@@ -117,11 +117,11 @@ func (d *Dispatcher) Run(ctx context.Context) {
 	for range drainers {
 		wg.Go(func() {
 			for {
-				to, ok := d.bells.next(ctx)
+				destination, ok := d.bells.next(ctx)
 				if !ok {
 					return
 				}
-				d.drain(ctx, d.queue(to))
+				d.drain(ctx, d.queue(destination))
 			}
 		})
 	}
@@ -141,31 +141,31 @@ func sleep(ctx context.Context, wait time.Duration) bool {
 }
 
 // drain takes as much of a destination's backlog into memory as it can do with now.
-func (d *Dispatcher) drain(ctx context.Context, q *queue) {
-	want, query := q.wants(time.Now())
+func (d *Dispatcher) drain(ctx context.Context, line *queue) {
+	want, query := line.wants(time.Now())
 	if want == 0 {
 		return
 	}
-	defer q.stopReading()
+	defer line.stopReading()
 	if d.cfg.Paused() { // what came of it could not be written down
-		q.later(drainPause)
+		line.later(drainPause)
 		return
 	}
 	rows, err := d.cfg.Waiting.Waiting(ctx, query)
 	if err != nil {
 		if ctx.Err() == nil {
-			d.cfg.Log.Warn("cannot read what waits for a destination; trying again", "destination", q.to, "error", err)
+			d.cfg.Log.Warn("cannot read what waits for a destination; trying again", "destination", line.to, "error", err)
 		}
-		q.later(drainPause)
+		line.later(drainPause)
 		return
 	}
-	q.caughtUp(query, len(rows))
-	for _, r := range q.holds(rows, want) {
-		if err := d.retry(ctx, q, r); err != nil {
-			d.putBack(ctx, q, r, err)
+	line.caughtUp(query, len(rows))
+	for _, r := range line.holds(rows, want) {
+		if err := d.retry(ctx, line, r); err != nil {
+			d.putBack(ctx, line, r, err)
 		}
 	}
-	d.lookAhead(ctx, q)
+	d.lookAhead(ctx, line)
 }
 
 // stopReading ends what wants has begun.
@@ -183,11 +183,11 @@ func (q *queue) stopReading() {
 
 // putBack leaves a row for later that could not be begun. One that cannot be read is
 // given up: no repetition can help.
-func (d *Dispatcher) putBack(ctx context.Context, q *queue, r store.Waiting, err error) {
+func (d *Dispatcher) putBack(ctx context.Context, line *queue, r store.Waiting, err error) {
 	if work.IsPermanent(err) {
-		d.cfg.Log.Error("a batch that waited cannot be read and is given up", "destination", q.to, "id", r.ID, "error", err)
+		d.cfg.Log.Error("a batch that waited cannot be read and is given up", "destination", line.to, "id", r.ID, "error", err)
 		if err := d.cfg.Waiting.SettleWaiting(ctx, store.Settled{Done: []int64{r.Seq}}); err == nil {
-			q.settled(r.ID, true, time.Time{})
+			line.settled(r.ID, true, time.Time{})
 			return
 		}
 	}
@@ -195,8 +195,8 @@ func (d *Dispatcher) putBack(ctx context.Context, q *queue, r store.Waiting, err
 	if errors.Is(err, ledger.ErrUnavailable) || errors.Is(err, context.Canceled) {
 		level = d.cfg.Log.Debug // whoever keeps the records has said so, once for all
 	}
-	level("a batch that waited cannot be tried now", "destination", q.to, "error", err)
-	q.settled(r.ID, false, time.Now().Add(drainPause))
+	level("a batch that waited cannot be tried now", "destination", line.to, "error", err)
+	line.settled(r.ID, false, time.Now().Add(drainPause))
 }
 
 // wants says how many batches of the backlog may come into memory now, and which. If it
@@ -217,8 +217,8 @@ func (q *queue) wants(now time.Time) (int, store.WaitingQuery) {
 		return 0, query
 	}
 	if q.breaker.open(q.inMemory() > 0, now) {
-		most, at := q.breaker.probe(now)
-		q.expect(at)
+		most, when := q.breaker.probe(now)
+		q.expect(when)
 		want = min(want, most)
 		query.Due = time.Time{} // the oldest, whatever its time
 	} else if b.draining {
@@ -254,27 +254,27 @@ func (q *queue) later(wait time.Duration) {
 }
 
 // lookAhead finds out when the first row is due that is not in memory.
-func (d *Dispatcher) lookAhead(ctx context.Context, q *queue) {
-	q.mu.Lock()
-	here := len(q.backlog.loaded)
+func (d *Dispatcher) lookAhead(ctx context.Context, line *queue) {
+	line.mu.Lock()
+	here := len(line.backlog.loaded)
 	full := here >= drainPage
-	q.mu.Unlock()
+	line.mu.Unlock()
 	if full {
 		return // when one of them is settled somebody looks again
 	}
-	rows, err := d.cfg.Waiting.Waiting(ctx, store.WaitingQuery{Destination: q.to.String(), Due: farAway, Limit: here + 1})
+	rows, err := d.cfg.Waiting.Waiting(ctx, store.WaitingQuery{Destination: line.to.String(), Due: farAway, Limit: here + 1})
 	if err != nil {
-		q.later(drainPause)
+		line.later(drainPause)
 		return
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if len(rows) <= len(q.backlog.loaded) { // what was counted twice is noticed here
-		q.backlog.rows = min(q.backlog.rows, int64(max(len(rows), len(q.backlog.loaded))))
+	line.mu.Lock()
+	defer line.mu.Unlock()
+	if len(rows) <= len(line.backlog.loaded) { // what was counted twice is noticed here
+		line.backlog.rows = min(line.backlog.rows, int64(max(len(rows), len(line.backlog.loaded))))
 	}
 	for _, r := range rows {
-		if _, loaded := q.backlog.loaded[r.ID]; !loaded {
-			q.expect(r.DueAt)
+		if _, loaded := line.backlog.loaded[r.ID]; !loaded {
+			line.expect(r.DueAt)
 			return
 		}
 	}
@@ -284,40 +284,40 @@ func (d *Dispatcher) lookAhead(ctx context.Context, q *queue) {
 var farAway = time.UnixMilli(1 << 45)
 
 // retry tries a batch that waited.
-func (d *Dispatcher) retry(ctx context.Context, q *queue, r store.Waiting) error {
+func (d *Dispatcher) retry(ctx context.Context, line *queue, r store.Waiting) error {
 	b, err := work.Decode(r.Payload)
 	if err != nil {
 		return work.Permanent(fmt.Errorf("place %d: %w", r.Seq, err))
 	}
-	f := d.newFlight(b)
-	f.place = r.Seq
-	f.row = r.ID
-	f.early = r.DueAt.After(time.Now())
+	flight := d.newFlight(b)
+	flight.place = r.Seq
+	flight.row = r.ID
+	flight.early = r.DueAt.After(time.Now())
 	if b.Instance != d.cfg.Instance { // another process may have tried it, and this one what it came from
-		f.redelivered = true
+		flight.redelivered = true
 		if err := d.cfg.Ledger.Drop(ctx, []*work.Batch{b}, jetstream.RedeliveredHere); err != nil {
 			return err
 		}
 	}
 	if net, ok := d.cfg.Networks.Network(b.Notification.Network); ok {
-		f.net = net
-		if f.stopped, err = d.cfg.Eligibility.Check(ctx, b); err != nil {
+		flight.net = net
+		if flight.stopped, err = d.cfg.Eligibility.Check(ctx, b); err != nil {
 			return err
 		}
 	}
-	d.resume(ctx, f, q)
+	d.resume(ctx, flight, line)
 	return nil
 }
 
 // resume begins the tries of a batch that waited: its places were asked for before.
-func (d *Dispatcher) resume(ctx context.Context, f *Flight, q *queue) {
-	tasks, limit := f.tasks(context.WithoutCancel(ctx))
-	f.adopted = true
-	d.remember(f)
+func (d *Dispatcher) resume(ctx context.Context, flight *Flight, line *queue) {
+	tasks, limit := flight.tasks(context.WithoutCancel(ctx))
+	flight.adopted = true
+	d.remember(flight)
 	if len(tasks) == 0 {
-		f.finish()
+		flight.finish()
 		return
 	}
-	f.left.Store(int32(len(tasks))) //nolint:gosec // a batch is small
-	q.admit(tasks, limit)
+	flight.left.Store(int32(len(tasks)))
+	line.admit(tasks, limit)
 }

@@ -12,13 +12,13 @@ import (
 
 // applyEndpointFeedback disables an endpoint that wants no more calls.
 func (f *Flight) applyEndpointFeedback(ctx context.Context) error {
-	to := f.batch.Destination
-	y := &f.tries[0]
-	if f.batch.Call == nil || y.Err == nil || y.Err.Reason != chatbell.EndpointDisabled {
+	destination := f.batch.Destination
+	tried := &f.tries[0]
+	if f.batch.Call == nil || tried.Err == nil || tried.Err.Reason != chatbell.EndpointDisabled {
 		return nil
 	}
-	if err := f.dispatcher.cfg.Devices.DisableEndpoint(ctx, to.Network, to.Endpoint, chatbell.EndpointDisabled); err != nil {
-		return fmt.Errorf("store that %s is disabled: %w", to, err)
+	if err := f.dispatcher.cfg.Devices.DisableEndpoint(ctx, destination.Network, destination.Endpoint, chatbell.EndpointDisabled); err != nil {
+		return fmt.Errorf("store that %s is disabled: %w", destination, err)
 	}
 	return nil
 }
@@ -73,17 +73,17 @@ const newsDelay = time.Second
 // returns what to take back where it is none.
 func (f *Flight) announceInvalidation(ctx context.Context, t *work.Target, why *chatbell.SendError, now time.Time) ([]placed, error) {
 	note := f.batch.Notification
-	to := f.batch.Destination
+	destination := f.batch.Destination
 	data, err := json.Marshal(map[string]string{
-		"device_id": string(t.Device), "provider": string(to.Provider), "app": to.App, "reason": string(why.Reason), "provider_reason": why.ProviderReason,
+		"device_id": string(t.Device), "provider": string(destination.Provider), "app": destination.App, "reason": string(why.Reason), "provider_reason": why.ProviderReason,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("tell of a dead token: %w", err)
 	}
-	e := &chatbell.Event{Type: DeviceRemoved, Time: now, User: &chatbell.Person{ID: t.User}, Data: data}
+	event := &chatbell.Event{Type: DeviceRemoved, Time: now, User: &chatbell.Person{ID: t.User}, Data: data}
 	note.EventType = DeviceRemoved
 	note.SubjectID = string(t.Device)
-	batches, err := work.RawBatches(f.net, &note, e, nil)
+	batches, err := work.RawBatches(f.net, &note, event, nil)
 	if err != nil {
 		return nil, err
 	}

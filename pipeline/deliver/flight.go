@@ -50,8 +50,12 @@ type Flight struct {
 
 func (d *Dispatcher) newFlight(b *work.Batch) *Flight {
 	return &Flight{
-		dispatcher: d, batch: b, done: make(chan struct{}), prepared: make([]prepared, len(b.Texts)),
-		detach: func() bool { return true }, cancel: func() {},
+		dispatcher: d,
+		batch:      b,
+		done:       make(chan struct{}),
+		prepared:   make([]prepared, len(b.Texts)),
+		detach:     func() bool { return true },
+		cancel:     func() {},
 	}
 }
 
@@ -78,8 +82,8 @@ func (f *Flight) tasks(ctx context.Context) ([]task, int) {
 	if f.batch.Call != nil {
 		return f.callTasks(ctx)
 	}
-	to := f.batch.Destination
-	n, ok := f.net.Pushers[work.Credential{Provider: to.Provider, App: to.App}]
+	destination := f.batch.Destination
+	n, ok := f.net.Pushers[work.Credential{Provider: destination.Provider, App: destination.App}]
 	if !ok {
 		return nil, 0
 	}
@@ -96,14 +100,14 @@ func (f *Flight) tasks(ctx context.Context) ([]task, int) {
 }
 
 func (f *Flight) callTasks(ctx context.Context) ([]task, int) {
-	ep, ok := f.net.Endpoint(f.batch.Destination.Endpoint)
+	endpoint, ok := f.net.Endpoint(f.batch.Destination.Endpoint)
 	if !ok {
 		return nil, 0
 	}
 	ctx = f.attach(ctx)
 	f.expect(1)
 	run := func(skip bool) answer {
-		return f.run(ctx, 0, skip, func() (push.Receipt, error) { return f.call(ctx, ep) })
+		return f.run(ctx, 0, skip, func() (push.Receipt, error) { return f.call(ctx, endpoint) })
 	}
 	return []task{{run: run}}, hookStreams
 }
@@ -144,25 +148,25 @@ func (f *Flight) expect(tries int) {
 // run makes one try, or skips it, notes what came of it, and says what it tells of the
 // destination.
 func (f *Flight) run(ctx context.Context, i int, skip bool, send func() (push.Receipt, error)) answer {
-	y := try{skipped: true}
+	one := try{skipped: true}
 	if !skip {
-		at := time.Now()
+		when := time.Now()
 		var receipt push.Receipt
 		err := ctx.Err()
 		if err == nil {
 			receipt, err = f.safely(send)
 		}
-		y = newTry(ctx, at, time.Since(at), receipt, err)
-		f.dispatcher.cfg.Observer.Tried(f.batch.Destination.Kind(), y.outcome(), y.reason(), y.Took)
+		one = newTry(ctx, when, time.Since(when), receipt, err)
+		f.dispatcher.cfg.Observer.Tried(f.batch.Destination.Kind(), one.outcome(), one.reason(), one.Took)
 	}
 	f.mu.Lock()
-	f.tries[i] = y
+	f.tries[i] = one
 	f.ended[i] = true
 	f.mu.Unlock()
 	if f.left.Add(-1) == 0 {
 		f.finish()
 	}
-	return y.answer(f.batch.Call != nil)
+	return one.answer(f.batch.Call != nil)
 }
 
 // finish ends the flight: whoever waits for it settles it, or else the dispatcher does.
@@ -206,8 +210,8 @@ func isClosed(done <-chan struct{}) bool {
 // networks, with it.
 func (f *Flight) safely(send func() (push.Receipt, error)) (r push.Receipt, err error) {
 	defer func() {
-		if v := recover(); v != nil {
-			f.dispatcher.cfg.Log.Error("a try panicked", "destination", f.batch.Destination, "panic", v, "stack", string(debug.Stack()))
+		if value := recover(); value != nil {
+			f.dispatcher.cfg.Log.Error("a try panicked", "destination", f.batch.Destination, "panic", value, "stack", string(debug.Stack()))
 			err = &chatbell.SendError{Reason: chatbell.Other, FateUnknown: true}
 		}
 	}()

@@ -22,13 +22,13 @@ func (d *Dispatcher) Load() []Load {
 	now := time.Now()
 	sums := map[chatbell.TargetKind]*Load{}
 	d.mu.Lock()
-	for to, q := range d.queues {
-		l := sums[to.Kind()]
+	for destination, line := range d.queues {
+		l := sums[destination.Kind()]
 		if l == nil {
-			l = &Load{Target: to.Kind()}
-			sums[to.Kind()] = l
+			l = &Load{Target: destination.Kind()}
+			sums[destination.Kind()] = l
 		}
-		q.load(l, now)
+		line.load(l, now)
 	}
 	d.mu.Unlock()
 	out := make([]Load, 0, len(sums))

@@ -54,7 +54,16 @@ type queue struct {
 }
 
 func newQueue(to work.Destination, wg *sync.WaitGroup, quiet *quietShare, ring func()) *queue {
-	return &queue{to: to, limit: 1, backlog: backlog{loaded: map[string]struct{}{}}, lanes: map[string][]task{}, space: make(chan struct{}), wg: wg, quiet: quiet, ring: ring}
+	return &queue{
+		to:      to,
+		limit:   1,
+		backlog: backlog{loaded: map[string]struct{}{}},
+		lanes:   map[string][]task{},
+		space:   make(chan struct{}),
+		wg:      wg,
+		quiet:   quiet,
+		ring:    ring,
+	}
 }
 
 // inMemory is how many tries wait or are under way. The lock is held.

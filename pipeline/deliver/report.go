@@ -36,21 +36,21 @@ func NewReport(log *slog.Logger, now func() time.Time) *Report {
 }
 
 // attempt is the wide line of one try.
-func (r *Report) attempt(b *work.Batch, a *chatbell.Attempt, y *try, retryAt time.Time) {
+func (r *Report) attempt(b *work.Batch, row *chatbell.Attempt, tried *try, retryAt time.Time) {
 	if !r.log.Enabled(context.Background(), slog.LevelDebug) {
 		return
 	}
 	attrs := []any{
-		"network", a.Network, "event", a.EventID, "delivery", a.DeliveryID, "target", a.Target, "app", b.Destination.App, "endpoint", a.Endpoint,
-		"user", a.UserID, "device", a.DeviceID, "batch", b.ID, "attempt", a.Number, "at", a.At, "took", y.Took, "outcome", a.Outcome, "reason", a.Reason,
-		"provider_status", a.ProviderStatus, "provider_reason", a.ProviderReason, "provider_id", a.ProviderID,
-		"maybe_repeat", a.MaybeRepeat, "will_retry", a.WillRetry,
+		"network", row.Network, "event", row.EventID, "delivery", row.DeliveryID, "target", row.Target, "app", b.Destination.App, "endpoint", row.Endpoint,
+		"user", row.UserID, "device", row.DeviceID, "batch", b.ID, "attempt", row.Number, "at", row.At, "took", tried.Took, "outcome", row.Outcome, "reason", row.Reason,
+		"provider_status", row.ProviderStatus, "provider_reason", row.ProviderReason, "provider_id", row.ProviderID,
+		"maybe_repeat", row.MaybeRepeat, "will_retry", row.WillRetry,
 	}
-	if a.WillRetry {
+	if row.WillRetry {
 		attrs = append(attrs, "retry_at", retryAt)
 	}
-	if y.Err != nil {
-		attrs = append(attrs, "error", y.Err.Error(), "fate_unknown", y.Err.FateUnknown, "retry_after", y.Err.RetryAfter)
+	if tried.Err != nil {
+		attrs = append(attrs, "error", tried.Err.Error(), "fate_unknown", tried.Err.FateUnknown, "retry_after", tried.Err.RetryAfter)
 	}
 	r.log.Debug("attempt", attrs...)
 }
@@ -63,11 +63,11 @@ type failure struct {
 
 // failed tells of a call, or of a target's push, that ended without success; y is nil
 // where nothing was tried. A dead token is told by whoever removes it.
-func (r *Report) failed(b *work.Batch, t *work.Target, v verdict, y *try) {
-	if v.outcome == chatbell.Accepted || v.reason == chatbell.Unregistered || v.reason == chatbell.InvalidToken {
+func (r *Report) failed(b *work.Batch, t *work.Target, decided verdict, tried *try) {
+	if decided.outcome == chatbell.Accepted || decided.reason == chatbell.Unregistered || decided.reason == chatbell.InvalidToken {
 		return
 	}
-	leftOut, ok := r.ended.allow(failure{b.Destination, v.reason})
+	leftOut, ok := r.ended.allow(failure{b.Destination, decided.reason})
 	if !ok {
 		return
 	}
@@ -78,9 +78,9 @@ func (r *Report) failed(b *work.Batch, t *work.Target, v verdict, y *try) {
 	} else {
 		attrs = append(attrs, "app", b.Destination.App, "user", t.User, "device", t.Device)
 	}
-	attrs = append(attrs, "outcome", v.outcome, "reason", v.reason, "attempts", t.Attempts)
-	if y != nil && y.Err != nil {
-		attrs = append(attrs, "provider_status", y.Err.Status, "provider_reason", y.Err.ProviderReason, "error", y.Err.Error())
+	attrs = append(attrs, "outcome", decided.outcome, "reason", decided.reason, "attempts", t.Attempts)
+	if tried != nil && tried.Err != nil {
+		attrs = append(attrs, "provider_status", tried.Err.Status, "provider_reason", tried.Err.ProviderReason, "error", tried.Err.Error())
 	}
 	if leftOut > 0 {
 		attrs = append(attrs, "similar_left_out", leftOut)
@@ -99,13 +99,13 @@ type missing struct {
 // that nothing configured can reach: they failed for want of a credential, untried.
 func (r *Report) Unreachable(rows []chatbell.Delivery) {
 	for i := range rows {
-		d := &rows[i]
-		if d.Outcome != chatbell.Failed || d.Reason != chatbell.Auth || d.Attempts > 0 {
+		row := &rows[i]
+		if row.Outcome != chatbell.Failed || row.Reason != chatbell.Auth || row.Attempts > 0 {
 			continue
 		}
-		if _, ok := r.creds.allow(missing{d.Network, d.Target, d.App}); ok {
+		if _, ok := r.creds.allow(missing{row.Network, row.Target, row.App}); ok {
 			r.log.Warn("devices cannot be reached: add the credential to the network's configuration",
-				"network", d.Network, "provider", d.Target, "app", d.App, "cause", d.ProviderReason)
+				"network", row.Network, "provider", row.Target, "app", row.App, "cause", row.ProviderReason)
 		}
 	}
 }

@@ -36,9 +36,9 @@ func (d *Dispatcher) Settle(ctx context.Context, flights []*Flight, out *chatbel
 	var again []deferral
 	var parked []*Flight // those of the last elements of again
 	var errs []error
-	for _, f := range flights {
-		rest, err := f.settle(ctx, out)
-		again = append(again, f.again...)
+	for _, flight := range flights {
+		rest, err := flight.settle(ctx, out)
+		again = append(again, flight.again...)
 		again = append(again, rest...)
 		errs = append(errs, err)
 	}
@@ -76,9 +76,9 @@ func await(flights []*Flight, patienceEnds time.Time) bool {
 	left := time.Until(patienceEnds)
 	timer := time.NewTimer(min(left, writeEvery))
 	defer timer.Stop()
-	for _, f := range flights {
+	for _, flight := range flights {
 		select {
-		case <-f.done: // the tries see the same context, so they end soon after it does
+		case <-flight.done: // the tries see the same context, so they end soon after it does
 		case <-timer.C:
 			return left <= writeEvery
 		}
@@ -93,9 +93,9 @@ func (d *Dispatcher) settleSome(ctx context.Context, flights []*Flight, out *cha
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
 	var errs []error
-	for _, f := range flights {
-		rest, err := f.settle(ctx, out)
-		f.again = append(f.again, rest...)
+	for _, flight := range flights {
+		rest, err := flight.settle(ctx, out)
+		flight.again = append(flight.again, rest...)
 		errs = append(errs, err)
 	}
 	if err := errors.Join(append(errs, d.cfg.Results.Write(ctx, out))...); err != nil {
@@ -109,8 +109,8 @@ func (d *Dispatcher) settleSome(ctx context.Context, flights []*Flight, out *cha
 // abandon waits for the tries of messages that come again: they must not be under way
 // twice.
 func (d *Dispatcher) abandon(parked []*Flight) {
-	for _, f := range parked {
-		<-f.done
+	for _, flight := range parked {
+		<-flight.done
 	}
 }
 
@@ -161,18 +161,18 @@ func (f *Flight) settle(ctx context.Context, out *chatbell.Results) ([]deferral,
 	var again retries
 	var errs []error
 	for _, i := range ended {
-		y := &f.tries[min(i, len(f.tries)-1)] // a call's one try is everybody's
+		tried := &f.tries[min(i, len(f.tries)-1)] // a call's one try is everybody's
 		t := f.batch.Targets[i]
 		err := unlearned
 		switch {
 		case err != nil:
-		case y.skipped:
+		case tried.skipped:
 			again.add(t, 0, now())
-		case y.handBack: // the process is stopping: the next one tries
+		case tried.handBack: // the process is stopping: the next one tries
 			t.Doubt = true
 			again.add(t, 0, now())
 		default:
-			err = f.judge(ctx, t, y, out, &again)
+			err = f.judge(ctx, t, tried, out, &again)
 		}
 		if err != nil && f.adopted { // nobody repeats the message: the try is made again
 			f.dispatcher.cfg.Log.Warn("what a try told cannot be stored; it is made again", "destination", f.batch.Destination, "error", err)
@@ -190,8 +190,8 @@ func (f *Flight) takeEnded() []int {
 	defer f.mu.Unlock()
 	var ended []int
 	for i := range f.batch.Targets {
-		at := min(i, len(f.tries)-1)
-		if f.ended[at] && !f.settled[at] {
+		pos := min(i, len(f.tries)-1)
+		if f.ended[pos] && !f.settled[pos] {
 			ended = append(ended, i)
 		}
 	}
@@ -203,46 +203,46 @@ func (f *Flight) takeEnded() []int {
 
 // judge decides what follows from a target's try. After an error the target has no row:
 // the repeat of the message tries to learn the same again.
-func (f *Flight) judge(ctx context.Context, t work.Target, y *try, out *chatbell.Results, again *retries) error {
+func (f *Flight) judge(ctx context.Context, t work.Target, tried *try, out *chatbell.Results, again *retries) error {
 	b := f.batch
 	retry := &f.dispatcher.cfg.Retry
 	t.Attempts++
 	if f.early {
 		t.Probes++
 	}
-	var v verdict
+	var decided verdict
 	if b.Call != nil {
-		v = retry.judgeHook(t.Attempts-t.Probes, y)
+		decided = retry.judgeHook(t.Attempts-t.Probes, tried)
 	} else {
-		v = retry.judgePush(t.Attempts-t.Probes, b.Notification.ExpiresAt, y)
+		decided = retry.judgePush(t.Attempts-t.Probes, b.Notification.ExpiresAt, tried)
 	}
-	a := b.Attempt(&t, &y.Try, v.outcome == "")
-	f.report(&t, &a, v, y)
-	if v.outcome == "" {
-		out.Attempts = append(out.Attempts, a)
-		t.Doubt = t.Doubt || y.Err.FateUnknown
-		again.add(t, y.Err.RetryAfter, v.retryAt)
+	attempt := b.Attempt(&t, &tried.Try, decided.outcome == "")
+	f.report(&t, &attempt, decided, tried)
+	if decided.outcome == "" {
+		out.Attempts = append(out.Attempts, attempt)
+		t.Doubt = t.Doubt || tried.Err.FateUnknown
+		again.add(t, tried.Err.RetryAfter, decided.retryAt)
 		return nil
 	}
-	if err := f.applyTokenFeedback(ctx, &t, y); err != nil {
+	if err := f.applyTokenFeedback(ctx, &t, tried); err != nil {
 		return err
 	}
-	out.Attempts = append(out.Attempts, a)
+	out.Attempts = append(out.Attempts, attempt)
 	if !b.IsRaw() {
-		out.Deliveries = append(out.Deliveries, b.Delivery(&t, v.outcome, v.reason, &y.Try, f.dispatcher.cfg.Now()))
+		out.Deliveries = append(out.Deliveries, b.Delivery(&t, decided.outcome, decided.reason, &tried.Try, f.dispatcher.cfg.Now()))
 	}
 	return nil
 }
 
 // report logs a try, and what ended with it. A call is one try of all whom it names.
-func (f *Flight) report(t *work.Target, a *chatbell.Attempt, v verdict, y *try) {
+func (f *Flight) report(t *work.Target, a *chatbell.Attempt, decided verdict, tried *try) {
 	if f.batch.Call != nil && f.told {
 		return
 	}
 	f.told = true
-	f.dispatcher.cfg.Report.attempt(f.batch, a, y, v.retryAt)
-	if v.outcome != "" {
-		f.dispatcher.cfg.Report.failed(f.batch, t, v, y)
+	f.dispatcher.cfg.Report.attempt(f.batch, a, tried, decided.retryAt)
+	if decided.outcome != "" {
+		f.dispatcher.cfg.Report.failed(f.batch, t, decided, tried)
 	}
 }
 

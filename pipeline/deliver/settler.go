@@ -84,61 +84,61 @@ type end struct {
 }
 
 func (s *settler) settle(flights []*Flight) {
-	d := s.dispatcher
+	dispatcher := s.dispatcher
 	var fresh, repeated chatbell.Results
 	repeated.MaybeRepeat = true
 	var settled store.Settled
 	var added []deferral
 	ends := make([]end, 0, len(flights))
-	for _, f := range flights {
+	for _, flight := range flights {
 		out := &fresh
-		if f.redelivered {
+		if flight.redelivered {
 			out = &repeated
 		}
-		e, rest := s.one(f, out, &settled)
+		e, rest := s.one(flight, out, &settled)
 		ends = append(ends, e)
 		added = append(added, rest...)
 	}
 	err := s.persist(func(ctx context.Context) error {
-		return errors.Join(d.cfg.Results.Write(ctx, &fresh), d.cfg.Results.Write(ctx, &repeated))
+		return errors.Join(dispatcher.cfg.Results.Write(ctx, &fresh), dispatcher.cfg.Results.Write(ctx, &repeated))
 	})
 	if err == nil {
-		err = s.persist(func(ctx context.Context) error { return d.cfg.Waiting.SettleWaiting(ctx, settled) })
+		err = s.persist(func(ctx context.Context) error { return dispatcher.cfg.Waiting.SettleWaiting(ctx, settled) })
 	}
 	if err != nil {
-		d.cfg.Log.Error("what became of work that waited cannot be stored; the next start looks at it again", "batches", len(flights), "error", err)
+		dispatcher.cfg.Log.Error("what became of work that waited cannot be stored; the next start looks at it again", "batches", len(flights), "error", err)
 	}
 	for _, w := range added {
-		d.queue(w.batch.Destination).deferred(w.due)
+		dispatcher.queue(w.batch.Destination).deferred(w.due)
 	}
 	for _, e := range ends {
-		d.queue(e.flight.batch.Destination).settled(e.flight.row, e.finished, e.due)
-		d.forget(e.flight)
+		dispatcher.queue(e.flight.batch.Destination).settled(e.flight.row, e.finished, e.due)
+		dispatcher.forget(e.flight)
 	}
 }
 
 // one settles a flight: its rows go to out, what follows for the backlog to settled.
-func (s *settler) one(f *Flight, out *chatbell.Results, settled *store.Settled) (end, []deferral) {
-	d := s.dispatcher
+func (s *settler) one(flight *Flight, out *chatbell.Results, settled *store.Settled) (end, []deferral) {
+	dispatcher := s.dispatcher
 	ctx, cancel := context.WithTimeout(context.Background(), settleTime)
 	defer cancel()
-	out.Deliveries = append(out.Deliveries, f.stopped...)
-	again, err := f.settle(ctx, out)
+	out.Deliveries = append(out.Deliveries, flight.stopped...)
+	again, err := flight.settle(ctx, out)
 	if err != nil { // a flight of the dispatcher's own has none
-		d.cfg.Log.Error("a batch that waited cannot be settled", "destination", f.batch.Destination, "error", err)
+		dispatcher.cfg.Log.Error("a batch that waited cannot be settled", "destination", flight.batch.Destination, "error", err)
 	}
 	for _, w := range again {
-		w.batch.Redelivered = w.batch.Redelivered || f.redelivered
+		w.batch.Redelivered = w.batch.Redelivered || flight.redelivered
 	}
-	rows, err := d.rows(again)
+	rows, err := dispatcher.rows(again)
 	if err != nil || len(rows) == 0 {
-		settled.Done = append(settled.Done, f.place)
-		return end{flight: f, finished: true}, nil
+		settled.Done = append(settled.Done, flight.place)
+		return end{flight: flight, finished: true}, nil
 	}
-	rows[0].Seq = f.place
+	rows[0].Seq = flight.place
 	settled.Again = append(settled.Again, rows[0])
 	settled.New = append(settled.New, rows[1:]...)
-	return end{flight: f, due: rows[0].DueAt}, again[1:]
+	return end{flight: flight, due: rows[0].DueAt}, again[1:]
 }
 
 // persist tries a write until it succeeds, or too often.

@@ -41,13 +41,13 @@ func (t *try) answer(call bool) answer {
 // handed back instead of being recorded as a failure.
 func newTry(ctx context.Context, at time.Time, took time.Duration, r push.Receipt, err error) try {
 	t := try{Try: work.Try{At: at, Took: took, Receipt: r}}
-	var se *chatbell.SendError
+	var sendErr *chatbell.SendError
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
 		t.handBack = true
-	case errors.As(err, &se):
-		t.Err = se
+	case errors.As(err, &sendErr):
+		t.Err = sendErr
 	default:
 		t.Err = &chatbell.SendError{Reason: chatbell.Other, Err: err}
 	}
@@ -93,11 +93,11 @@ func (r *Retry) judgePush(n uint32, expires time.Time, t *try) verdict {
 		return verdict{outcome: chatbell.Failed, reason: t.Err.Reason}
 	}
 	wait := max(backoff.FullJitter(r.PushInitial, r.PushMax, int(n)), t.Err.RetryAfter)
-	at := t.At.Add(t.Took).Add(wait)
-	if at.After(expires) {
+	when := t.At.Add(t.Took).Add(wait)
+	if when.After(expires) {
 		return verdict{outcome: chatbell.Expired, reason: chatbell.ExpiredReason}
 	}
-	return verdict{retryAt: at}
+	return verdict{retryAt: when}
 }
 
 // judgeHook decides about a webhook call after its n-th try (n from 1).

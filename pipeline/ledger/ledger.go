@@ -126,9 +126,9 @@ func (l *Ledger) catchUp(ctx context.Context, redelivery jetstream.Redelivery) e
 			l.next = last + 1 // those in between were purged
 			break
 		}
-		for _, r := range records {
-			l.add(r.Payload)
-			l.next = r.Sequence + 1
+		for _, record := range records {
+			l.add(record.Payload)
+			l.next = record.Sequence + 1
 		}
 	}
 	return nil
@@ -138,8 +138,8 @@ func (l *Ledger) catchUp(ctx context.Context, redelivery jetstream.Redelivery) e
 // one, as long as its work may come again, and later as long before now.
 func (l *Ledger) start(ctx context.Context, now time.Time) (uint64, error) {
 	since := now
-	if _, at := l.tail.Opened(); !at.IsZero() && now.Sub(l.begun) < youth {
-		since = at
+	if _, when := l.tail.Opened(); !when.IsZero() && now.Sub(l.begun) < youth {
+		since = when
 	}
 	return l.tail.At(ctx, since.Add(-Kept))
 }

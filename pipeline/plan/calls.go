@@ -54,18 +54,18 @@ func (c *calls) expect(g callGroup, people int) {
 // add takes a call in, and returns the calls that it filled.
 func (c *calls) add(b *work.Batch) []*work.Batch {
 	var full []*work.Batch
-	o := c.open[groupOf(b)]
+	call := c.open[groupOf(b)]
 	rest := b.Targets
 	for len(rest) > 0 {
-		if o.batch == nil {
-			o.batch = o.begin(b)
+		if call.batch == nil {
+			call.batch = call.begin(b)
 		}
-		n := min(len(rest), work.MaxCallTargets-len(o.batch.Targets))
-		o.batch.Targets = append(o.batch.Targets, rest[:n]...)
+		n := min(len(rest), work.MaxCallTargets-len(call.batch.Targets))
+		call.batch.Targets = append(call.batch.Targets, rest[:n]...)
 		rest = rest[n:]
-		if len(o.batch.Targets) == work.MaxCallTargets {
-			full = append(full, o.batch)
-			o.batch = nil
+		if len(call.batch.Targets) == work.MaxCallTargets {
+			full = append(full, call.batch)
+			call.batch = nil
 		}
 	}
 	return full
@@ -83,8 +83,8 @@ func (o *openCall) begin(like *work.Batch) *work.Batch {
 // rest returns the calls that are not full.
 func (c *calls) rest() []*work.Batch {
 	var out []*work.Batch
-	for _, g := range c.order {
-		if b := c.open[g].batch; b != nil {
+	for _, group := range c.order {
+		if b := c.open[group].batch; b != nil {
 			out = append(out, b)
 		}
 	}
@@ -103,11 +103,11 @@ func number(batches []*work.Batch) []*work.Batch {
 			out = append(out, b)
 			continue
 		}
-		g := groupOf(b)
-		if people[g] == 0 {
-			order = append(order, g)
+		group := groupOf(b)
+		if people[group] == 0 {
+			order = append(order, group)
 		}
-		people[g] += len(b.Targets)
+		people[group] += len(b.Targets)
 		merge = append(merge, b)
 	}
 	merged := newCalls()

@@ -32,15 +32,15 @@ type Collector struct {
 // Suppress notes that somebody is not told.
 func (c *Collector) Suppress(user chatbell.UserID, level chatbell.Level, reason chatbell.Reason) {
 	n := &c.Notification
-	d := work.BaseRow(n)
-	d.DeliveryID = chatbell.NewDeliveryID(n.Network, n.EventID, n.Rule, n.SubjectID, user, string(chatbell.TargetNone))
-	d.UserID = user
-	d.Target = chatbell.TargetNone
-	d.Outcome = chatbell.Suppressed
-	d.Level = level
-	d.Reason = reason
-	d.FinishedAt = c.Now
-	c.rows = append(c.rows, d)
+	row := work.BaseRow(n)
+	row.DeliveryID = chatbell.NewDeliveryID(n.Network, n.EventID, n.Rule, n.SubjectID, user, string(chatbell.TargetNone))
+	row.UserID = user
+	row.Target = chatbell.TargetNone
+	row.Outcome = chatbell.Suppressed
+	row.Level = level
+	row.Reason = reason
+	row.FinishedAt = c.Now
+	c.rows = append(c.rows, row)
 }
 
 // Notify adds the targets of somebody who is told.
@@ -75,15 +75,21 @@ func (c *Collector) addDevices(r *chatbell.Recipient) error {
 		c.Suppress(r.User.ID, chatbell.LevelDevice, chatbell.NoDevice)
 	}
 	for i := range r.Devices {
-		d := &r.Devices[i]
-		cred, known := c.Network.CredentialFor(d)
-		dest := work.Destination{Network: c.Network.ID, Provider: d.Provider, App: cred.App}
-		t := work.Target{User: r.User.ID, Device: d.ID, Token: d.Token, Platform: d.Platform, Sandbox: d.Sandbox}
+		device := &r.Devices[i]
+		cred, known := c.Network.CredentialFor(device)
+		dest := work.Destination{Network: c.Network.ID, Provider: device.Provider, App: cred.App}
+		t := work.Target{
+			User:     r.User.ID,
+			Device:   device.ID,
+			Token:    device.Token,
+			Platform: device.Platform,
+			Sandbox:  device.Sandbox,
+		}
 		if !known {
-			c.noCredential(dest, t, d)
+			c.noCredential(dest, t, device)
 			continue
 		}
-		locale := d.Locale
+		locale := device.Locale
 		if locale == "" {
 			locale = r.User.Locale
 		}
@@ -105,15 +111,15 @@ func (c *Collector) noCredential(dest work.Destination, t work.Target, d *chatbe
 }
 
 func (c *Collector) addEndpoints(r *chatbell.Recipient) error {
-	for _, ep := range c.Network.Endpoints {
-		dest := work.Destination{Network: c.Network.ID, Endpoint: ep.ID}
+	for _, endpoint := range c.Network.Endpoints {
+		dest := work.Destination{Network: c.Network.ID, Endpoint: endpoint.ID}
 		t := work.Target{User: r.User.ID}
-		if c.Disabled[ep.ID] {
+		if c.Disabled[endpoint.ID] {
 			b := work.Batch{Notification: c.Notification, Destination: dest, Texts: []chatbell.Text{{}}}
 			c.rows = append(c.rows, b.Delivery(&t, chatbell.Failed, chatbell.EndpointDisabled, nil, c.Now))
 			continue
 		}
-		if !webhooks.WantsPush(ep.Events, c.Event.Type) {
+		if !webhooks.WantsPush(endpoint.Events, c.Event.Type) {
 			continue
 		}
 		if err := c.put(dest, t, r.User.Locale, work.MaxCallTargets); err != nil {

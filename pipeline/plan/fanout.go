@@ -50,14 +50,14 @@ type callCount struct {
 
 // count adds the people of a call to those of its group.
 func (p *progress) count(b *work.Batch) {
-	g := groupOf(b)
+	group := groupOf(b)
 	for i := range p.Groups {
-		if p.Groups[i].Group == g {
+		if p.Groups[i].Group == group {
 			p.Groups[i].People += len(b.Targets)
 			return
 		}
 	}
-	p.Groups = append(p.Groups, callCount{g, len(b.Targets)})
+	p.Groups = append(p.Groups, callCount{group, len(b.Targets)})
 }
 
 func (f *fanout) key() string { return "fanout:" + f.req.ID }

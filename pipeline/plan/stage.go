@@ -64,42 +64,42 @@ func (s *Stage) Handle(msg *message.Message) error {
 		Sequence:   jetstream.Sequence(msg),
 		Redelivery: jetstream.RedeliveryOf(msg),
 	}
-	p, err := planner.Open(ctx, req)
+	plan, err := planner.Open(ctx, req)
 	if err != nil {
 		return err
 	}
-	f := &fanout{stage: s, req: req, plan: p, start: start}
-	resumed, err := f.resume(ctx)
+	fan := &fanout{stage: s, req: req, plan: plan, start: start}
+	resumed, err := fan.resume(ctx)
 	if err != nil {
 		return err
 	}
 	if resumed {
-		return f.run(ctx)
+		return fan.run(ctx)
 	}
-	pages, small, err := firstPages(ctx, p)
+	pages, small, err := firstPages(ctx, plan)
 	if err != nil {
 		return err
 	}
 	if small {
-		return s.direct(ctx, msg, f, pages)
+		return s.direct(ctx, msg, fan, pages)
 	}
 	for _, page := range pages {
-		if err := f.write(ctx, page); err != nil {
+		if err := fan.write(ctx, page); err != nil {
 			return err
 		}
 	}
-	return f.run(ctx)
+	return fan.run(ctx)
 }
 
 // firstPages decides pages as long as the request is small, and reports whether it is.
-func firstPages(ctx context.Context, p Plan) ([]*Page, bool, error) {
+func firstPages(ctx context.Context, plan Plan) ([]*Page, bool, error) {
 	var pages []*Page
 	var from Cursor
 	targets := 0
 	people := 0
 	rows := 0
 	for {
-		page, err := p.Page(ctx, from)
+		page, err := plan.Page(ctx, from)
 		if err != nil {
 			return nil, false, err
 		}
@@ -119,8 +119,9 @@ func firstPages(ctx context.Context, p Plan) ([]*Page, bool, error) {
 
 // direct sends what was planned and makes the results durable. The gate for the
 // channel's next request opens as soon as the targets are in their queues.
-func (s *Stage) direct(ctx context.Context, msg *message.Message, f *fanout, pages []*Page) error {
-	req, p := f.req, f.plan
+func (s *Stage) direct(ctx context.Context, msg *message.Message, fan *fanout, pages []*Page) error {
+	req := fan.req
+	plan := fan.plan
 	out := &chatbell.Results{MaybeRepeat: req.Redelivery.Possible()}
 	var batches []*work.Batch
 	var people uint32
@@ -129,7 +130,7 @@ func (s *Stage) direct(ctx context.Context, msg *message.Message, f *fanout, pag
 		batches = append(batches, page.Batches...)
 		people += page.People
 	}
-	out.Events = []chatbell.AcceptedEvent{p.Row(people)}
+	out.Events = []chatbell.AcceptedEvent{plan.Row(people)}
 	batches = number(batches)
 	for _, b := range batches {
 		if err := b.Seal(); err != nil {
@@ -143,9 +144,9 @@ func (s *Stage) direct(ctx context.Context, msg *message.Message, f *fanout, pag
 	}
 	flights := make([]*deliver.Flight, 0, len(batches))
 	for _, b := range batches {
-		flights = append(flights, s.cfg.Dispatcher.Submit(ctx, p.Network(), b, s.cfg.Degraded))
+		flights = append(flights, s.cfg.Dispatcher.Submit(ctx, plan.Network(), b, s.cfg.Degraded))
 	}
 	jetstream.Release(msg)
-	s.cfg.Observer.Matched(time.Since(f.start), people, false)
+	s.cfg.Observer.Matched(time.Since(fan.start), people, false)
 	return s.cfg.Dispatcher.Settle(ctx, flights, out)
 }

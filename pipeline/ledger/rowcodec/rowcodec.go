@@ -35,36 +35,36 @@ var ErrMalformed = errors.New("malformed result")
 // Encode writes results.
 func Encode(r *chatbell.Results) []byte {
 	// Some 120 bytes a row are usual.
-	c := &coder{buf: make([]byte, 0, 16+128*r.Rows())}
+	coding := &coder{buf: make([]byte, 0, 16+128*r.Rows())}
 	var flags byte
 	if r.MaybeRepeat {
 		flags = maybeRepeat
 	}
-	c.buf = append(c.buf, version, flags)
+	coding.buf = append(coding.buf, version, flags)
 	for _, n := range []int{len(r.Deliveries), len(r.Attempts), len(r.Events)} {
-		c.buf = binary.AppendUvarint(c.buf, uint64(n)) //nolint:gosec // a length
+		coding.buf = binary.AppendUvarint(coding.buf, uint64(n))
 	}
-	encodeRows(c, r.Deliveries, deliveries)
-	encodeRows(c, r.Attempts, attempts)
-	encodeRows(c, r.Events, events)
-	return c.buf
+	encodeRows(coding, r.Deliveries, deliveries)
+	encodeRows(coding, r.Attempts, attempts)
+	encodeRows(coding, r.Events, events)
+	return coding.buf
 }
 
 // EncodeRows writes rows of any type as a message has them after its head.
 func EncodeRows[R any](rows []R, table *row.Table[R]) []byte {
-	c := &coder{}
-	encodeRows(c, rows, table)
-	return c.buf
+	coding := &coder{}
+	encodeRows(coding, rows, table)
+	return coding.buf
 }
 
-func encodeRows[R any](c *coder, rows []R, table *row.Table[R]) {
+func encodeRows[R any](coding *coder, rows []R, table *row.Table[R]) {
 	before := new(R)
 	for i := range rows {
-		c.mask = 0
-		c.bit = 1
-		c.row = c.row[:0]
-		c.fields(table.Columns(), row.At(&rows[i]), row.At(before))
-		c.buf = append(binary.AppendUvarint(c.buf, c.mask), c.row...)
+		coding.mask = 0
+		coding.bit = 1
+		coding.row = coding.row[:0]
+		coding.fields(table.Columns(), row.At(&rows[i]), row.At(before))
+		coding.buf = append(binary.AppendUvarint(coding.buf, coding.mask), coding.row...)
 		before = &rows[i]
 	}
 }
@@ -80,38 +80,40 @@ func (h Head) Rows() int { return h.Deliveries + h.Attempts + h.Events }
 
 // ReadHead reads a message's head. An error wraps [ErrMalformed].
 func ReadHead(payload []byte) (Head, error) {
-	h, _, err := readHead(payload)
-	return h, err
+	head, _, err := readHead(payload)
+	return head, err
 }
 
-func readHead(payload []byte) (h Head, rest []byte, err error) {
+func readHead(payload []byte) (head Head, rest []byte, err error) {
 	if len(payload) < 2 || payload[0] != version || payload[1]&^maybeRepeat != 0 {
-		return h, nil, fmt.Errorf("%w: it does not begin like one", ErrMalformed)
+		return head, nil, fmt.Errorf("%w: it does not begin like one", ErrMalformed)
 	}
-	h.MaybeRepeat, rest = payload[1] == maybeRepeat, payload[2:]
-	for _, n := range []*int{&h.Deliveries, &h.Attempts, &h.Events} {
-		v, size := binary.Uvarint(rest)
-		if size <= 0 || v > uint64(len(payload)) { // a row has at least a byte
-			return h, nil, fmt.Errorf("%w: how many rows it has cannot be read", ErrMalformed)
+	head.MaybeRepeat = payload[1] == maybeRepeat
+	rest = payload[2:]
+	for _, n := range []*int{&head.Deliveries, &head.Attempts, &head.Events} {
+		value, size := binary.Uvarint(rest)
+		if size <= 0 || value > uint64(len(payload)) { // a row has at least a byte
+			return head, nil, fmt.Errorf("%w: how many rows it has cannot be read", ErrMalformed)
 		}
-		*n, rest = int(v), rest[size:] //nolint:gosec // bounded in the line above
+		*n = int(value)
+		rest = rest[size:]
 	}
-	return h, rest, nil
+	return head, rest, nil
 }
 
 // Append adds a message's rows to those of out. If it cannot be read, out is as it
 // was, and the error wraps [ErrMalformed]. The rows share memory among each other.
 func Append(out *chatbell.Results, payload []byte) error {
-	h, rest, err := readHead(payload)
+	head, rest, err := readHead(payload)
 	if err != nil {
 		return err
 	}
-	c := &coder{in: string(rest), decoding: true}
+	coding := &coder{in: string(rest), decoding: true}
 	before := *out
-	out.Deliveries = decodeRows(c, out.Deliveries, h.Deliveries, deliveries)
-	out.Attempts = decodeRows(c, out.Attempts, h.Attempts, attempts)
-	out.Events = decodeRows(c, out.Events, h.Events, events)
-	if err := c.end(); err != nil {
+	out.Deliveries = decodeRows(coding, out.Deliveries, head.Deliveries, deliveries)
+	out.Attempts = decodeRows(coding, out.Attempts, head.Attempts, attempts)
+	out.Events = decodeRows(coding, out.Events, head.Events, events)
+	if err := coding.end(); err != nil {
 		*out = before
 		return err
 	}
@@ -121,9 +123,9 @@ func Append(out *chatbell.Results, payload []byte) error {
 // DecodeRows reads n rows of any type that [EncodeRows] wrote, and nothing else. An error
 // wraps [ErrMalformed].
 func DecodeRows[R any](payload []byte, n int, table *row.Table[R]) ([]R, error) {
-	c := &coder{in: string(payload), decoding: true}
-	rows := decodeRows(c, nil, n, table)
-	return rows, c.end()
+	coding := &coder{in: string(payload), decoding: true}
+	rows := decodeRows(coding, nil, n, table)
+	return rows, coding.end()
 }
 
 // end tells what was wrong with what was read, or that something is left of it.
@@ -140,16 +142,16 @@ func (c *coder) end() error {
 // growAtOnce bounds what is made on a message's word alone.
 const growAtOnce = 4096
 
-func decodeRows[R any](c *coder, rows []R, n int, table *row.Table[R]) []R {
+func decodeRows[R any](coding *coder, rows []R, n int, table *row.Table[R]) []R {
 	rows = slices.Grow(rows, min(n, growAtOnce))
 	one := new(R)
-	for ; n > 0 && !c.bad; n-- {
-		c.read++
-		c.mask = c.uvarint()
-		c.bit = 1
-		c.fields(table.Columns(), row.At(one), row.At(one))
-		if c.mask >= c.bit {
-			c.bad = true // it says more than we know
+	for ; n > 0 && !coding.bad; n-- {
+		coding.read++
+		coding.mask = coding.uvarint()
+		coding.bit = 1
+		coding.fields(table.Columns(), row.At(one), row.At(one))
+		if coding.mask >= coding.bit {
+			coding.bad = true // it says more than we know
 		}
 		rows = append(rows, *one)
 	}
@@ -183,34 +185,34 @@ func (c *coder) differs(differs bool) bool {
 }
 
 func (c *coder) uvarint() uint64 {
-	v, size := uvarint(c.in)
+	value, size := uvarint(c.in)
 	if size <= 0 {
 		c.bad = true
 		return 0
 	}
 	c.in = c.in[size:]
-	return v
+	return value
 }
 
 // uvarint is binary.Uvarint for strings, which are read without copying each text.
-func uvarint(s string) (v uint64, size int) {
+func uvarint(s string) (value uint64, size int) {
 	for i := range min(len(s), binary.MaxVarintLen64) {
 		b := s[i]
 		if i == binary.MaxVarintLen64-1 && b > 1 {
 			return 0, 0
 		}
-		v |= uint64(b&0x7f) << (7 * i)
+		value |= uint64(b&0x7f) << (7 * i)
 		if b < 0x80 {
-			return v, i + 1
+			return value, i + 1
 		}
 	}
 	return 0, 0
 }
 
-func (c *coder) text(v, before *string) {
+func (c *coder) text(value, before *string) {
 	if !c.decoding {
-		if c.differs(*v != *before) {
-			c.row = append(binary.AppendUvarint(c.row, uint64(len(*v))), *v...)
+		if c.differs(*value != *before) {
+			c.row = append(binary.AppendUvarint(c.row, uint64(len(*value))), *value...)
 		}
 		return
 	}
@@ -222,32 +224,32 @@ func (c *coder) text(v, before *string) {
 		c.bad = true
 		return
 	}
-	*v = c.in[:n]
+	*value = c.in[:n]
 	c.in = c.in[n:]
 }
 
-func number[N ~uint16 | ~uint32](c *coder, v, before *N) {
-	if !c.decoding {
-		if c.differs(*v != *before) {
-			c.row = binary.AppendUvarint(c.row, uint64(*v))
+func number[N ~uint16 | ~uint32](coding *coder, value, before *N) {
+	if !coding.decoding {
+		if coding.differs(*value != *before) {
+			coding.row = binary.AppendUvarint(coding.row, uint64(*value))
 		}
 		return
 	}
-	if !c.has() {
+	if !coding.has() {
 		return
 	}
-	n := c.uvarint()
+	n := coding.uvarint()
 	if n > uint64(^N(0)) {
-		c.bad = true
+		coding.bad = true
 		return
 	}
-	*v = N(n)
+	*value = N(n)
 }
 
-func (c *coder) moment(v, before *time.Time) {
+func (c *coder) moment(value, before *time.Time) {
 	if !c.decoding {
-		if c.differs(!v.Equal(*before)) {
-			c.row = binary.AppendVarint(c.row, v.UnixMicro())
+		if c.differs(!value.Equal(*before)) {
+			c.row = binary.AppendVarint(c.row, value.UnixMicro())
 		}
 		return
 	}
@@ -255,7 +257,7 @@ func (c *coder) moment(v, before *time.Time) {
 		return
 	}
 	u := c.uvarint()
-	*v = time.UnixMicro(int64(u>>1) ^ -int64(u&1)).UTC() // the zigzag of encoding/binary
+	*value = time.UnixMicro(int64(u>>1) ^ -int64(u&1)).UTC() // the zigzag of encoding/binary
 }
 
 func (c *coder) truth(v *bool) {

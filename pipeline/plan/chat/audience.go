@@ -34,63 +34,66 @@ func (ev *event) audiences() []*audience {
 		}
 		out = append(out, ev.audienceOf(i))
 	}
-	for _, a := range out {
+	for _, aud := range out {
 		// A page holds the work of all its triggers: so many people fewer are on it.
-		a.query.Limit = max(1, a.query.Limit/(a.end-a.first))
+		aud.query.Limit = max(1, aud.query.Limit/(aud.end-aud.first))
 	}
 	return out
 }
 
 func (ev *event) audienceOf(trigger int) *audience {
-	e := &ev.env.Event
+	about := &ev.env.Event
 	rule := &ev.triggers[trigger].Rule
-	a := &audience{
-		first: trigger, end: trigger + 1, rule: rule.ID, members: true,
-		query: chatbell.AudienceQuery{Network: ev.env.Network, Channel: e.Channel.ID, Limit: ev.cfg.PageLimit},
+	aud := &audience{
+		first:   trigger,
+		end:     trigger + 1,
+		rule:    rule.ID,
+		members: true,
+		query:   chatbell.AudienceQuery{Network: ev.env.Network, Channel: about.Channel.ID, Limit: ev.cfg.PageLimit},
 	}
 	switch rule.Audience {
 	case rules.Listed:
-		a.members = false
-		a.named = personIDs(e.Members)
+		aud.members = false
+		aud.named = personIDs(about.Members)
 	case rules.PriorMembers:
 		// Whoever joined by this event or later was not there. The actor is asked about
 		// all the same if a member by now, so that "why did I get nothing" has an answer.
-		a.query.JoinedBefore = ev.sequence
-		a.named = []chatbell.UserID{e.Actor.ID}
-		a.keep = func(r *chatbell.Recipient) bool { return r.Member }
-		a.skip = e.Actor.ID
+		aud.query.JoinedBefore = ev.sequence
+		aud.named = []chatbell.UserID{about.Actor.ID}
+		aud.keep = func(r *chatbell.Recipient) bool { return r.Member }
+		aud.skip = about.Actor.ID
 	case rules.Members:
-		if e.Message != nil {
+		if about.Message != nil {
 			// People who were mentioned but are no members get a row that says so.
-			a.named = dedupe(e.Message.Mentions)
-			a.keep = func(r *chatbell.Recipient) bool { return !r.Member && r.User.ID != e.Actor.ID }
+			aud.named = dedupe(about.Message.Mentions)
+			aud.keep = func(r *chatbell.Recipient) bool { return !r.Member && r.User.ID != about.Actor.ID }
 		}
 	}
-	return a
+	return aud
 }
 
 // page reads the people from the cursor on and moves it behind them. It reports whether
 // there may be more.
-func (a *audience) page(ctx context.Context, state State, at *cursor) ([]chatbell.Recipient, bool, error) {
+func (a *audience) page(ctx context.Context, state State, cur *cursor) ([]chatbell.Recipient, bool, error) {
 	var out []chatbell.Recipient
-	if at.Named < len(a.named) {
-		ids := a.named[at.Named:]
+	if cur.Named < len(a.named) {
+		ids := a.named[cur.Named:]
 		ids = ids[:min(len(ids), a.query.Limit)]
 		people, err := state.Recipients(ctx, a.query.Network, a.query.Channel, ids)
 		if err != nil {
 			return nil, false, fmt.Errorf("read people named by the event: %w", err)
 		}
-		at.Named += len(ids)
+		cur.Named += len(ids)
 		out = filter(people, a.keep)
-		if at.Named < len(a.named) || len(out) == a.query.Limit {
-			return out, at.Named < len(a.named) || a.members, nil
+		if cur.Named < len(a.named) || len(out) == a.query.Limit {
+			return out, cur.Named < len(a.named) || a.members, nil
 		}
 	}
 	if !a.members {
 		return out, false, nil
 	}
 	query := a.query
-	query.After = at.After
+	query.After = cur.After
 	query.Limit -= len(out)
 	members, err := state.Audience(ctx, query)
 	if err != nil {
@@ -99,7 +102,7 @@ func (a *audience) page(ctx context.Context, state State, at *cursor) ([]chatbel
 	if len(members) == 0 {
 		return out, false, nil
 	}
-	at.After = members[len(members)-1].User.ID
+	cur.After = members[len(members)-1].User.ID
 	more := len(members) == query.Limit
 	if a.skip != "" {
 		members = filter(members, func(r *chatbell.Recipient) bool { return r.User.ID != a.skip })
@@ -110,14 +113,14 @@ func (a *audience) page(ctx context.Context, state State, at *cursor) ([]chatbel
 	return append(out, members...), more, nil
 }
 
-func filter(in []chatbell.Recipient, keep func(*chatbell.Recipient) bool) []chatbell.Recipient {
+func filter(people []chatbell.Recipient, keep func(*chatbell.Recipient) bool) []chatbell.Recipient {
 	if keep == nil {
-		return in
+		return people
 	}
-	out := in[:0]
-	for i := range in {
-		if keep(&in[i]) {
-			out = append(out, in[i])
+	out := people[:0]
+	for i := range people {
+		if keep(&people[i]) {
+			out = append(out, people[i])
 		}
 	}
 	return out

@@ -95,19 +95,25 @@ func (p *Planner) Open(ctx context.Context, req *plan.Request) (plan.Plan, error
 	if err := p.cfg.State.Apply(ctx, req.Sequence, env); err != nil {
 		return nil, fmt.Errorf("apply %s: %w", env.Event.Type, err)
 	}
-	ev := &event{cfg: &p.cfg, env: env, net: net, sequence: req.Sequence, texts: map[textKey]chatbell.Text{}}
-	if err := ev.loadDisabled(ctx); err != nil {
+	made := &event{
+		cfg:      &p.cfg,
+		env:      env,
+		net:      net,
+		sequence: req.Sequence,
+		texts:    map[textKey]chatbell.Text{},
+	}
+	if err := made.loadDisabled(ctx); err != nil {
 		return nil, err
 	}
-	ev.triggers = net.Rules.Match(&env.Event)
-	if len(ev.triggers) == 0 {
-		return ev, nil
+	made.triggers = net.Rules.Match(&env.Event)
+	if len(made.triggers) == 0 {
+		return made, nil
 	}
-	if err := ev.load(ctx); err != nil {
+	if err := made.load(ctx); err != nil {
 		return nil, err
 	}
-	ev.audience = ev.audiences()
-	return ev, nil
+	made.audience = made.audiences()
+	return made, nil
 }
 
 // Network implements [plan.Plan].
@@ -118,30 +124,37 @@ func (ev *event) Key() string { return ev.env.Key() }
 
 // Row implements [plan.Plan].
 func (ev *event) Row(audience uint32) chatbell.AcceptedEvent {
-	e := &ev.env.Event
+	about := &ev.env.Event
 	return chatbell.AcceptedEvent{
-		Network: ev.env.Network, EventID: e.ID, EventType: e.Type, ChannelID: e.Channel.ID, ActorID: e.Actor.ID,
-		EventTime: e.Time, AcceptedAt: ev.env.AcceptedAt, Source: ev.env.Source, Audience: audience,
+		Network:    ev.env.Network,
+		EventID:    about.ID,
+		EventType:  about.Type,
+		ChannelID:  about.Channel.ID,
+		ActorID:    about.Actor.ID,
+		EventTime:  about.Time,
+		AcceptedAt: ev.env.AcceptedAt,
+		Source:     ev.env.Source,
+		Audience:   audience,
 	}
 }
 
 // load reads what every trigger of the event needs.
 func (ev *event) load(ctx context.Context) error {
 	id := ev.env.Network
-	e := &ev.env.Event
+	about := &ev.env.Event
 	settings, err := ev.cfg.State.NetworkSettings(ctx, id)
 	if err != nil {
 		return fmt.Errorf("read network settings: %w", err)
 	}
 	ev.settings = settings
-	ev.channel, err = ev.cfg.State.Channel(ctx, id, e.Channel.ID)
+	ev.channel, err = ev.cfg.State.Channel(ctx, id, about.Channel.ID)
 	if err != nil && !errors.Is(err, chatbell.ErrNotFound) {
 		return fmt.Errorf("read channel: %w", err)
 	}
-	ev.channel.ID = e.Channel.ID
-	ev.channel.Name = cmp.Or(e.Channel.Name, ev.channel.Name)
-	e.Channel.Name = ev.channel.Name // webhooks say what the title says
-	e.Channel.Type = cmp.Or(e.Channel.Type, ev.channel.Type)
+	ev.channel.ID = about.Channel.ID
+	ev.channel.Name = cmp.Or(about.Channel.Name, ev.channel.Name)
+	about.Channel.Name = ev.channel.Name // webhooks say what the title says
+	about.Channel.Type = cmp.Or(about.Channel.Type, ev.channel.Type)
 	return ev.completePeople(ctx)
 }
 
@@ -163,16 +176,16 @@ func (ev *event) loadDisabled(ctx context.Context) error {
 // completePeople fills in the names that the event does not say, of its actor and of
 // those who joined, from what the store knows.
 func (ev *event) completePeople(ctx context.Context) error {
-	e := &ev.env.Event
-	ev.hasRoles = e.Actor.ID == "" || e.Actor.Roles != nil
+	about := &ev.env.Event
+	ev.hasRoles = about.Actor.ID == "" || about.Actor.Roles != nil
 	var ids []chatbell.UserID
-	if e.Actor.ID != "" && e.Actor.Name == "" {
-		ids = append(ids, e.Actor.ID)
+	if about.Actor.ID != "" && about.Actor.Name == "" {
+		ids = append(ids, about.Actor.ID)
 	}
-	if e.Type == chatbell.ChannelJoined {
-		for i := range e.Members {
-			if e.Members[i].Name == "" {
-				ids = append(ids, e.Members[i].ID)
+	if about.Type == chatbell.ChannelJoined {
+		for i := range about.Members {
+			if about.Members[i].Name == "" {
+				ids = append(ids, about.Members[i].ID)
 			}
 		}
 	}
@@ -182,7 +195,7 @@ func (ev *event) completePeople(ctx context.Context) error {
 	if err := ev.complete(ctx, dedupe(ids)); err != nil {
 		return err
 	}
-	ev.triggers = ev.net.Rules.Match(e) // with the names
+	ev.triggers = ev.net.Rules.Match(about) // with the names
 	return nil
 }
 
@@ -197,23 +210,23 @@ func (ev *event) completeRoles(ctx context.Context, page []chatbell.Recipient) e
 
 // complete reads people and fills in what the event does not say of them.
 func (ev *event) complete(ctx context.Context, ids []chatbell.UserID) error {
-	e := &ev.env.Event
-	known, err := ev.cfg.State.Recipients(ctx, ev.env.Network, e.Channel.ID, ids)
+	about := &ev.env.Event
+	known, err := ev.cfg.State.Recipients(ctx, ev.env.Network, about.Channel.ID, ids)
 	if err != nil {
 		return fmt.Errorf("read the people of the event: %w", err)
 	}
 	for i := range known {
-		u := &known[i].User
-		if u.ID == e.Actor.ID {
-			e.Actor.Name = cmp.Or(e.Actor.Name, u.Name)
-			if e.Actor.Roles == nil {
-				e.Actor.Roles = u.Roles
+		user := &known[i].User
+		if user.ID == about.Actor.ID {
+			about.Actor.Name = cmp.Or(about.Actor.Name, user.Name)
+			if about.Actor.Roles == nil {
+				about.Actor.Roles = user.Roles
 			}
 			ev.hasRoles = true
 		}
-		for j := range e.Members {
-			if e.Members[j].ID == u.ID {
-				e.Members[j].Name = cmp.Or(e.Members[j].Name, u.Name)
+		for j := range about.Members {
+			if about.Members[j].ID == user.ID {
+				about.Members[j].Name = cmp.Or(about.Members[j].Name, user.Name)
 			}
 		}
 	}

@@ -26,23 +26,23 @@ type cursor struct {
 // at reads a cursor. Where the rules have changed since it was written, it finds the
 // audience of its rule; without one, the walk goes on with the next.
 func (ev *event) at(from plan.Cursor) (cursor, error) {
-	var c cursor
+	var cur cursor
 	if from == "" {
-		return c, nil
+		return cur, nil
 	}
-	if err := json.Unmarshal([]byte(from), &c); err != nil {
-		return c, work.Permanent(fmt.Errorf("decode the cursor of %s: %w", ev.env.Event.ID, err))
+	if err := json.Unmarshal([]byte(from), &cur); err != nil {
+		return cur, work.Permanent(fmt.Errorf("decode the cursor of %s: %w", ev.env.Event.ID, err))
 	}
-	if c.Audience < len(ev.audience) && ev.audience[c.Audience].rule == c.Rule {
-		return c, nil
+	if cur.Audience < len(ev.audience) && ev.audience[cur.Audience].rule == cur.Rule {
+		return cur, nil
 	}
-	for i, a := range ev.audience {
-		if a.rule == c.Rule {
-			c.Audience = i
-			return c, nil
+	for i, aud := range ev.audience {
+		if aud.rule == cur.Rule {
+			cur.Audience = i
+			return cur, nil
 		}
 	}
-	return cursor{Audience: c.Audience}, nil
+	return cursor{Audience: cur.Audience}, nil
 }
 
 func (ev *event) encode(c cursor) (plan.Cursor, error) {
@@ -58,7 +58,7 @@ func (ev *event) encode(c cursor) (plan.Cursor, error) {
 
 // Page implements [plan.Plan].
 func (ev *event) Page(ctx context.Context, from plan.Cursor) (*plan.Page, error) {
-	c, err := ev.at(from)
+	cur, err := ev.at(from)
 	if err != nil {
 		return nil, err
 	}
@@ -68,22 +68,22 @@ func (ev *event) Page(ctx context.Context, from plan.Cursor) (*plan.Page, error)
 			return nil, err
 		}
 	}
-	for c.Audience < len(ev.audience) && page.People == 0 {
-		a := ev.audience[c.Audience]
-		people, more, err := a.page(ctx, ev.cfg.State, &c)
+	for cur.Audience < len(ev.audience) && page.People == 0 {
+		aud := ev.audience[cur.Audience]
+		people, more, err := aud.page(ctx, ev.cfg.State, &cur)
 		if err != nil {
 			return nil, err
 		}
-		page.People = uint32(len(people)) //nolint:gosec // a page is small
-		if err := ev.decide(ctx, a, people, page); err != nil {
+		page.People = uint32(len(people))
+		if err := ev.decide(ctx, aud, people, page); err != nil {
 			return nil, err
 		}
 		if !more {
-			c = cursor{Audience: c.Audience + 1}
+			cur = cursor{Audience: cur.Audience + 1}
 		}
 	}
-	page.Last = c.Audience >= len(ev.audience)
-	page.Next, err = ev.encode(c)
+	page.Last = cur.Audience >= len(ev.audience)
+	page.Next, err = ev.encode(cur)
 	return page, err
 }
 
@@ -92,11 +92,17 @@ func (ev *event) raw() ([]*work.Batch, error) {
 	if len(ev.net.Endpoints) == 0 {
 		return nil, nil
 	}
-	e := &ev.env.Event
+	about := &ev.env.Event
 	return work.RawBatches(ev.net, &chatbell.Notification{
-		Network: ev.env.Network, EventID: e.ID, EventType: e.Type, ChannelID: e.Channel.ID, Source: ev.env.Source,
-		EventTime: e.Time, AcceptedAt: ev.env.AcceptedAt, TraceParent: ev.env.TraceParent,
-	}, e, ev.disabled)
+		Network:     ev.env.Network,
+		EventID:     about.ID,
+		EventType:   about.Type,
+		ChannelID:   about.Channel.ID,
+		Source:      ev.env.Source,
+		EventTime:   about.Time,
+		AcceptedAt:  ev.env.AcceptedAt,
+		TraceParent: ev.env.TraceParent,
+	}, about, ev.disabled)
 }
 
 // decide asks the rules about each person of a page, for each trigger of the audience.
@@ -108,13 +114,19 @@ func (ev *event) decide(ctx context.Context, a *audience, people []chatbell.Reci
 	for i := a.first; i < a.end; i++ {
 		t := &ev.triggers[i]
 		collector := ev.collector(i, now)
-		c := rules.Context{Event: &ev.env.Event, Rule: t.Rule, Network: ev.settings, Channel: ev.channel, Now: now}
+		asked := rules.Context{
+			Event:   &ev.env.Event,
+			Rule:    t.Rule,
+			Network: ev.settings,
+			Channel: ev.channel,
+			Now:     now,
+		}
 		for j := range people {
 			r := &people[j]
 			if r.User.ID != ev.env.Event.Actor.ID && t.Excludes(r.User.ID) {
 				continue
 			}
-			d := rules.Decide(&c, r)
+			d := rules.Decide(&asked, r)
 			if !d.Notify {
 				collector.Suppress(r.User.ID, d.Level, d.Reason)
 				continue
@@ -132,23 +144,32 @@ func (ev *event) decide(ctx context.Context, a *audience, people []chatbell.Reci
 
 // collector starts what follows from one trigger on one page.
 func (ev *event) collector(trigger int, now time.Time) *plan.Collector {
-	e := &ev.env.Event
+	happened := &ev.env.Event
 	t := &ev.triggers[trigger]
-	about := []string{string(e.ID), t.SubjectID}
-	if e.Message != nil {
-		about = []string{e.Message.ID}
+	about := []string{string(happened.ID), t.SubjectID}
+	if happened.Message != nil {
+		about = []string{happened.Message.ID}
 	}
 	return &plan.Collector{
 		Network:  ev.net,
-		Event:    e,
+		Event:    happened,
 		Disabled: ev.disabled,
 		Now:      now,
 		Text:     func(locale string) (chatbell.Text, error) { return ev.text(trigger, locale) },
 		Notification: chatbell.Notification{
-			Network: ev.env.Network, EventID: e.ID, EventType: e.Type, ChannelID: e.Channel.ID,
-			Rule: t.Rule.ID, Template: templateName(e, t), SubjectID: t.SubjectID, Source: ev.env.Source,
-			EventTime: e.Time, AcceptedAt: ev.env.AcceptedAt, ExpiresAt: ev.env.AcceptedAt.Add(ev.cfg.Expire),
-			CollapseID: chatbell.CollapseID(ev.env.Network, e.Channel.ID, about...), TraceParent: ev.env.TraceParent,
+			Network:     ev.env.Network,
+			EventID:     happened.ID,
+			EventType:   happened.Type,
+			ChannelID:   happened.Channel.ID,
+			Rule:        t.Rule.ID,
+			Template:    templateName(happened, t),
+			SubjectID:   t.SubjectID,
+			Source:      ev.env.Source,
+			EventTime:   happened.Time,
+			AcceptedAt:  ev.env.AcceptedAt,
+			ExpiresAt:   ev.env.AcceptedAt.Add(ev.cfg.Expire),
+			CollapseID:  chatbell.CollapseID(ev.env.Network, happened.Channel.ID, about...),
+			TraceParent: ev.env.TraceParent,
 		},
 	}
 }
