@@ -54,8 +54,7 @@ func Of[R any]() *Table[R] { return &Table[R]{columnsOf(reflect.TypeFor[R](), 0)
 
 // columnsOf are those of a struct that lies at an offset of the row.
 func columnsOf(t reflect.Type, at uintptr) (columns []Column) {
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		if f.Anonymous && f.Type.Kind() == reflect.Struct {
 			columns = append(columns, columnsOf(f.Type, at+f.Offset)...)
 			continue
