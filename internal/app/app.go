@@ -19,7 +19,6 @@ import (
 	"chatbell/internal/recording"
 	"chatbell/internal/unshown"
 	"chatbell/pipeline"
-	"chatbell/pipeline/intake"
 	"chatbell/pipeline/jetstream"
 )
 
@@ -120,16 +119,10 @@ func build(ctx context.Context, cfg *config.Config, opts *Options, open *closers
 	if err != nil {
 		return nil, err
 	}
-	taken, err := intake.New(ctx, intake.Config{
-		Broker:    broker,
-		Consumers: pipeline.Consumers()[0].Durables(),
-		Observer:  numbers,
-		Limit:     opts.Backlog,
-	})
+	taken, err := openIntake(ctx, opts, broker, numbers, open)
 	if err != nil {
 		return nil, err
 	}
-	open.add(taken.Close)
 	newest.intake.Store(taken)
 	rec, err := openRecords(ctx, cfg, opts, recordsOf{broker, state, secrets, numbers}, open)
 	if err != nil {

@@ -137,6 +137,20 @@ func openBroker(ctx context.Context, cfg *config.Config, opts *Options, state St
 	return broker, nil
 }
 
+func openIntake(ctx context.Context, opts *Options, broker *jetstream.Broker, numbers *metrics.Registry, open *closers) (*intake.Intake, error) {
+	in, err := intake.New(ctx, intake.Config{
+		Broker:    broker,
+		Consumers: pipeline.Consumers()[0].Durables(),
+		Observer:  numbers,
+		Limit:     opts.Backlog,
+	})
+	if err != nil {
+		return nil, err
+	}
+	open.add(in.Close)
+	return in, nil
+}
+
 // accepted is the sequence of the newest event that was accepted, for the store, which is
 // opened before the intake that knows it: 0 until then.
 type accepted struct{ intake atomic.Pointer[intake.Intake] }
