@@ -4,10 +4,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"chatbell"
 	"chatbell/analytics"
@@ -64,17 +62,6 @@ func TestKnownAndRecorded(t *testing.T) {
 		t.Errorf("known: %d deliveries, %d attempts, %d events, want %d, %d and %d, and the same", len(known.Deliveries), len(known.Attempts), len(known.Events),
 			len(want.Deliveries), len(want.Attempts), len(want.Events))
 	}
-	var ids []chatbell.UUID
-	for i := range asked.Deliveries {
-		ids = append(ids, asked.Deliveries[i].DeliveryID)
-	}
-	recorded, err := s.Recorded(t.Context(), ids)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !maps.Equal(recorded, normal) {
-		t.Errorf("recorded: %d, want %d, and the same", len(recorded), len(normal))
-	}
 }
 
 func TestLookupOfNothing(t *testing.T) {
@@ -83,9 +70,6 @@ func TestLookupOfNothing(t *testing.T) {
 	known, err := s.Known(t.Context(), &chatbell.Results{})
 	if err != nil || len(known.Deliveries)+len(known.Attempts)+len(known.Events) != 0 || known.Deliveries == nil || known.Attempts == nil || known.Events == nil {
 		t.Errorf("known of nothing: %v, %v; want maps that can be written to", known, err)
-	}
-	if recorded, err := s.Recorded(t.Context(), nil); err != nil || len(recorded) != 0 {
-		t.Errorf("recorded of nothing: %v, %v", recorded, err)
 	}
 	if err := s.Insert(t.Context(), "token", &chatbell.Results{}); err != nil {
 		t.Error(err)
@@ -116,62 +100,6 @@ func TestKnownEventsWithLongIDs(t *testing.T) {
 	}
 	if len(known.Events) != len(block.Events) {
 		t.Errorf("%d events are known, want %d", len(known.Events), len(block.Events))
-	}
-}
-
-func TestTouched(t *testing.T) {
-	e := clickhousetest.Shared(t)
-	s := open(t, e)
-	block := rows(0, 5)
-	for i := range block.Deliveries {
-		block.Deliveries[i].AcceptedAt = at.Add(time.Duration(i) * time.Second)
-	}
-	block.Attempts = nil
-	block.Deliveries[3].Replay = 1 // a replay only
-	again := rows(100, 1)          // another delivery of an event that is there
-	again.Deliveries[0].EventID, again.Deliveries[0].AcceptedAt = "e4", at.Add(4*time.Second)
-	block.Deliveries = append(block.Deliveries, again.Deliveries...)
-	other := rows(101, 1) // the same event id in another network
-	other.Deliveries[0].Network, other.Deliveries[0].EventID, other.Deliveries[0].AcceptedAt = "globex", "e4", at.Add(4*time.Second)
-	block.Deliveries = append(block.Deliveries, other.Deliveries...)
-	tried := rows(5, 1) // an attempt and no delivery yet, or a call with a raw event
-	tried.Attempts[0].At, tried.Attempts[0].Outcome = at.Add(4*time.Second), "failed"
-	block.Attempts = slices.Concat(tried.Attempts, tried.Attempts)
-	if err := s.Insert(t.Context(), "token", block); err != nil {
-		t.Fatal(err)
-	}
-	globex := analytics.EventKey{Network: "globex", ID: "e4"}
-	for _, tc := range []struct {
-		name  string
-		since time.Time
-		limit int
-		want  []analytics.EventKey
-	}{
-		{"all", at, 100, []analytics.EventKey{key(0), key(1), key(2), key(4), key(5), globex}},
-		{"from the millisecond on", at.Add(time.Second), 100, []analytics.EventKey{key(1), key(2), key(4), key(5), globex}},
-		{"after the millisecond", at.Add(time.Second + time.Millisecond), 100, []analytics.EventKey{key(2), key(4), key(5), globex}},
-		{"since before there were computers", time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC), 100, []analytics.EventKey{key(0), key(1), key(2), key(4), key(5), globex}},
-		{"since ever", time.Time{}, 100, []analytics.EventKey{key(0), key(1), key(2), key(4), key(5), globex}},
-		{"in another zone", at.Add(2 * time.Second).In(time.FixedZone("", -7*3600)), 100, []analytics.EventKey{key(2), key(4), key(5), globex}},
-		{"of that millisecond", at.Add(4 * time.Second), 100, []analytics.EventKey{key(4), key(5), globex}},
-		{"none", at.Add(time.Minute), 100, nil},
-	} {
-		got, err := s.Touched(t.Context(), tc.since, tc.limit)
-		if err != nil {
-			t.Errorf("%s: %v", tc.name, err)
-		}
-		slices.SortFunc(got, func(a, b analytics.EventKey) int {
-			return strings.Compare(string(a.Network)+" "+string(a.ID), string(b.Network)+" "+string(b.ID))
-		})
-		if !slices.Equal(got, tc.want) {
-			t.Errorf("%s: touched %v, want %v", tc.name, got, tc.want)
-		}
-	}
-	for limit := range 8 {
-		got, err := s.Touched(t.Context(), at, limit)
-		if err != nil || len(got) != min(limit, 6) {
-			t.Errorf("limit %d: %d events, %v", limit, len(got), err)
-		}
 	}
 }
 
@@ -234,15 +162,6 @@ func TestHostileStrings(t *testing.T) {
 	all := fmt.Sprint(len(hostile))
 	same(t, e, counts, strings.Join([]string{all, all, all, all, fmt.Sprint(n * (n - 1) / 2)}, "\t"))
 	checkSchema(t, e, e.Name())
-	touched, err := s.Touched(t.Context(), at, 100)
-	if err != nil || len(touched) != len(hostile) {
-		t.Errorf("touched: %d events, %v; want %d", len(touched), err, len(hostile))
-	}
-	for _, k := range touched {
-		if !slices.Contains(slices.Collect(maps.Values(hostile)), string(k.ID)) {
-			t.Errorf("touched has the event %q, which is not there", k.ID)
-		}
-	}
 }
 
 // Somebody else's text as an id of a delivery is an error, not a query.
@@ -253,9 +172,6 @@ func TestHostileDeliveryID(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, hostile := range []chatbell.UUID{"", "x", "') OR 1=1 OR delivery_id IN ('", "00000000-0000-0000-0000-00000000000g"} {
-		if got, err := s.Recorded(t.Context(), []chatbell.UUID{hostile}); len(got) != 0 {
-			t.Errorf("%q: recorded %v, %v", hostile, got, err)
-		}
 		bad := rows(10, 1)
 		bad.Deliveries[0].DeliveryID = hostile
 		if err := s.Insert(t.Context(), "token 2", &chatbell.Results{Deliveries: bad.Deliveries}); err == nil {

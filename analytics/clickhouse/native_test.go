@@ -12,12 +12,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	chproto "github.com/ClickHouse/ch-go/proto"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/proto"
 
-	"chatbell"
 	"chatbell/analytics/clickhouse/clickhousetest"
 )
 
@@ -257,12 +255,6 @@ func TestNativeProtocol(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, e, counts, "2\t2\t2\t2\t1")
-	if events, err := s.Touched(t.Context(), at.Add(-time.Hour), 10); err != nil || len(events) != 2 {
-		t.Errorf("touched %v, %v; want two", events, err)
-	}
-	if known, err := s.Recorded(t.Context(), []chatbell.UUID{id(0), id(9)}); err != nil || len(known) != 1 {
-		t.Errorf("recorded %v, %v; want one", known, err)
-	}
 	e.Query("INSERT INTO {db}.goose_db_version (version_id, is_applied) VALUES (99, 1)")
 	var newer *NewerSchemaError
 	if _, err := Open(t.Context(), Config{DSN: u.String()}); !errors.As(err, &newer) {

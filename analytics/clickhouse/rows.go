@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -19,43 +18,6 @@ const (
 	lookupPage  = 1000
 	lookupBytes = 100 << 10
 )
-
-// Recorded returns which deliveries have a row in their normal life. Calls with a raw
-// event have no such rows; for them an accepted attempt counts.
-func (s *Store) Recorded(ctx context.Context, ids []chatbell.UUID) (map[chatbell.UUID]struct{}, error) {
-	out := make(map[chatbell.UUID]struct{}, len(ids))
-	found := func(id string, _ uint32) { out[chatbell.UUID(id)] = struct{}{} }
-	err := s.lookup(ctx, uuids(ids), "SELECT DISTINCT toString(delivery_id), toUInt32(0) FROM {db}.deliveries WHERE replay = 0 AND delivery_id IN (?)", found)
-	if err == nil {
-		err = s.lookup(ctx, uuids(ids), "SELECT DISTINCT toString(delivery_id), toUInt32(0) FROM {db}.attempts WHERE outcome = 'accepted' AND delivery_id IN (?)", found)
-	}
-	return out, err
-}
-
-// Touched returns up to limit events accepted since then of which anything has a row.
-func (s *Store) Touched(ctx context.Context, since time.Time, limit int) ([]analytics.EventKey, error) {
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	if err := s.prepare(ctx); err != nil {
-		return nil, err
-	}
-	rows, err := s.conn.Query(ctx, s.name(`SELECT * FROM (SELECT DISTINCT toString(network), event_id FROM {db}.deliveries
-			WHERE replay = 0 AND accepted_at >= fromUnixTimestamp64Milli(?, 'UTC')
-		UNION DISTINCT SELECT toString(network), event_id FROM {db}.attempts WHERE at >= fromUnixTimestamp64Milli(?, 'UTC'))
-		LIMIT ?`), since.UnixMilli(), since.UnixMilli(), limit)
-	if err != nil {
-		return nil, fmt.Errorf("read the events that have rows: %w", unanswered(err))
-	}
-	var out []analytics.EventKey
-	for rows.Next() {
-		var network, id string
-		if err := rows.Scan(&network, &id); err != nil {
-			return nil, errors.Join(fmt.Errorf("read the events that have rows: %w", unanswered(err)), rows.Close())
-		}
-		out = append(out, analytics.EventKey{Network: chatbell.NetworkID(network), ID: chatbell.EventID(id)})
-	}
-	return out, errors.Join(rows.Err(), rows.Close())
-}
 
 // Known tells which of the rows the tables have.
 func (s *Store) Known(ctx context.Context, rows *chatbell.Results) (*analytics.Known, error) {
@@ -158,12 +120,4 @@ func pageOf(ids []string) int {
 		}
 	}
 	return len(ids)
-}
-
-func uuids(ids []chatbell.UUID) []string {
-	out := make([]string, len(ids))
-	for i, id := range ids {
-		out[i] = string(id)
-	}
-	return out
 }

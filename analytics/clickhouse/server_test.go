@@ -20,7 +20,6 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/proto"
 	"go.uber.org/goleak"
 
-	"chatbell"
 	"chatbell/analytics/clickhouse/clickhousetest"
 	"chatbell/internal/polltest"
 )
@@ -150,10 +149,8 @@ func TestUnreachableServer(t *testing.T) {
 		t.Errorf("the log shows the password: %s", log.String())
 	}
 	asks := map[string]func() error{
-		"Insert":   func() error { return s.Insert(t.Context(), "token", rows(0, 1)) },
-		"Known":    func() error { _, err := s.Known(t.Context(), rows(0, 1)); return err },
-		"Recorded": func() error { _, err := s.Recorded(t.Context(), []chatbell.UUID{id(0)}); return err },
-		"Touched":  func() error { _, err := s.Touched(t.Context(), at, 1); return err },
+		"Insert": func() error { return s.Insert(t.Context(), "token", rows(0, 1)) },
+		"Known":  func() error { _, err := s.Known(t.Context(), rows(0, 1)); return err },
 	}
 	for name, ask := range asks {
 		if err := ask(); err == nil || strings.Contains(err.Error(), password) {
@@ -222,11 +219,11 @@ func TestServerThatHangs(t *testing.T) {
 	polltest.Until(t, "it is the other's turn", func() bool { return len(s.turn) > 0 })
 	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if _, err := s.Recorded(short, []chatbell.UUID{id(0)}); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Recorded while another waits: %v", err)
+	if _, err := s.Known(short, rows(0, 1)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Known while another waits: %v", err)
 	}
 	if len(inserted) > 0 {
-		t.Errorf("Recorded waited for the other's end: %v", <-inserted)
+		t.Errorf("Known waited for the other's end: %v", <-inserted)
 	}
 	endInsert()
 	if err := polltest.Receive(t, "the end of Insert", inserted); !errors.Is(err, context.Canceled) {
