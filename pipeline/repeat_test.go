@@ -29,7 +29,7 @@ func (f *flaky) Publish(topic string, msgs ...*message.Message) error {
 // The rows of an event cannot be written at first, and one of its phones has to be
 // tried again: it is accepted once, and has one row.
 func TestResultsFailOnce(t *testing.T) {
-	s := startWith(t, nil, func(c *pipeline.Config, s *stage) {
+	s := startWith(t, nil, func(c *pipeline.Config, _ *stage) {
 		c.Publisher = &flaky{Publisher: c.Publisher}
 		c.Retry.PushInitial, c.Retry.PushMax = 3*time.Second, 3*time.Second
 	})

@@ -195,9 +195,7 @@ func (f *Flight) takeEnded() []int {
 			ended = append(ended, i)
 		}
 	}
-	for i := range f.ended {
-		f.settled[i] = f.ended[i]
-	}
+	copy(f.settled, f.ended)
 	return ended
 }
 

@@ -105,6 +105,7 @@ func publishError(err error) error {
 			return fmt.Errorf("%w: %w", ErrFull, err)
 		case codeNoResources, codeNoStorage:
 			return fmt.Errorf("%w: %w", ErrNoSpace, err)
+		default: // no matter of room
 		}
 	}
 	return asUnavailable(err)

@@ -92,7 +92,7 @@ var ErrHoldsMore = errors.New("the stream holds more than its new limit")
 // messages, which nobody may have handled.
 func checkRoom(now *jetstream.StreamInfo, want *jetstream.StreamConfig) error {
 	held := now.State.Bytes
-	if want.Discard == jetstream.DiscardOld || held <= uint64(want.MaxBytes) { //nolint:gosec // it is positive
+	if want.Discard == jetstream.DiscardOld || held <= uint64(want.MaxBytes) {
 		return nil
 	}
 	return fmt.Errorf("stream %s: %w: %d bytes, more than %d", want.Name, ErrHoldsMore, held, want.MaxBytes)
@@ -175,7 +175,7 @@ func (b *Broker) backlog(ctx context.Context, stream string, durables []string) 
 	info := s.CachedInfo()
 	out := Backlog{
 		Messages: info.State.Msgs, LastSeq: info.State.LastSeq,
-		Bytes: int64(info.State.Bytes), MaxBytes: info.Config.MaxBytes, //nolint:gosec // a disk is smaller
+		Bytes: int64(info.State.Bytes), MaxBytes: info.Config.MaxBytes,
 	}
 	unknown := 0
 	for _, durable := range durables {
@@ -189,7 +189,7 @@ func (b *Broker) backlog(ctx context.Context, stream string, durables []string) 
 		}
 		ci := c.CachedInfo()
 		out.Pending += ci.NumPending
-		out.InFlight += uint64(ci.NumAckPending) //nolint:gosec // a count
+		out.InFlight += uint64(ci.NumAckPending)
 	}
 	if unknown == len(durables) && unknown > 0 {
 		out.Pending = info.State.Msgs // nobody has subscribed yet

@@ -130,7 +130,7 @@ func (s *Subscriber) consumer(ctx context.Context, topic string) (jetstream.Cons
 		cfg.FilterSubject = topic
 	}
 	stream := streamName(topic)
-	start, err := s.broker.resume(ctx, stream, s.cfg.Durable, uint64(rewindFactor*s.cfg.InFlight)) //nolint:gosec // positive
+	start, err := s.broker.resume(ctx, stream, s.cfg.Durable, uint64(rewindFactor*s.cfg.InFlight))
 	if err != nil {
 		return nil, err
 	}

@@ -213,7 +213,7 @@ func (sub *subscription) take(lifetime context.Context, raw jetstream.Msg) {
 	sub.hands[m] = struct{}{}
 	sub.mu.Unlock()
 	switch {
-	case md.NumDelivered > crashLoop*uint64(sub.s.cfg.MaxDeliver): //nolint:gosec // positive
+	case md.NumDelivered > crashLoop*uint64(sub.s.cfg.MaxDeliver):
 		sub.giveUp(m, fmt.Sprintf("delivered %d times and never settled", md.NumDelivered-1))
 	case d.key == "":
 		sub.pass(m)

@@ -90,7 +90,7 @@ func (w *Writer) collect(first resultRequest) []resultRequest {
 		select {
 		case r := <-w.in:
 			reqs = append(reqs, r)
-			rows = rows + r.rows.Rows()
+			rows += r.rows.Rows()
 		default:
 			return reqs
 		}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"chatbell"
@@ -146,8 +147,7 @@ func (c *Collector) put(dest work.Destination, t work.Target, locale string, lim
 // language, because its body has one title; a push batch carries several.
 func (c *Collector) open(dest work.Destination, locale string, limit int) *work.Batch {
 	list := c.batches[dest]
-	for i := len(list) - 1; i >= 0; i-- {
-		b := list[i]
+	for _, b := range slices.Backward(list) {
 		if len(b.Targets) < limit && (dest.Endpoint == "" || b.Texts[0].Locale == locale) {
 			return b
 		}

@@ -34,7 +34,7 @@ func audience(t *testing.T, f *fixture) {
 	f.must(err)
 	alice := chatbell.User{ID: "u007", Name: "Alice", Locale: "de", Timezone: "Europe/Berlin", Roles: []string{"vip"}}
 	f.must(f.PutUser(ctx, acme, alice))
-	settings := chatbell.UserSettings{Toggles: chatbell.Toggles{Enabled: ptr(false)}}
+	settings := chatbell.UserSettings{Toggles: chatbell.Toggles{Enabled: new(false)}}
 	here := chatbell.ChannelSettings{MentionsOnly: true}
 	f.must(f.PutUserSettings(ctx, acme, alice.ID, settings))
 	f.must(f.PutChannelSettings(ctx, acme, alice.ID, "c", here))

@@ -27,7 +27,7 @@ var deeds = rapid.Custom(func(rt *rapid.T) deed {
 	channel := rapid.SampledFrom([]chatbell.ChannelID{"c", "c2"}).Draw(rt, "channel")
 	name := rapid.SampledFrom([]string{"", "N1", "N2"}).Draw(rt, "name")
 	phone := device(rapid.SampledFrom([]string{"d1", "d2", "d3"}).Draw(rt, "device"), string(user), rapid.SampledFrom([]string{"t1", "t2"}).Draw(rt, "token"))
-	on := chatbell.Toggles{Enabled: ptr(name == "")}
+	on := chatbell.Toggles{Enabled: new(name == "")}
 	if rapid.IntRange(0, 3).Draw(rt, "event or call") == 0 {
 		kind := rapid.SampledFrom(ofAll).Draw(rt, "event")
 		return deed{string(kind), func(ctx context.Context, f *fixture, n chatbell.NetworkID) error {

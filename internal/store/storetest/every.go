@@ -22,7 +22,7 @@ type call struct {
 // calls calls every method, in an order in which each finds what it is about. All that
 // is named is the network's.
 func (f *fixture) calls(ctx context.Context, n chatbell.NetworkID) []call {
-	off := chatbell.Toggles{Enabled: ptr(false)}
+	off := chatbell.Toggles{Enabled: new(false)}
 	id := string(n)
 	return []call{
 		{"CreateNetwork", func() error {
@@ -192,7 +192,7 @@ func (f *fixture) populate(n chatbell.NetworkID) {
 		f.must(second(f.RegisterDevice(ctx, n, d)))
 	}
 	f.must(second(f.DisableDevice(ctx, n, "off", "t2", chatbell.InvalidToken)))
-	toggles := chatbell.Toggles{Enabled: ptr(true), Events: []chatbell.EventToggle{{Name: chatbell.MessageCreated, Enabled: ptr(false)}}}
+	toggles := chatbell.Toggles{Enabled: new(true), Events: []chatbell.EventToggle{{Name: chatbell.MessageCreated, Enabled: new(false)}}}
 	f.must(f.PutNetworkSettings(ctx, n, toggles))
 	f.must(f.PutUserSettings(ctx, n, "a", chatbell.UserSettings{Toggles: toggles}))
 	f.must(f.PutChannelSettings(ctx, n, "a", "c", chatbell.ChannelSettings{MentionsOnly: true}))

@@ -99,7 +99,7 @@ func newLife(t *testing.T, f *fixture) {
 	f.populate(acme)
 	gone := chatbell.Event{Type: chatbell.UserDeleted, User: &chatbell.Person{ID: "a"}}
 	f.event(gone)
-	s, here := chatbell.UserSettings{Toggles: chatbell.Toggles{Enabled: ptr(false)}}, chatbell.ChannelSettings{MentionsOnly: true}
+	s, here := chatbell.UserSettings{Toggles: chatbell.Toggles{Enabled: new(false)}}, chatbell.ChannelSettings{MentionsOnly: true}
 	f.must(f.PutUserSettings(t.Context(), acme, "a", s))
 	f.must(f.PutChannelSettings(t.Context(), acme, "a", "c", here))
 	f.register(device("new", "a", "t-new"))
@@ -115,7 +115,7 @@ func apiAheadOfSequence(t *testing.T, f *fixture) {
 	f.at(11, inChannel(chatbell.ChannelCreated, "c", "a", "b"))
 	f.at(12, chatbell.Event{Type: chatbell.UserUpdated, User: &chatbell.Person{ID: "a", Name: "Ann"}})
 	f.at(13, chatbell.Event{Type: chatbell.ChannelUpdated, Channel: chatbell.ChannelRef{ID: "c", Name: "General"}})
-	f.must(f.PutUserSettings(t.Context(), acme, "a", chatbell.UserSettings{Toggles: chatbell.Toggles{Enabled: ptr(false)}}))
+	f.must(f.PutUserSettings(t.Context(), acme, "a", chatbell.UserSettings{Toggles: chatbell.Toggles{Enabled: new(false)}}))
 	f.must(f.DeleteUser(t.Context(), acme, "a"))
 	_, err := f.User(t.Context(), acme, "a")
 	f.notFound("the deleted user", err)
@@ -250,7 +250,7 @@ func life(rt *rapid.T, types []chatbell.EventType, channels ...chatbell.ChannelI
 	return rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) chatbell.Event {
 		e := chatbell.Event{Type: rapid.SampledFrom(types).Draw(rt, "type")}
 		if e.Type == chatbell.UserUpdated || e.Type == chatbell.UserDeleted {
-			e.User = ptr(somebody.Draw(rt, "user"))
+			e.User = new(somebody.Draw(rt, "user"))
 			return e
 		}
 		e.Channel = chatbell.ChannelRef{

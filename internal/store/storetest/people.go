@@ -28,7 +28,7 @@ func users(t *testing.T, f *fixture) {
 	f.must(f.PutMember(ctx, acme, "c", chatbell.Member{User: chatbell.User{ID: "alice"}}))
 	_, err = f.RegisterDevice(ctx, acme, device("d1", "alice", "t1"))
 	f.must(err)
-	f.must(f.PutUserSettings(ctx, acme, "alice", chatbell.UserSettings{Toggles: chatbell.Toggles{Enabled: ptr(false)}}))
+	f.must(f.PutUserSettings(ctx, acme, "alice", chatbell.UserSettings{Toggles: chatbell.Toggles{Enabled: new(false)}}))
 	f.must(f.DeleteUser(ctx, acme, "alice"))
 	f.notFound("deleting twice", f.DeleteUser(ctx, acme, "alice"))
 	_, err = f.User(ctx, acme, "alice")
@@ -204,5 +204,3 @@ func sequence(ids []string, end error) iter.Seq2[chatbell.Member, error] {
 		}
 	}
 }
-
-func ptr[T any](v T) *T { return &v }

@@ -11,8 +11,8 @@ import (
 func settings(t *testing.T, f *fixture) {
 	ctx := t.Context()
 	toggles := chatbell.Toggles{
-		Enabled: ptr(true),
-		Modules: []chatbell.ModuleToggle{{Name: "chat", Enabled: ptr(false), Roles: chatbell.RoleFilter{Include: []string{"a"}, Exclude: []string{"b"}}}},
+		Enabled: new(true),
+		Modules: []chatbell.ModuleToggle{{Name: "chat", Enabled: new(false), Roles: chatbell.RoleFilter{Include: []string{"a"}, Exclude: []string{"b"}}}},
 		Events:  []chatbell.EventToggle{{Name: chatbell.MessageCreated}},
 	}
 	user := chatbell.UserSettings{Toggles: toggles, SnoozeUntil: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC), QuietHours: &chatbell.QuietHours{From: "22:00", To: "07:00", Timezone: "Europe/Berlin"}}

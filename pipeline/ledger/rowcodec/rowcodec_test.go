@@ -83,8 +83,8 @@ func TestAnyRows(t *testing.T) {
 		return time.UnixMicro(rapid.Int64Range(-62_135_596_800_000_000, 253_402_300_799_000_000).Draw(rt, "at")).UTC()
 	})
 	row := func(rt *rapid.T, v reflect.Value) {
-		for i := range v.NumField() {
-			f := v.Field(i)
+		for _, f := range v.Fields() {
+			f := f
 			if x, ok := f.Addr().Interface().(*time.Time); ok {
 				*x = at.Draw(rt, "time")
 				continue

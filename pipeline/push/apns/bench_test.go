@@ -28,7 +28,7 @@ func BenchmarkSend(b *testing.B) {
 	srv.EnableHTTP2 = true
 	srv.StartTLS()
 	b.Cleanup(srv.Close)
-	roots := srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs //nolint:forcetypeassert // httptest's own
+	roots := srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 	pemKey := key(b)
 	note := &push.Content{
 		Title: "General", Body: "Alice sent you a message", CollapseID: "collapse-1", ThreadID: "general",
