@@ -153,11 +153,11 @@ func (b *Broker) ensure(ctx context.Context, name string) error {
 	if err := b.ensureStream(ctx, name); err != nil {
 		return err
 	}
-	s, err := b.js.Stream(ctx, name)
+	found, err := b.js.Stream(ctx, name)
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", name, asUnavailable(err))
 	}
-	state := s.CachedInfo().State
+	state := found.CachedInfo().State
 	b.known[name] = true
 	b.atOpen[name] = state.LastSeq
 	if state.LastSeq > 0 {
@@ -181,7 +181,7 @@ func (b *Broker) startServer(ctx context.Context) error {
 	if err := b.lockDir(); err != nil {
 		return err
 	}
-	s, err := server.NewServer(&server.Options{
+	embedded, err := server.NewServer(&server.Options{
 		ServerName: "chatbell", DontListen: true, JetStream: true, StoreDir: b.cfg.Dir, SyncInterval: b.cfg.SyncInterval,
 		NoSigs: true, MaxPayload: maxPayload, MaxPending: 256 << 20,
 		// The streams carry their own limits; this only has to be above their sum. The
@@ -191,15 +191,15 @@ func (b *Broker) startServer(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make the embedded broker: %w", err)
 	}
-	s.SetLoggerV2(serverLog{b.log}, false, false, false)
-	b.server = s
-	s.Start()
+	embedded.SetLoggerV2(serverLog{b.log}, false, false, false)
+	b.server = embedded
+	embedded.Start()
 	deadline, _ := ctx.Deadline()
-	if !s.ReadyForConnections(time.Until(deadline)) {
+	if !embedded.ReadyForConnections(time.Until(deadline)) {
 		return fmt.Errorf("the embedded broker did not start within %s: see the log, and whether %s can be written", startTimeout, b.cfg.Dir)
 	}
 	return b.connect(func(_ string, opts ...nats.Option) (*nats.Conn, error) {
-		return nats.Connect("", append(opts, nats.InProcessServer(s))...)
+		return nats.Connect("", append(opts, nats.InProcessServer(embedded))...)
 	}, "")
 }
 
@@ -219,15 +219,15 @@ func (b *Broker) lockDir() error {
 	if err := os.MkdirAll(b.cfg.Dir, 0o700); err != nil {
 		return fmt.Errorf("make the broker's folder: %w", err)
 	}
-	f, err := os.OpenFile(filepath.Join(b.cfg.Dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	file, err := os.OpenFile(filepath.Join(b.cfg.Dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the broker's lock: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		_ = f.Close()
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = file.Close()
 		return fmt.Errorf("another process uses %s: stop it, or choose another data folder: %w", b.cfg.Dir, err)
 	}
-	b.lock = f
+	b.lock = file
 	return nil
 }
 

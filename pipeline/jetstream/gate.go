@@ -43,16 +43,17 @@ func newGate(maxParked int, emit func(*inHand)) *gate {
 
 // arrive takes a message from the broker. It reports false where the message must
 // be handed back because too many of its key wait for one that is away.
-func (g *gate) arrive(m *inHand, comesAgain time.Time) bool {
+func (g *gate) arrive(held *inHand, comesAgain time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	key, seq := m.delivery.key, m.delivery.sequence
-	l := g.keys[key]
-	if l == nil {
-		l = &lane{}
-		g.keys[key] = l
+	key := held.delivery.key
+	seq := held.delivery.sequence
+	line := g.keys[key]
+	if line == nil {
+		line = &lane{}
+		g.keys[key] = line
 	}
-	i, found := slices.BinarySearchFunc(l.waiting, seq, func(p *place, s uint64) int {
+	i, found := slices.BinarySearchFunc(line.waiting, seq, func(p *place, s uint64) int {
 		switch {
 		case p.seq < s:
 			return -1
@@ -62,18 +63,18 @@ func (g *gate) arrive(m *inHand, comesAgain time.Time) bool {
 		return 0
 	})
 	if !found {
-		l.waiting = slices.Insert(l.waiting, i, &place{seq: seq})
+		line.waiting = slices.Insert(line.waiting, i, &place{seq: seq})
 	}
-	p := l.waiting[i]
-	if i > 0 && l.waiting[0].msg == nil && l.parked >= g.maxParked {
+	p := line.waiting[i]
+	if i > 0 && line.waiting[0].msg == nil && line.parked >= g.maxParked {
 		p.until = comesAgain
 		return false
 	}
-	p.msg = m
+	p.msg = held
 	p.until = time.Time{}
 	p.passed = false
-	l.parked++
-	g.advance(l)
+	line.parked++
+	g.advance(line)
 	return true
 }
 
@@ -82,18 +83,18 @@ func (g *gate) arrive(m *inHand, comesAgain time.Time) bool {
 func (g *gate) holds(key string, seq uint64) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	l := g.keys[key]
-	return l != nil && slices.ContainsFunc(l.waiting, func(p *place) bool { return p.seq == seq && p.msg != nil })
+	line := g.keys[key]
+	return line != nil && slices.ContainsFunc(line.waiting, func(p *place) bool { return p.seq == seq && p.msg != nil })
 }
 
 // advance lets the first of the lane pass, if it is here. The lock is held.
-func (g *gate) advance(l *lane) {
-	if len(l.waiting) == 0 || l.waiting[0].msg == nil || l.waiting[0].passed {
+func (g *gate) advance(line *lane) {
+	if len(line.waiting) == 0 || line.waiting[0].msg == nil || line.waiting[0].passed {
 		return
 	}
-	p := l.waiting[0]
+	p := line.waiting[0]
 	p.passed = true
-	l.parked--
+	line.parked--
 	g.emit(p.msg)
 }
 
@@ -101,31 +102,31 @@ func (g *gate) advance(l *lane) {
 func (g *gate) release(key string, seq uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	l := g.keys[key]
-	if l == nil {
+	line := g.keys[key]
+	if line == nil {
 		return
 	}
-	for i, p := range l.waiting {
+	for i, p := range line.waiting {
 		if p.seq == seq {
 			if p.msg != nil && !p.passed {
-				l.parked--
+				line.parked--
 			}
-			l.waiting = slices.Delete(l.waiting, i, i+1)
+			line.waiting = slices.Delete(line.waiting, i, i+1)
 			break
 		}
 	}
-	g.settle(key, l)
+	g.settle(key, line)
 }
 
 // returned notes that a message went back to the broker and will come again.
 func (g *gate) returned(key string, seq uint64, comesAgain time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	l := g.keys[key]
-	if l == nil {
+	line := g.keys[key]
+	if line == nil {
 		return
 	}
-	for _, p := range l.waiting {
+	for _, p := range line.waiting {
 		if p.seq == seq {
 			p.msg = nil
 			p.passed = false
@@ -138,11 +139,11 @@ func (g *gate) returned(key string, seq uint64, comesAgain time.Time) {
 func (g *gate) expire(now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for key, l := range g.keys {
-		l.waiting = slices.DeleteFunc(l.waiting, func(p *place) bool {
+	for key, line := range g.keys {
+		line.waiting = slices.DeleteFunc(line.waiting, func(p *place) bool {
 			return p.msg == nil && now.After(p.until)
 		})
-		g.settle(key, l)
+		g.settle(key, line)
 	}
 }
 

@@ -34,8 +34,8 @@ type delivery struct {
 type deliveryKey struct{}
 
 func deliveryOf(m *message.Message) *delivery {
-	d, _ := m.Context().Value(deliveryKey{}).(*delivery)
-	return d
+	handed, _ := m.Context().Value(deliveryKey{}).(*delivery)
+	return handed
 }
 
 func withDelivery(ctx context.Context, d *delivery) context.Context {
@@ -45,8 +45,8 @@ func withDelivery(ctx context.Context, d *delivery) context.Context {
 // Sequence is the message's place in its stream; 0 for a message that came from
 // elsewhere.
 func Sequence(m *message.Message) uint64 {
-	if d := deliveryOf(m); d != nil {
-		return d.sequence
+	if handed := deliveryOf(m); handed != nil {
+		return handed.sequence
 	}
 	return 0
 }
@@ -54,8 +54,8 @@ func Sequence(m *message.Message) uint64 {
 // Deliveries is how often handlers of this process got the message, this time
 // included.
 func Deliveries(m *message.Message) int {
-	if d := deliveryOf(m); d != nil {
-		return d.deliveries
+	if handed := deliveryOf(m); handed != nil {
+		return handed.deliveries
 	}
 	return 1
 }
@@ -63,52 +63,52 @@ func Deliveries(m *message.Message) int {
 // Release opens the gate for the next message of the same key, before this one is
 // acknowledged. It may be called any number of times.
 func Release(m *message.Message) {
-	if d := deliveryOf(m); d != nil && d.gate != nil {
-		d.gate.release(d.key, d.sequence)
+	if handed := deliveryOf(m); handed != nil && handed.gate != nil {
+		handed.gate.release(handed.key, handed.sequence)
 	}
 }
 
 // SetNackDelay says when the message comes again if it is handed back.
 func SetNackDelay(m *message.Message, after time.Duration) {
-	if d := deliveryOf(m); d != nil {
-		d.delay.Store(int64(after))
+	if handed := deliveryOf(m); handed != nil {
+		handed.delay.Store(int64(after))
 	}
 }
 
 // SetDead says that no repetition can help: when the message is handed back it goes
 // to the dead letters, with the reason.
 func SetDead(m *message.Message, reason string) {
-	if d := deliveryOf(m); d != nil {
-		d.dead.Store(&reason)
+	if handed := deliveryOf(m); handed != nil {
+		handed.dead.Store(&reason)
 	}
 }
 
 // marshal makes the broker's message. The id is what the stream deduplicates by.
-func marshal(topic string, m *message.Message) *nats.Msg {
-	h := make(nats.Header, len(m.Metadata)+2)
-	h[headerUUID] = []string{m.UUID}
-	h[nats.MsgIdHdr] = []string{m.UUID}
-	for k, v := range m.Metadata {
-		h[k] = []string{v}
+func marshal(topic string, msg *message.Message) *nats.Msg {
+	header := make(nats.Header, len(msg.Metadata)+2)
+	header[headerUUID] = []string{msg.UUID}
+	header[nats.MsgIdHdr] = []string{msg.UUID}
+	for key, value := range msg.Metadata {
+		header[key] = []string{value}
 	}
-	return &nats.Msg{Subject: topic, Header: h, Data: m.Payload}
+	return &nats.Msg{Subject: topic, Header: header, Data: msg.Payload}
 }
 
 // unmarshal makes watermill's message. A header with several values, which
 // watermill has no form for, keeps its first.
-func unmarshal(h nats.Header, data []byte) *message.Message {
-	m := message.NewMessage("", data)
-	for k, v := range h {
+func unmarshal(header nats.Header, data []byte) *message.Message {
+	msg := message.NewMessage("", data)
+	for key, values := range header {
 		switch {
-		case len(v) == 0, k == nats.MsgIdHdr:
-		case k == headerUUID:
-			m.UUID = v[0]
+		case len(values) == 0, key == nats.MsgIdHdr:
+		case key == headerUUID:
+			msg.UUID = values[0]
 		default:
-			m.Metadata[k] = v[0]
+			msg.Metadata[key] = values[0]
 		}
 	}
-	if m.UUID == "" {
-		m.UUID = h.Get(nats.MsgIdHdr)
+	if msg.UUID == "" {
+		msg.UUID = header.Get(nats.MsgIdHdr)
 	}
-	return m
+	return msg
 }

@@ -60,26 +60,26 @@ func (p *Publisher) PublishAcked(ctx context.Context, topicOf func(i int) string
 	}
 	out := make([]PubResult, len(msgs))
 	futures := make([]jetstream.PubAckFuture, len(msgs))
-	for i, m := range msgs {
+	for i, msg := range msgs {
 		topic := topicOf(i)
 		if err := p.broker.topic(ctx, topic); err != nil {
 			return nil, err
 		}
 		var err error
-		if futures[i], err = p.broker.js.PublishMsgAsync(marshal(topic, m), jetstream.WithStallWait(publishTimeout)); err != nil {
+		if futures[i], err = p.broker.js.PublishMsgAsync(marshal(topic, msg), jetstream.WithStallWait(publishTimeout)); err != nil {
 			out[i].Err = publishError(err)
 		}
 	}
 	timer := time.NewTimer(2 * publishTimeout) // the library's own time-out comes first; this is the net below it
 	defer timer.Stop()
-	for i, f := range futures {
-		if f == nil {
+	for i, future := range futures {
+		if future == nil {
 			continue
 		}
 		select {
-		case ack := <-f.Ok():
+		case ack := <-future.Ok():
 			out[i] = PubResult{Sequence: ack.Sequence, Duplicate: ack.Duplicate}
-		case err := <-f.Err():
+		case err := <-future.Err():
 			out[i].Err = publishError(err)
 		case <-timer.C:
 			return nil, fmt.Errorf("%w: no acknowledgement within %s", ErrUnavailable, 2*publishTimeout)

@@ -79,11 +79,11 @@ func (b *Broker) reader(ctx context.Context, name, stream string, from uint64) (
 		AckPolicy: jetstream.AckNonePolicy, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1),
 		InactiveThreshold: readerIdle, MemoryStorage: true, Replicas: 1,
 	}
-	c, err := b.js.CreateConsumer(ctx, stream, cfg)
+	consumer, err := b.js.CreateConsumer(ctx, stream, cfg)
 	if err != nil {
 		return nil, err
 	}
-	r = &reader{consumer: c, next: max(from, 1)}
+	r = &reader{consumer: consumer, next: max(from, 1)}
 	b.mu.Lock()
 	b.readers[name] = r
 	b.mu.Unlock()
@@ -110,25 +110,26 @@ func (r *reader) fetch(ctx context.Context, limit int, wait time.Duration) ([]Re
 	}
 	var out []Record
 	for {
-		var m jetstream.Msg
+		var msg jetstream.Msg
 		var more bool
 		select {
-		case m, more = <-batch.Messages():
+		case msg, more = <-batch.Messages():
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 		if !more {
 			break
 		}
-		md, err := m.Metadata()
+		meta, err := msg.Metadata()
 		if err != nil {
 			return nil, err
 		}
-		if md.Sequence.Consumer != r.got+1 {
-			return nil, fmt.Errorf("%w before %d", errGap, md.Sequence.Stream)
+		if meta.Sequence.Consumer != r.got+1 {
+			return nil, fmt.Errorf("%w before %d", errGap, meta.Sequence.Stream)
 		}
-		out = append(out, Record{Sequence: md.Sequence.Stream, Payload: m.Data(), Time: md.Timestamp})
-		r.next, r.got = md.Sequence.Stream+1, md.Sequence.Consumer
+		out = append(out, Record{Sequence: meta.Sequence.Stream, Payload: msg.Data(), Time: meta.Timestamp})
+		r.next = meta.Sequence.Stream + 1
+		r.got = meta.Sequence.Consumer
 	}
 	if err := batch.Error(); err != nil && !errors.Is(err, nats.ErrTimeout) {
 		return nil, err

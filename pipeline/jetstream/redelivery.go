@@ -25,8 +25,8 @@ func (r Redelivery) Possible() bool { return r != FirstDelivery }
 // RedeliveryOf is what the broker knows of a message; a message that came from elsewhere
 // is a first delivery.
 func RedeliveryOf(m *message.Message) Redelivery {
-	if d := deliveryOf(m); d != nil {
-		return d.redelivery
+	if handed := deliveryOf(m); handed != nil {
+		return handed.redelivery
 	}
 	return FirstDelivery
 }

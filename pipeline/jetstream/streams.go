@@ -101,11 +101,11 @@ func checkRoom(now *jetstream.StreamInfo, want *jetstream.StreamConfig) error {
 // LastSequence is the sequence of the newest message of a stream; 0 when it never
 // had one.
 func (b *Broker) LastSequence(ctx context.Context, stream string) (uint64, error) {
-	s, err := b.js.Stream(ctx, stream)
+	found, err := b.js.Stream(ctx, stream)
 	if err != nil {
 		return 0, fmt.Errorf("stream %s: %w", stream, asUnavailable(err))
 	}
-	return s.CachedInfo().State.LastSeq, nil
+	return found.CachedInfo().State.LastSeq, nil
 }
 
 // SequenceAtOpen is the newest sequence that the stream had when the broker was
@@ -145,41 +145,41 @@ type cachedBacklog struct {
 func (b *Broker) Backlog(ctx context.Context, stream string, durables ...string) (Backlog, error) {
 	key := stream + "/" + strings.Join(durables, ",")
 	b.mu.Lock()
-	c := b.backlogs[key]
-	if c == nil {
-		c = new(cachedBacklog)
-		b.backlogs[key] = c
+	cached := b.backlogs[key]
+	if cached == nil {
+		cached = new(cachedBacklog)
+		b.backlogs[key] = cached
 	}
 	b.mu.Unlock()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if time.Since(c.at) < backlogAge {
-		return c.backlog, c.err
+	cached.mu.Lock()
+	defer cached.mu.Unlock()
+	if time.Since(cached.at) < backlogAge {
+		return cached.backlog, cached.err
 	}
-	at := time.Now()
+	when := time.Now()
 	got, err := b.backlog(ctx, stream, durables)
-	got.At = at
+	got.At = when
 	if ctx.Err() == nil {
-		c.at = time.Now()
-		c.backlog = got
-		c.err = err
+		cached.at = time.Now()
+		cached.backlog = got
+		cached.err = err
 	}
 	return got, err
 }
 
 func (b *Broker) backlog(ctx context.Context, stream string, durables []string) (Backlog, error) {
-	s, err := b.js.Stream(ctx, stream)
+	found, err := b.js.Stream(ctx, stream)
 	if err != nil {
 		return Backlog{}, fmt.Errorf("stream %s: %w", stream, asUnavailable(err))
 	}
-	info := s.CachedInfo()
+	info := found.CachedInfo()
 	out := Backlog{
 		Messages: info.State.Msgs, LastSeq: info.State.LastSeq,
 		Bytes: int64(info.State.Bytes), MaxBytes: info.Config.MaxBytes,
 	}
 	unknown := 0
 	for _, durable := range durables {
-		c, err := s.Consumer(ctx, durable)
+		consumer, err := found.Consumer(ctx, durable)
 		if errors.Is(err, jetstream.ErrConsumerNotFound) {
 			unknown++
 			continue
@@ -187,7 +187,7 @@ func (b *Broker) backlog(ctx context.Context, stream string, durables []string) 
 		if err != nil {
 			return Backlog{}, fmt.Errorf("consumer %s: %w", durable, asUnavailable(err))
 		}
-		ci := c.CachedInfo()
+		ci := consumer.CachedInfo()
 		out.Pending += ci.NumPending
 		out.InFlight += uint64(ci.NumAckPending)
 	}
@@ -199,14 +199,14 @@ func (b *Broker) backlog(ctx context.Context, stream string, durables []string) 
 
 // Purge removes what is older than a sequence (exclusive).
 func (b *Broker) Purge(ctx context.Context, stream string, before uint64) error {
-	s, err := b.js.Stream(ctx, stream)
+	found, err := b.js.Stream(ctx, stream)
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", stream, asUnavailable(err))
 	}
-	if before <= s.CachedInfo().State.FirstSeq {
+	if before <= found.CachedInfo().State.FirstSeq {
 		return nil
 	}
-	if err := s.Purge(ctx, jetstream.WithPurgeSequence(before)); err != nil {
+	if err := found.Purge(ctx, jetstream.WithPurgeSequence(before)); err != nil {
 		return fmt.Errorf("purge stream %s: %w", stream, err)
 	}
 	return nil
@@ -227,11 +227,11 @@ const keptShare = 8
 // limit. If it does, the older half of it goes whatever its age. It learns ages as
 // [Broker.PurgeAcknowledged] does.
 func (b *Broker) PurgeOld(ctx context.Context, stream string, before uint64, age time.Duration, bytes uint64) error {
-	s, err := b.js.Stream(ctx, stream)
+	found, err := b.js.Stream(ctx, stream)
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", stream, asUnavailable(err))
 	}
-	info := s.CachedInfo()
+	info := found.CachedInfo()
 	state := info.State
 	old := b.olderThan(stream, state.LastSeq, age)
 	if limit := info.Config.MaxBytes; limit > 0 {
@@ -271,18 +271,18 @@ func (b *Broker) olderThan(stream string, newest uint64, age time.Duration) uint
 // between them, except what is younger than the deduplication window. It learns ages by
 // being called again and again, once a minute or so.
 func (b *Broker) PurgeAcknowledged(ctx context.Context, stream string, durables ...string) error {
-	s, err := b.js.Stream(ctx, stream)
+	found, err := b.js.Stream(ctx, stream)
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", stream, asUnavailable(err))
 	}
-	newest := s.CachedInfo().State.LastSeq
+	newest := found.CachedInfo().State.LastSeq
 	before := min(b.olderThan(stream, newest, b.cfg.DedupWindow), newest)
 	for _, durable := range durables {
-		c, err := s.Consumer(ctx, durable)
+		consumer, err := found.Consumer(ctx, durable)
 		if err != nil {
 			return fmt.Errorf("consumer %s: %w", durable, asUnavailable(err))
 		}
-		ci := c.CachedInfo()
+		ci := consumer.CachedInfo()
 		if ci.NumPending == 0 && ci.NumAckPending == 0 {
 			continue // all of its part that there was when the stream was looked at
 		}

@@ -98,7 +98,7 @@ var errSubscriberClosed = errors.New("subscriber is closed")
 // several of one stream with commas in between) until ctx ends or Close is called. The messages' own contexts live on until they
 // are settled, or until the CloseTimeout is over.
 func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
-	c, err := s.consumer(ctx, topic)
+	consumer, err := s.consumer(ctx, topic)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 	if s.closed {
 		return nil, errSubscriberClosed
 	}
-	sub := newSubscription(s, c, topic)
+	sub := newSubscription(s, consumer, topic)
 	if err := sub.open(); err != nil {
 		return nil, err
 	}
@@ -140,16 +140,17 @@ func (s *Subscriber) consumer(ctx context.Context, topic string) (jetstream.Cons
 		}
 	}
 	if start > 0 {
-		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, start
+		cfg.DeliverPolicy = jetstream.DeliverByStartSequencePolicy
+		cfg.OptStartSeq = start
 	}
-	c, err := s.broker.js.CreateOrUpdateConsumer(ctx, stream, cfg)
+	consumer, err := s.broker.js.CreateOrUpdateConsumer(ctx, stream, cfg)
 	if err == nil && start > 0 {
 		err = s.broker.dropConsumer(ctx, stream, s.cfg.Durable+rewinding)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("create consumer %s of %s: %w", s.cfg.Durable, topic, asUnavailable(err))
 	}
-	return c, nil
+	return consumer, nil
 }
 
 // rewinding is the suffix of the consumer that remembers the floor of another one while
@@ -173,11 +174,11 @@ const rewindFactor = 4
 // the hands of a process that is gone is made anew at its floor: they come at once
 // and before what follows them, instead of after AckWait and behind it.
 func (b *Broker) resume(ctx context.Context, stream, durable string, limit uint64) (uint64, error) {
-	c, err := b.js.Consumer(ctx, stream, durable)
+	consumer, err := b.js.Consumer(ctx, stream, durable)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		b.first(stream, durable)
-		if c, err = b.js.Consumer(ctx, stream, durable+rewinding); err == nil {
-			return c.CachedInfo().Config.OptStartSeq, nil
+		if consumer, err = b.js.Consumer(ctx, stream, durable+rewinding); err == nil {
+			return consumer.CachedInfo().Config.OptStartSeq, nil
 		}
 		if errors.Is(err, jetstream.ErrConsumerNotFound) {
 			return 0, nil
@@ -186,7 +187,7 @@ func (b *Broker) resume(ctx context.Context, stream, durable string, limit uint6
 	if err != nil {
 		return 0, fmt.Errorf("consumer %s of %s: %w", durable, stream, asUnavailable(err))
 	}
-	info := c.CachedInfo()
+	info := consumer.CachedInfo()
 	floor := info.AckFloor.Stream
 	alone := b.server != nil && b.first(stream, durable)
 	if !alone || info.NumAckPending == 0 || info.Delivered.Stream-floor > limit {
@@ -210,14 +211,14 @@ func (b *Broker) resume(ctx context.Context, stream, durable string, limit uint6
 // floorOf is the first sequence that a consumer has not finished; 0 where there is no such
 // consumer, or it has finished nothing.
 func (b *Broker) floorOf(ctx context.Context, stream, durable string) (uint64, error) {
-	c, err := b.js.Consumer(ctx, stream, durable)
+	consumer, err := b.js.Consumer(ctx, stream, durable)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return 0, nil
 	}
 	if err != nil {
 		return 0, fmt.Errorf("consumer %s of %s: %w", durable, stream, asUnavailable(err))
 	}
-	floor := c.CachedInfo().AckFloor.Stream
+	floor := consumer.CachedInfo().AckFloor.Stream
 	if floor == 0 {
 		return 0, nil
 	}
@@ -250,14 +251,14 @@ func (s *Subscriber) Close() error {
 
 // dead gives a message up: a copy with the reason goes to the dead letters first, so
 // that nothing is lost if this process dies in between.
-func (s *Subscriber) dead(m *inHand, reason string) {
-	err := s.broker.bury(context.Background(), m.raw.Headers(), m.raw.Subject(), s.cfg.Durable, m.delivery.sequence, m.raw.Data(), reason)
+func (s *Subscriber) dead(held *inHand, reason string) {
+	err := s.broker.bury(context.Background(), held.raw.Headers(), held.raw.Subject(), s.cfg.Durable, held.delivery.sequence, held.raw.Data(), reason)
 	if err != nil {
-		s.log.Error("cannot write a dead letter; the message comes again", "subject", m.raw.Subject(), "sequence", m.delivery.sequence, "error", err)
-		_ = m.raw.NakWithDelay(s.cfg.NackDelay) // if this is lost too, AckWait brings the message back
+		s.log.Error("cannot write a dead letter; the message comes again", "subject", held.raw.Subject(), "sequence", held.delivery.sequence, "error", err)
+		_ = held.raw.NakWithDelay(s.cfg.NackDelay) // if this is lost too, AckWait brings the message back
 		return
 	}
-	_ = m.raw.TermWithReason("see the stream " + DeadLetters)
+	_ = held.raw.TermWithReason("see the stream " + DeadLetters)
 }
 
 // Bury puts a message that somebody read and could not use among the dead letters.

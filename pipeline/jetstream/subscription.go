@@ -40,13 +40,13 @@ type subscription struct {
 	left  chan struct{}        // closed when handlers that keep their messages are given up
 }
 
-func newSubscription(s *Subscriber, c jetstream.Consumer, topic string) *subscription {
+func newSubscription(subscriber *Subscriber, c jetstream.Consumer, topic string) *subscription {
 	sub := &subscription{
-		s: s, consumer: c, topic: topic, out: make(chan *message.Message),
+		s: subscriber, consumer: c, topic: topic, out: make(chan *message.Message),
 		hands: map[*inHand]struct{}{}, nacks: map[uint64]int{}, older: map[uint64]struct{}{}, more: make(chan struct{}, 1), left: make(chan struct{}),
 	}
 	// One key may park an eighth of what is in flight: the rest is for the others.
-	sub.gate = newGate(max(s.cfg.InFlight/8, 1), sub.pass)
+	sub.gate = newGate(max(subscriber.cfg.InFlight/8, 1), sub.pass)
 	return sub
 }
 
@@ -70,13 +70,13 @@ const (
 )
 
 func (sub *subscription) open() error {
-	it, err := sub.consumer.Messages(jetstream.PullMaxMessages(min(sub.s.cfg.InFlight, 500)),
+	pulled, err := sub.consumer.Messages(jetstream.PullMaxMessages(min(sub.s.cfg.InFlight, 500)),
 		jetstream.PullExpiry(pullExpiry), jetstream.PullHeartbeat(pullHeartbeat))
 	if err != nil {
 		return fmt.Errorf("read %s: %w", sub.topic, asUnavailable(err))
 	}
 	sub.mu.Lock()
-	sub.it = it
+	sub.it = pulled
 	sub.mu.Unlock()
 	return nil
 }
@@ -112,15 +112,15 @@ func (sub *subscription) run(ctx context.Context) {
 func (sub *subscription) handBack() {
 	sub.mu.Lock()
 	var rest []*inHand
-	for m := range sub.hands {
-		if !m.handled {
-			rest = append(rest, m)
+	for held := range sub.hands {
+		if !held.handled {
+			rest = append(rest, held)
 		}
 	}
 	sub.mu.Unlock()
-	for _, m := range rest {
-		_ = m.raw.NakWithDelay(time.Millisecond) // if it is lost AckWait brings the message back
-		sub.forget(m)
+	for _, one := range rest {
+		_ = one.raw.NakWithDelay(time.Millisecond) // if it is lost AckWait brings the message back
+		sub.forget(one)
 	}
 }
 
@@ -153,9 +153,9 @@ func (sub *subscription) finish(cancelAll func()) {
 func (sub *subscription) read(ctx, lifetime context.Context) {
 	for ctx.Err() == nil {
 		sub.mu.Lock()
-		it := sub.it
+		pulled := sub.it
 		sub.mu.Unlock()
-		raw, err := it.Next(jetstream.NextContext(ctx))
+		raw, err := pulled.Next(jetstream.NextContext(ctx))
 		if err == nil {
 			sub.take(lifetime, raw)
 			continue
@@ -165,7 +165,7 @@ func (sub *subscription) read(ctx, lifetime context.Context) {
 			continue
 		case <-time.After(reopenPause):
 		}
-		it.Stop()
+		pulled.Stop()
 		if err := sub.open(); err != nil {
 			sub.s.log.Warn("subscription cannot be reopened yet", "topic", sub.topic, "error", err)
 		}
@@ -177,13 +177,13 @@ func (sub *subscription) read(ctx, lifetime context.Context) {
 // we have it, so that it would give it to nobody else before AckWait.
 func (sub *subscription) drain(lifetime context.Context) {
 	sub.mu.Lock()
-	it := sub.it
+	pulled := sub.it
 	sub.mu.Unlock()
-	it.Drain()
+	pulled.Drain()
 	patience, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	for {
-		raw, err := it.Next(jetstream.NextContext(patience))
+		raw, err := pulled.Next(jetstream.NextContext(patience))
 		if err != nil { // that was all, or the broker is away
 			return
 		}
@@ -193,54 +193,54 @@ func (sub *subscription) drain(lifetime context.Context) {
 
 // take brings a message to the gate.
 func (sub *subscription) take(lifetime context.Context, raw jetstream.Msg) {
-	md, err := raw.Metadata()
+	meta, err := raw.Metadata()
 	if err != nil {
 		sub.s.log.Error("message without metadata is left to the broker", "subject", raw.Subject(), "error", err)
 		return
 	}
-	d := sub.history(md)
-	m := &inHand{raw: raw, msg: unmarshal(raw.Headers(), raw.Data()), delivery: d}
+	handed := sub.history(meta)
+	held := &inHand{raw: raw, msg: unmarshal(raw.Headers(), raw.Data()), delivery: handed}
 	if sub.s.cfg.Key != nil {
-		d.key = sub.s.cfg.Key(m.msg)
+		handed.key = sub.s.cfg.Key(held.msg)
 	}
-	if d.key != "" && sub.gate.holds(d.key, d.sequence) {
+	if handed.key != "" && sub.gate.holds(handed.key, handed.sequence) {
 		return // the answer to what is here settles this one, too
 	}
 	var ctx context.Context
-	ctx, m.cancel = context.WithCancel(withDelivery(lifetime, d))
-	m.msg.SetContext(ctx)
+	ctx, held.cancel = context.WithCancel(withDelivery(lifetime, handed))
+	held.msg.SetContext(ctx)
 	sub.mu.Lock()
-	sub.hands[m] = struct{}{}
+	sub.hands[held] = struct{}{}
 	sub.mu.Unlock()
 	switch {
-	case md.NumDelivered > crashLoop*uint64(sub.s.cfg.MaxDeliver):
-		sub.giveUp(m, fmt.Sprintf("delivered %d times and never settled", md.NumDelivered-1))
-	case d.key == "":
-		sub.pass(m)
+	case meta.NumDelivered > crashLoop*uint64(sub.s.cfg.MaxDeliver):
+		sub.giveUp(held, fmt.Sprintf("delivered %d times and never settled", meta.NumDelivered-1))
+	case handed.key == "":
+		sub.pass(held)
 	default:
-		d.gate = sub.gate
-		if !sub.gate.arrive(m, sub.comesAgain(sub.s.cfg.NackDelay)) {
+		handed.gate = sub.gate
+		if !sub.gate.arrive(held, sub.comesAgain(sub.s.cfg.NackDelay)) {
 			_ = raw.NakWithDelay(sub.s.cfg.NackDelay)
-			sub.forget(m)
+			sub.forget(held)
 		}
 	}
 }
 
 // history tells who may have had a message before.
-func (sub *subscription) history(md *jetstream.MsgMetadata) *delivery {
-	seq := md.Sequence.Stream
-	older := seq <= sub.s.broker.SequenceAtOpen(md.Stream)
+func (sub *subscription) history(meta *jetstream.MsgMetadata) *delivery {
+	seq := meta.Sequence.Stream
+	older := seq <= sub.s.broker.SequenceAtOpen(meta.Stream)
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
 	_, again := sub.older[seq]
-	d := &delivery{sequence: seq, deliveries: sub.nacks[seq] + 1}
+	handed := &delivery{sequence: seq, deliveries: sub.nacks[seq] + 1}
 	switch {
-	case again, !older && md.NumDelivered > 1:
-		d.redelivery = RedeliveredHere
+	case again, !older && meta.NumDelivered > 1:
+		handed.redelivery = RedeliveredHere
 	case older:
-		d.redelivery = RedeliveredFromBefore
+		handed.redelivery = RedeliveredFromBefore
 	}
-	return d
+	return handed
 }
 
 // comesAgain is until when a message that was handed back is waited for.
@@ -271,16 +271,16 @@ func (sub *subscription) handOut(ctx context.Context) {
 		batch := sub.ready
 		sub.ready = nil
 		sub.mu.Unlock()
-		for _, m := range batch {
+		for _, held := range batch {
 			select {
-			case sub.out <- m.msg:
+			case sub.out <- held.msg:
 				sub.mu.Lock()
-				m.handled = true
-				if m.delivery.sequence <= sub.s.broker.SequenceAtOpen(streamName(sub.topic)) {
-					sub.older[m.delivery.sequence] = struct{}{}
+				held.handled = true
+				if held.delivery.sequence <= sub.s.broker.SequenceAtOpen(streamName(sub.topic)) {
+					sub.older[held.delivery.sequence] = struct{}{}
 				}
 				sub.mu.Unlock()
-				sub.wg.Go(func() { sub.await(m) })
+				sub.wg.Go(func() { sub.await(held) })
 			case <-ctx.Done():
 				return
 			}
@@ -289,45 +289,45 @@ func (sub *subscription) handOut(ctx context.Context) {
 }
 
 // await settles a message once its handler has decided.
-func (sub *subscription) await(m *inHand) {
+func (sub *subscription) await(held *inHand) {
 	select {
-	case <-m.msg.Acked():
-	case <-m.msg.Nacked():
+	case <-held.msg.Acked():
+	case <-held.msg.Nacked():
 	case <-sub.left:
 	}
 	// A decision counts also if nobody was patient enough to hear of it before.
 	select {
-	case <-m.msg.Acked():
-		_ = m.raw.Ack() // if it is lost the message comes again, marked
-		sub.settled(m)
-	case <-m.msg.Nacked():
-		sub.nacked(m)
+	case <-held.msg.Acked():
+		_ = held.raw.Ack() // if it is lost the message comes again, marked
+		sub.settled(held)
+	case <-held.msg.Nacked():
+		sub.nacked(held)
 	default:
-		sub.forget(m)
+		sub.forget(held)
 	}
 }
 
-func (sub *subscription) nacked(m *inHand) {
-	if reason := m.delivery.dead.Load(); reason != nil {
-		sub.giveUp(m, *reason)
+func (sub *subscription) nacked(held *inHand) {
+	if reason := held.delivery.dead.Load(); reason != nil {
+		sub.giveUp(held, *reason)
 		return
 	}
-	if m.delivery.deliveries >= sub.s.cfg.MaxDeliver {
-		sub.giveUp(m, fmt.Sprintf("its handler failed %d times", m.delivery.deliveries))
+	if held.delivery.deliveries >= sub.s.cfg.MaxDeliver {
+		sub.giveUp(held, fmt.Sprintf("its handler failed %d times", held.delivery.deliveries))
 		return
 	}
 	sub.mu.Lock()
-	sub.nacks[m.delivery.sequence] = m.delivery.deliveries
+	sub.nacks[held.delivery.sequence] = held.delivery.deliveries
 	sub.mu.Unlock()
-	delay := time.Duration(m.delivery.delay.Load())
+	delay := time.Duration(held.delivery.delay.Load())
 	if delay <= 0 {
 		delay = sub.s.cfg.NackDelay
 	}
-	if g := m.delivery.gate; g != nil {
-		g.returned(m.delivery.key, m.delivery.sequence, sub.comesAgain(delay))
+	if g := held.delivery.gate; g != nil {
+		g.returned(held.delivery.key, held.delivery.sequence, sub.comesAgain(delay))
 	}
-	_ = m.raw.NakWithDelay(delay) // if it is lost AckWait brings the message back
-	sub.forget(m)
+	_ = held.raw.NakWithDelay(delay) // if it is lost AckWait brings the message back
+	sub.forget(held)
 }
 
 func (sub *subscription) giveUp(m *inHand, reason string) {
@@ -336,14 +336,14 @@ func (sub *subscription) giveUp(m *inHand, reason string) {
 }
 
 // settled lets the next of the key pass and forgets the message.
-func (sub *subscription) settled(m *inHand) {
-	if m.delivery.key != "" {
-		sub.gate.release(m.delivery.key, m.delivery.sequence)
+func (sub *subscription) settled(held *inHand) {
+	if held.delivery.key != "" {
+		sub.gate.release(held.delivery.key, held.delivery.sequence)
 	}
 	sub.mu.Lock()
-	delete(sub.nacks, m.delivery.sequence)
+	delete(sub.nacks, held.delivery.sequence)
 	sub.mu.Unlock()
-	sub.forget(m)
+	sub.forget(held)
 }
 
 func (sub *subscription) forget(m *inHand) {
@@ -355,21 +355,21 @@ func (sub *subscription) forget(m *inHand) {
 
 // beat tells the broker, well within AckWait, which messages are still in hand.
 func (sub *subscription) beat(ctx context.Context) {
-	t := time.NewTicker(sub.s.cfg.AckWait / 3)
-	defer t.Stop()
+	ticker := time.NewTicker(sub.s.cfg.AckWait / 3)
+	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-t.C:
+		case now := <-ticker.C:
 			sub.mu.Lock()
 			hands := make([]*inHand, 0, len(sub.hands))
-			for m := range sub.hands {
-				hands = append(hands, m)
+			for held := range sub.hands {
+				hands = append(hands, held)
 			}
 			sub.mu.Unlock()
-			for _, m := range hands {
-				_ = m.raw.InProgress() // the next beat, or AckWait, makes up for a lost one
+			for _, one := range hands {
+				_ = one.raw.InProgress() // the next beat, or AckWait, makes up for a lost one
 			}
 			sub.gate.expire(now)
 		}

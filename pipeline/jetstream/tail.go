@@ -25,17 +25,17 @@ func (t *Tail) Read(ctx context.Context, from uint64, limit int) ([]Record, erro
 
 // At is the first sequence that is not older than a time, or the next one where all are
 // older.
-func (t *Tail) At(ctx context.Context, at time.Time) (uint64, error) {
-	c, err := t.broker.js.CreateConsumer(ctx, t.stream, jetstream.ConsumerConfig{
-		AckPolicy: jetstream.AckNonePolicy, DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &at,
+func (t *Tail) At(ctx context.Context, when time.Time) (uint64, error) {
+	consumer, err := t.broker.js.CreateConsumer(ctx, t.stream, jetstream.ConsumerConfig{
+		AckPolicy: jetstream.AckNonePolicy, DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &when,
 		InactiveThreshold: readerIdle, MemoryStorage: true, Replicas: 1,
 	})
 	if err != nil {
-		return 0, fmt.Errorf("stream %s at %v: %w", t.stream, at, asUnavailable(err))
+		return 0, fmt.Errorf("stream %s at %v: %w", t.stream, when, asUnavailable(err))
 	}
-	found, err := (&reader{consumer: c, next: 0}).first(ctx)
+	found, err := (&reader{consumer: consumer, next: 0}).first(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("stream %s at %v: %w", t.stream, at, asUnavailable(err))
+		return 0, fmt.Errorf("stream %s at %v: %w", t.stream, when, asUnavailable(err))
 	}
 	if found > 0 {
 		return found, nil
@@ -65,15 +65,15 @@ func (r *reader) first(ctx context.Context) (uint64, error) {
 	}
 	for {
 		select {
-		case m, more := <-batch.Messages():
+		case msg, more := <-batch.Messages():
 			if !more {
 				return 0, batch.Error()
 			}
-			md, err := m.Metadata()
+			meta, err := msg.Metadata()
 			if err != nil {
 				return 0, err
 			}
-			return md.Sequence.Stream, nil
+			return meta.Sequence.Stream, nil
 		case <-ctx.Done():
 			return 0, ctx.Err()
 		}
