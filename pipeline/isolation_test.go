@@ -161,7 +161,7 @@ func TestHotChannelHarmsItsPartitionOnly(t *testing.T) {
 		t.Fatal("choose another name: the two channels are in one partition")
 	}
 	release := make(chan struct{})
-	s := startWith(t, nil, func(c *pipeline.Config, s *stage) {
+	s := startWith(t, nil, func(c *pipeline.Config, _ *stage) {
 		c.Store = &holding{Store: c.Store, channel: hot, release: release}
 	})
 	s.device("b", "tb", "")

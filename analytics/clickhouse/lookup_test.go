@@ -12,10 +12,6 @@ import (
 	"chatbell/analytics/clickhouse/clickhousetest"
 )
 
-func key(n int) analytics.EventKey {
-	return analytics.EventKey{Network: "acme", ID: chatbell.EventID(fmt.Sprint("e", n))}
-}
-
 // Known and Recorded tell the rows that are there from those that are not, also when
 // there are more than one query asks for.
 func TestKnownAndRecorded(t *testing.T) {

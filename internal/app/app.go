@@ -143,13 +143,8 @@ func build(ctx context.Context, cfg *config.Config, opts *Options, open *closers
 		Limiter:  limiter,
 	}
 	health.Register(numbers)
-	if err := makeSurfaces(ctx, doors, opts, Kit{
-		Config:  cfg,
-		Intake:  taken,
-		State:   state,
-		Health:  health,
-		Metrics: numbers,
-	}, state); err != nil {
+	kit := Kit{Config: cfg, Intake: taken, State: state, Health: health, Metrics: numbers}
+	if err := makeSurfaces(ctx, doors, opts, kit, state); err != nil {
 		return nil, err
 	}
 	return &App{

@@ -94,8 +94,9 @@ func (c *Credentials) simulated(provider chatbell.Provider) map[string]string {
 		return map[string]string{"endpoint": c.APNsURL, "key_file": c.APNsKeyFile, "key_id": c.APNsKeyID, "team_id": c.APNsTeamID}
 	case chatbell.ProviderFCM:
 		return map[string]string{"endpoint": c.FCMURL, "credentials_file": c.FCMFile}
+	default:
+		return nil
 	}
-	return nil
 }
 
 // writeCredential writes a provider's credential, with its options in their order.

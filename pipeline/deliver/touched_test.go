@@ -43,7 +43,7 @@ func (n oneNetwork) Network(chatbell.NetworkID) (*work.Network, bool) { return n
 
 type countingPhone struct{ sent atomic.Int32 }
 
-func (*countingPhone) Prepare(*push.Content) (push.Payload, error) { return nil, nil } //nolint:nilnil // a test
+func (*countingPhone) Prepare(*push.Content) (push.Payload, error) { return nil, nil }
 func (p *countingPhone) Send(context.Context, push.Payload, push.Target) (push.Receipt, error) {
 	p.sent.Add(1)
 	return push.Receipt{Status: 200}, nil

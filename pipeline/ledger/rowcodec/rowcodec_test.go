@@ -84,7 +84,6 @@ func TestAnyRows(t *testing.T) {
 	})
 	row := func(rt *rapid.T, v reflect.Value) {
 		for _, f := range v.Fields() {
-			f := f
 			if x, ok := f.Addr().Interface().(*time.Time); ok {
 				*x = at.Draw(rt, "time")
 				continue
