@@ -63,7 +63,7 @@ func TestBacklogFull(t *testing.T) {
 			return true
 		}
 	})
-	if taken != room {
+	if taken < room { // more, if the machine is so slow that the first is given up to its backlog meanwhile
 		t.Errorf("%d events were taken, want %d", taken, room)
 	}
 	status, _ := w.Call("POST", "/v1/events", []event{apptest.Said("c", "100"), apptest.Said("c", "101")})

@@ -119,7 +119,7 @@ func TestFailuresWithoutAnswer(t *testing.T) {
 // hanging makes a push that hangs, and tells of its end.
 func (r *rig) hanging(t *testing.T) <-chan error {
 	t.Helper()
-	if _, err := r.Fail(sandbox.Failure{Hang: true}); err != nil {
+	if _, err := r.Fail(sandbox.Failure{Hang: true, Count: 1}); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
@@ -131,7 +131,7 @@ func (r *rig) hanging(t *testing.T) <-chan error {
 		}
 		done <- err
 	}()
-	polltest.Until(t, "the request comes", func() bool { return r.Stats().APNs.Requests > 0 })
+	polltest.Until(t, "the request hangs: it has used the rule up", func() bool { return len(r.Failures()) == 0 })
 	return done
 }
 
