@@ -84,7 +84,7 @@ func (d *Dispatcher) Finish(ctx context.Context) {
 	stop := context.AfterFunc(ctx, d.breakOff)
 	d.workers.Wait()
 	stop()
-	d.settler.finish()
+	d.settler.finish(ctx)
 }
 
 // breakOff cancels the tries that no handler waits for.

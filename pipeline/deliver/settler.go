@@ -17,9 +17,11 @@ const (
 	settlers = 4
 	// settleBatch is how many flights share one write of results and one transaction.
 	settleBatch = 128
-	// settleRetries bounds how often a write is tried again; then the rows stay in the
-	// backlog, and the next process finds out what was done.
-	settleRetries = 20
+	// settleFirst and settleMax bound the waits between tries of a write. They have no end
+	// while the process runs: what waits in memory for them is bounded, and a batch that
+	// was let go of before its rows are durable would be sent again.
+	settleFirst = 100 * time.Millisecond
+	settleMax   = 5 * time.Second
 )
 
 // settler settles the flights that no handler waits for: those of batches that waited, and
@@ -29,12 +31,20 @@ type settler struct {
 	dispatcher *Dispatcher
 	wg         sync.WaitGroup
 
+	// stopped ends the tries of writes that do not succeed.
+	stopped context.Context //nolint:containedctx // it is the settler's own life
+	stop    context.CancelFunc
+
 	mu      sync.Mutex
 	ended   []*Flight
 	running int
 }
 
-func newSettler(d *Dispatcher) *settler { return &settler{dispatcher: d} }
+func newSettler(d *Dispatcher) *settler {
+	s := &settler{dispatcher: d}
+	s.stopped, s.stop = context.WithCancel(context.Background())
+	return s
+}
 
 // add takes a flight that has ended.
 func (s *settler) add(f *Flight) {
@@ -48,8 +58,14 @@ func (s *settler) add(f *Flight) {
 	}
 }
 
-// finish waits until all has been settled.
-func (s *settler) finish() { s.wg.Wait() }
+// finish waits until all has been settled. When the context ends, writes that do not
+// succeed are given up: the rows stay in the backlog, and the next process finds out what
+// was done.
+func (s *settler) finish(ctx context.Context) {
+	defer context.AfterFunc(ctx, s.stop)()
+	s.wg.Wait()
+	s.stop()
+}
 
 func (s *settler) run() {
 	defer s.wg.Done()
@@ -107,6 +123,7 @@ func (s *settler) settle(flights []*Flight) {
 	}
 	if err != nil {
 		dispatcher.cfg.Log.Error("what became of work that waited cannot be stored; the next start looks at it again", "batches", len(flights), "error", err)
+		return
 	}
 	for _, w := range added {
 		dispatcher.queue(w.batch.Destination).deferred(w.due)
@@ -141,17 +158,20 @@ func (s *settler) one(flight *Flight, out *chatbell.Results, settled *store.Sett
 	return end{flight: flight, due: rows[0].DueAt}, again[1:]
 }
 
-// persist tries a write until it succeeds, or too often.
+// persist tries a write until it succeeds, or the process stops.
 func (s *settler) persist(write func(context.Context) error) error {
-	var err error
-	for n := range settleRetries {
+	for n := 1; ; n++ {
 		ctx, cancel := context.WithTimeout(context.Background(), settleTime)
-		err = write(ctx)
+		err := write(ctx)
 		cancel()
 		if err == nil {
 			return nil
 		}
-		sleep(context.Background(), backoff.FullJitter(100*time.Millisecond, 5*time.Second, n+1))
+		if n == 1 {
+			s.dispatcher.cfg.Log.Warn("what became of work that waited cannot be stored; trying again", "error", err)
+		}
+		if !sleep(s.stopped, backoff.FullJitter(settleFirst, settleMax, n)) {
+			return err
+		}
 	}
-	return err
 }
