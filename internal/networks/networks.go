@@ -71,6 +71,7 @@ func newNetwork(network *config.Network, builtin *templates.Builtin, roots *x509
 		Delivery:      network.Delivery,
 		Endpoints:     network.Endpoints(),
 		Pushers:       map[work.Credential]push.Notifier{},
+		Hosts:         map[work.Credential]string{},
 	}
 	var err error
 	if net.Rules, err = rules.New(); err != nil {
@@ -94,10 +95,26 @@ func addPushers(n *work.Network, c *config.Network, roots *x509.CertPool, timeou
 		if err != nil {
 			return open, fmt.Errorf("%s %s: %w", credential.Provider.Name, credential.App(), err)
 		}
-		n.Pushers[work.Credential{Provider: credential.Provider.Name, App: credential.App()}] = notifier
+		name := work.Credential{Provider: credential.Provider.Name, App: credential.App()}
+		n.Pushers[name] = notifier
+		n.Hosts[name] = hostOf(credential)
 		open = append(open, notifier)
 	}
 	return open, nil
+}
+
+// hostOf is the server that a credential speaks to; empty where its provider does not say.
+func hostOf(c config.Credential) string {
+	if c.Provider.Host == nil {
+		return ""
+	}
+	options := map[string]string{}
+	for option, value := range c.Options() {
+		if option.Kind == push.Text {
+			options[option.Name] = value
+		}
+	}
+	return c.Provider.Host(options)
 }
 
 // openCredential reads the files that a credential names and opens it.

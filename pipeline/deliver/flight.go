@@ -112,6 +112,15 @@ func (f *Flight) callTasks(ctx context.Context) ([]task, int) {
 	return []task{{run: run}}, hookStreams
 }
 
+// host names the server of a push service that the batch goes to; empty for a webhook,
+// and where nobody says.
+func (f *Flight) host() string {
+	if f.net == nil || f.batch.Call != nil {
+		return ""
+	}
+	return f.net.Hosts[work.Credential{Provider: f.batch.Destination.Provider, App: f.batch.Destination.App}]
+}
+
 // streams asks a provider how many sends it can have under way.
 func streams(n push.Notifier) int {
 	if s, ok := n.(interface{ Streams() int }); ok {

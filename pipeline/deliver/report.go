@@ -36,12 +36,12 @@ func NewReport(log *slog.Logger, now func() time.Time) *Report {
 }
 
 // attempt is the wide line of one try.
-func (r *Report) attempt(b *work.Batch, row *chatbell.Attempt, tried *try, retryAt time.Time) {
+func (r *Report) attempt(b *work.Batch, host string, row *chatbell.Attempt, tried *try, retryAt time.Time) {
 	if !r.log.Enabled(context.Background(), slog.LevelDebug) {
 		return
 	}
 	attrs := []any{
-		"network", row.Network, "event", row.EventID, "delivery", row.DeliveryID, "target", row.Target, "app", b.Destination.App, "endpoint", row.Endpoint,
+		"network", row.Network, "event", row.EventID, "delivery", row.DeliveryID, "target", row.Target, "app", b.Destination.App, "endpoint", row.Endpoint, "host", host,
 		"user", row.UserID, "device", row.DeviceID, "batch", b.ID, "attempt", row.Number, "at", row.At, "took", tried.Took, "outcome", row.Outcome, "reason", row.Reason,
 		"provider_status", row.ProviderStatus, "provider_reason", row.ProviderReason, "provider_id", row.ProviderID,
 		"maybe_repeat", row.MaybeRepeat, "will_retry", row.WillRetry,
@@ -63,7 +63,7 @@ type failure struct {
 
 // failed tells of a call, or of a target's push, that ended without success; y is nil
 // where nothing was tried. A dead token is told by whoever removes it.
-func (r *Report) failed(b *work.Batch, t *work.Target, decided verdict, tried *try) {
+func (r *Report) failed(b *work.Batch, host string, t *work.Target, decided verdict, tried *try) {
 	if decided.outcome == chatbell.Accepted || decided.reason == chatbell.Unregistered || decided.reason == chatbell.InvalidToken {
 		return
 	}
@@ -76,7 +76,7 @@ func (r *Report) failed(b *work.Batch, t *work.Target, decided verdict, tried *t
 	if b.Call != nil {
 		attrs = append(attrs, "endpoint", b.Destination.Endpoint, "webhook_id", b.ID, "users", len(b.Targets))
 	} else {
-		attrs = append(attrs, "app", b.Destination.App, "user", t.User, "device", t.Device)
+		attrs = append(attrs, "app", b.Destination.App, "host", host, "user", t.User, "device", t.Device)
 	}
 	attrs = append(attrs, "outcome", decided.outcome, "reason", decided.reason, "attempts", t.Attempts)
 	if tried != nil && tried.Err != nil {

@@ -129,7 +129,7 @@ func TestFailuresAreThrottled(t *testing.T) {
 	b := call(1)
 	fail := func(reason chatbell.Reason, times int) {
 		for range times {
-			r.failed(b, &b.Targets[0], verdict{outcome: chatbell.Failed, reason: reason}, refusedTry())
+			r.failed(b, "", &b.Targets[0], verdict{outcome: chatbell.Failed, reason: reason}, refusedTry())
 		}
 	}
 	fail(chatbell.Unavailable, 1000)

@@ -238,9 +238,9 @@ func (f *Flight) report(t *work.Target, a *chatbell.Attempt, decided verdict, tr
 		return
 	}
 	f.told = true
-	f.dispatcher.cfg.Report.attempt(f.batch, a, tried, decided.retryAt)
+	f.dispatcher.cfg.Report.attempt(f.batch, f.host(), a, tried, decided.retryAt)
 	if decided.outcome != "" {
-		f.dispatcher.cfg.Report.failed(f.batch, t, decided, tried)
+		f.dispatcher.cfg.Report.failed(f.batch, f.host(), t, decided, tried)
 	}
 }
 
@@ -264,7 +264,7 @@ func (f *Flight) untried(out *chatbell.Results) {
 		row := f.batch.Delivery(&f.batch.Targets[i], outcome, reason, nil, f.dispatcher.cfg.Now())
 		row.ProviderReason = why
 		if i == 0 || f.batch.Call == nil {
-			f.dispatcher.cfg.Report.failed(f.batch, &f.batch.Targets[i], verdict{outcome: outcome, reason: reason}, nil)
+			f.dispatcher.cfg.Report.failed(f.batch, f.host(), &f.batch.Targets[i], verdict{outcome: outcome, reason: reason}, nil)
 		}
 		out.Deliveries = append(out.Deliveries, row)
 	}

@@ -31,6 +31,9 @@ type Provider struct {
 	// Token checks a device's token and writes it in the one form in which it is kept.
 	// The error says what it must be, in words that follow "token": "must be …".
 	Token func(token string) (string, error)
+	// Host names the server that a credential with these options speaks to, by which an
+	// operator groups what fails; nil, or an empty name, says that it shares with no other.
+	Host func(options map[string]string) string
 	// New opens a credential. It connects at the first send. Where one option is at fault
 	// the error is an *[OptionError].
 	New func(c Credential) (NotifierCloser, error)

@@ -17,6 +17,9 @@ type Network struct {
 	Catalogue     *templates.Catalogue
 	// Pushers are the configured credentials.
 	Pushers map[Credential]push.Notifier
+	// Hosts name the server that each of them speaks to: when it has an outage, all who
+	// speak to it have. What is absent shares with nobody.
+	Hosts map[Credential]string
 	// Endpoints are the customer's webhooks, in the order of the configuration.
 	Endpoints []chatbell.Endpoint
 }

@@ -39,6 +39,7 @@ var Provider = &push.Provider{
 	},
 	Tokens: "the device token, hexadecimal with at most 400 characters",
 	Token:  checkToken,
+	Host:   hostOf,
 	New:    open,
 }
 
@@ -64,6 +65,16 @@ func checkToken(token string) (string, error) {
 		return "", fmt.Errorf("must be hexadecimal with at most %d characters for apns", maxHexToken)
 	}
 	return strings.ToLower(token), nil
+}
+
+// hostOf is the server of a credential: with production the sandbox's few devices count
+// with it.
+func hostOf(options map[string]string) string {
+	urls, err := endpoints(options[optionEndpoint])
+	if err != nil {
+		return ""
+	}
+	return urls[0].Host
 }
 
 // open adapts New, and says which option is at fault.

@@ -1,6 +1,7 @@
 package fcm
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 
@@ -36,6 +37,7 @@ var Provider = &push.Provider{
 	Tokens: "the registration token",
 	// Google says nothing of the form of a token, so whatever the API takes will do.
 	Token: func(token string) (string, error) { return token, nil },
+	Host:  hostOf,
 	New:   open,
 }
 
@@ -45,6 +47,15 @@ func checkEndpoint(value string) error {
 	}
 	_, err := h2.ParseEndpoint(value, "https", "http")
 	return err
+}
+
+// hostOf is the server of a credential.
+func hostOf(options map[string]string) string {
+	endpoint, err := h2.ParseEndpoint(cmp.Or(options[optionEndpoint], googleEndpoint), "https", "http")
+	if err != nil {
+		return ""
+	}
+	return endpoint.Host
 }
 
 // open adapts New, and says which option is at fault.
