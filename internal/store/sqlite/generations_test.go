@@ -196,3 +196,51 @@ func TestListIsAsNewAsItsEnd(t *testing.T) {
 	}
 	members("after a call that deleted all", 0)
 }
+
+// The sweeper looks at what is old, and a list that came in then becomes the channel's
+// before anything is removed: its members stay.
+func TestSweeperLeavesAListThatHasCome(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "db"), nil)
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	ctx := t.Context()
+	if err := s.PutChannel(ctx, "acme", chatbell.Channel{ID: "c"}); err != nil {
+		t.Fatal(err)
+	}
+	var found []generation // as the sweeper sees it while the list comes in
+	s.step = func() {
+		rows, err := s.read.QueryContext(ctx, `SELECT network, channel, gen FROM old_members`)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var gen generation
+			if err := rows.Scan(&gen.network, &gen.channel, &gen.gen); err != nil {
+				t.Error(err)
+			}
+			found = append(found, gen)
+		}
+	}
+	people := func(yield func(chatbell.Member, error) bool) {
+		yield(chatbell.Member{User: chatbell.User{ID: "bob"}}, nil)
+	}
+	if _, err := s.ReplaceMembers(ctx, "acme", "c", people); err != nil {
+		t.Fatal(err)
+	}
+	if len(found) == 0 {
+		t.Fatal("nothing was seen of the list while it came in")
+	}
+	for _, gen := range found {
+		if err := s.sweepGeneration(ctx, gen); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if members, err := s.Members(ctx, "acme", "c", "", 10); err != nil || len(members) != 1 {
+		t.Errorf("%d members are left, %v; want 1", len(members), err)
+	}
+}

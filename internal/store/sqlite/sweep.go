@@ -105,9 +105,15 @@ func (s *Store) oldGeneration(ctx context.Context) (gen generation, found bool, 
 }
 
 // sweepGeneration removes some of a generation's rows, and with the last of them the
-// generation.
+// generation. Whether it is old is asked here once more: a list that came in when
+// oldGeneration looked may have become the channel's since.
 func (s *Store) sweepGeneration(ctx context.Context, gen generation) error {
 	return s.do(ctx, "remove old members", func(ctx context.Context, txn *tx) error {
+		var old bool
+		if err := txn.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM old_members WHERE network = ? AND channel = ? AND gen = ?)`,
+			gen.network, gen.channel, gen.gen).Scan(&old); err != nil || !old || s.lists.isComing(gen) {
+			return err
+		}
 		res, err := txn.ExecContext(ctx, `DELETE FROM members WHERE network = ?1 AND channel = ?2 AND gen = ?3
 			AND user IN (SELECT user FROM members WHERE network = ?1 AND channel = ?2 AND gen = ?3 LIMIT ?4 + 0)`, gen.network, gen.channel, gen.gen, sweepSize)
 		if err != nil {
