@@ -225,6 +225,9 @@ func TestSweeperLeavesAListThatHasCome(t *testing.T) {
 			}
 			found = append(found, gen)
 		}
+		if err := rows.Err(); err != nil {
+			t.Error(err)
+		}
 	}
 	people := func(yield func(chatbell.Member, error) bool) {
 		yield(chatbell.Member{User: chatbell.User{ID: "bob"}}, nil)
