@@ -96,6 +96,7 @@ func run(ctx context.Context, opts *options, only string) error {
 	if _, err := os.Stat(opts.binary); err != nil {
 		return fmt.Errorf("no server to measure: run `make build` first: %w", err)
 	}
+	commit := measured() // before the first results are written, which change the tree
 	found := false
 	fmt.Printf("%-10s %-52s %14s %14s %7s %7s\n", "bench", "what", "raw", "chatbell", "ratio", "target")
 	for _, b := range all {
@@ -110,7 +111,7 @@ func run(ctx context.Context, opts *options, only string) error {
 		for _, res := range results {
 			fmt.Printf("%-10s %-52s %8.0f %-5s %8.0f %-5s %7.2f %7.2f  %s\n", res.Bench, res.What, res.RawRate, res.Unit, res.Chatbell, res.Unit, res.Ratio, res.Target, res.Note)
 		}
-		if err := keep(opts, b.name, results); err != nil {
+		if err := keep(opts, commit, b.name, results); err != nil {
 			return err
 		}
 	}
@@ -120,17 +121,22 @@ func run(ctx context.Context, opts *options, only string) error {
 	return nil
 }
 
+// measured names the commit that is measured.
+func measured() string {
+	commit, err := exec.Command("git", "describe", "--always", "--dirty").Output()
+	if err != nil {
+		return "unknown" // not a clone; the numbers are good all the same
+	}
+	return strings.TrimSpace(string(commit))
+}
+
 // keep writes the results with what is needed to judge them.
-func keep(opts *options, name string, results []result) error {
+func keep(opts *options, commit, name string, results []result) error {
 	if opts.results == "" {
 		return nil
 	}
-	commit, err := exec.Command("git", "describe", "--always", "--dirty").Output()
-	if err != nil {
-		commit = []byte("unknown") // not a clone; the numbers are good all the same
-	}
 	data, err := json.MarshalIndent(map[string]any{
-		"commit": strings.TrimSpace(string(commit)), "at": time.Now().UTC().Format(time.DateOnly),
+		"commit": commit, "at": time.Now().UTC().Format(time.DateOnly),
 		"go": runtime.Version(), "cpus": runtime.NumCPU(), "results": results,
 	}, "", "  ")
 	if err != nil {

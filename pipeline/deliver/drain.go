@@ -293,7 +293,8 @@ func (d *Dispatcher) retry(ctx context.Context, line *queue, r store.Waiting) er
 	flight.place = r.Seq
 	flight.row = r.ID
 	flight.early = r.DueAt.After(time.Now())
-	if b.Instance != d.cfg.Instance { // another process may have tried it, and this one what it came from
+	// Another process may have tried it, and this one what it came from.
+	if b.Redelivered || b.Instance != d.cfg.Instance {
 		flight.redelivered = true
 		if err := d.cfg.Ledger.Drop(ctx, []*work.Batch{b}, jetstream.RedeliveredHere); err != nil {
 			return err

@@ -65,6 +65,7 @@ func (d *Dispatcher) Settle(ctx context.Context, flights []*Flight, out *chatbel
 	}
 	for i, f := range parked {
 		place := places[len(again)-len(parked)+i]
+		f.redelivered = out.MaybeRepeat
 		f.adopt(place)
 	}
 	return nil
