@@ -96,13 +96,15 @@ func permutes(node *ast.AssignStmt) bool {
 var fieldWords = map[string][]string{
 	"circuit breaker": {"pipeline/deliver"},
 	"bulkhead":        {"pipeline/deliver"},
+	"keyed fifo":      {"internal/fifo", "pipeline/deliver"},
+	"worker pool":     {"pipeline/deliver"},
 	"in flight":       {"pipeline/deliver", "pipeline/jetstream"},
-	"backpressure":    {"pipeline", "pipeline/intake"},
+	"backpressure":    {"pipeline", "pipeline/intake", "pipeline/deliver"},
 	"dead letter":     {"pipeline", "pipeline/jetstream"},
 	"redelivery":      {"pipeline/jetstream", "pipeline/work", "pipeline/ledger"},
 	"idempotency key": {".", "pipeline/intake"},
 	"at-least-once":   {"pipeline", "pipeline/jetstream"},
-	"ordering key":    {"pipeline/work", "pipeline/jetstream"},
+	"ordering key":    {"pipeline/work", "pipeline/jetstream", "internal/fifo"},
 	"backoff":         {"internal/backoff"},
 }
 

@@ -43,7 +43,7 @@ var ours = map[string][]string{
 	"pipeline/ledger/rowcodec":  {".", "internal/row"},
 	"pipeline/ledger":           {".", "pipeline/jetstream", "pipeline/ledger/rowcodec", "pipeline/work"},
 	"pipeline/intake":           {".", "pipeline/jetstream", "pipeline/work"},
-	"pipeline/deliver":          {".", "internal/backoff", "internal/store", "pipeline/jetstream", "pipeline/ledger", "pipeline/push", "pipeline/webhooks", "pipeline/work"},
+	"pipeline/deliver":          {".", "internal/backoff", "internal/fifo", "internal/store", "pipeline/jetstream", "pipeline/ledger", "pipeline/push", "pipeline/webhooks", "pipeline/work"},
 	"pipeline/plan":             {".", "pipeline/deliver", "pipeline/jetstream", "pipeline/ledger", "pipeline/webhooks", "pipeline/work"},
 	"pipeline/plan/chat":        {".", "pipeline/plan", "pipeline/work", "rules", "templates"},
 	"pipeline":                  {".", "internal/backoff", "pipeline/deliver", "pipeline/jetstream", "pipeline/ledger", "pipeline/plan", "pipeline/plan/chat", "pipeline/webhooks", "pipeline/work"},
@@ -69,6 +69,7 @@ var ours = map[string][]string{
 	"internal/neterror":         {},
 	"internal/safedial":         {},
 	"internal/backoff":          {},
+	"internal/fifo":             {},
 	"internal/config":           {".", "internal/safedial", "pipeline/deliver", "pipeline/push", "pipeline/push/providers", "pipeline/webhooks", "templates"},
 	"internal/sandbox":          {".", "pipeline/push", "pipeline/push/providers", "pipeline/webhooks"}, // checks what customers would check
 	"internal/demo":             {".", "internal/sandbox"},

@@ -42,7 +42,7 @@ func (d *Dispatcher) Load() []Load {
 func (q *queue) load(sum *Load, now time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	waiting := len(q.tasks) - q.head + q.parked
+	waiting := q.tasks.Len()
 	sum.Waiting += waiting
 	sum.Sending += q.breaker.trying
 	busy := waiting+q.breaker.trying > 0

@@ -10,10 +10,9 @@ const maxPause = time.Hour
 // refusal for being too fast halves what is under way at once, each success adds a little,
 // and a Retry-After stops all of it for so long. The queue's lock guards it.
 type pace struct {
-	allowed  float64 // tries under way at once; 0 means as many as the destination takes
-	halved   time.Time
-	until    time.Time
-	resuming bool // a timer starts workers again
+	allowed float64 // tries under way at once; 0 means as many as the destination takes
+	halved  time.Time
+	until   time.Time
 }
 
 // halving is how often one wave of refusals may slow a destination down.

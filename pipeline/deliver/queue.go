@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"chatbell/internal/fifo"
 	"chatbell/pipeline/work"
 )
 
@@ -14,38 +15,33 @@ const (
 	queueQuota = 64 * work.MaxBatch
 	// longWait is when waiting in memory stops being worth a place there.
 	longWait = 5 * time.Second
-	// maxParked bounds what one phone may hold up: at a provider's 30 ms some four
-	// seconds. What comes on top goes at once, out of order.
+	// maxParked bounds what one phone may hold up (see [fifo.New]): at a provider's 30 ms
+	// some four seconds.
 	maxParked = 128
 )
 
-// task is one try. Tries of one lane, which is a phone, are made one after another:
+// task is one try. Tries with one key, which is a phone, are made one after another:
 // side by side, the second of two messages could be shown first.
 type task struct {
-	lane string // empty for what needs no order
+	key string // the ordering key; empty for what needs no order
 	// run makes the try, or with skip leaves it for later, and says what it tells of the
 	// destination.
 	run func(skip bool) answer
 }
 
-// queue is the keyed FIFO of one destination, with its worker pool: what waits in memory,
-// in order, and within a lane one after another. Its circuit breaker is the bulkhead
-// between destinations: it bounds what one that is away may hold. The workers are started
-// when there is work and end when there is none: an idle destination costs nothing.
+// queue is what one destination has in memory: a keyed FIFO of tries, the worker pool that
+// makes them, and what is known of the destination. Its circuit breaker is the bulkhead
+// between destinations: it bounds what one that is away may hold.
 type queue struct {
 	to    work.Destination
 	limit int // tries under way at once
-	wg    *sync.WaitGroup
 	quiet *quietShare
 	// ring asks the dispatcher to look at the backlog.
 	ring func()
 
 	mu      sync.Mutex
-	tasks   []task
-	head    int
-	lanes   map[string][]task // with a try under way, and what is parked behind it
-	parked  int
-	workers int
+	tasks   *fifo.Keyed[task]
+	pool    pool
 	space   chan struct{} // closed and replaced when tasks were taken
 	breaker breaker
 	meter   meter
@@ -58,18 +54,18 @@ func newQueue(to work.Destination, wg *sync.WaitGroup, quiet *quietShare, ring f
 		to:      to,
 		limit:   1,
 		backlog: backlog{loaded: map[string]struct{}{}},
-		lanes:   map[string][]task{},
+		tasks:   fifo.New[task](maxParked),
+		pool:    pool{all: wg},
 		space:   make(chan struct{}),
-		wg:      wg,
 		quiet:   quiet,
 		ring:    ring,
 	}
 }
 
 // inMemory is how many tries wait or are under way. The lock is held.
-func (q *queue) inMemory() int { return len(q.tasks) - q.head + q.parked + q.breaker.trying }
+func (q *queue) inMemory() int { return q.tasks.Len() + q.breaker.trying }
 
-// put appends the tasks in order, or reports false where they would wait for long: they
+// put appends the tasks in order (backpressure: it waits for places), or reports false where they would wait for long: they
 // go to the backlog then. So do those of a destination that is away, or whose backlog is
 // being drained: they come after what waits there. A destination that makes progress is
 // worth a short wait for a place. One that has become quiet gets a share.
@@ -81,7 +77,7 @@ func (q *queue) put(ctx context.Context, tasks []task, limit, degraded int) bool
 		}
 		q.mu.Lock()
 		q.limit = max(limit, 1)
-		waiting := len(q.tasks) - q.head + q.parked
+		waiting := q.tasks.Len()
 		if !q.admits(len(tasks), degraded, now) {
 			q.mu.Unlock()
 			return false
@@ -138,12 +134,10 @@ func (q *queue) admit(tasks []task, limit int) {
 
 // append adds tasks and starts workers for them. The lock is held.
 func (q *queue) append(tasks []task) {
-	if q.head > 0 && q.head == len(q.tasks) {
-		q.tasks = q.tasks[:0]
-		q.head = 0
+	for _, t := range tasks {
+		q.tasks.Push(t.key, t)
 	}
-	q.tasks = append(q.tasks, tasks...)
-	if q.workers == 0 {
+	if q.pool.running == 0 {
 		now := time.Now()
 		q.meter = meter{since: now}
 		q.breaker.resume(now)
@@ -151,96 +145,23 @@ func (q *queue) append(tasks []task) {
 	q.staff(len(tasks))
 }
 
-// staff starts workers for more tasks: those that are there have their hands full. The
-// lock is held.
-func (q *queue) staff(tasks int) {
-	for want := min(q.pace.window(q.limit), q.workers+tasks); q.workers < want; q.workers++ {
-		q.wg.Add(1)
-		go q.work()
+// take takes the first task that may run now. The lock is held.
+func (q *queue) take() (task, bool) {
+	key, t, ok := q.tasks.Next()
+	t.key = key
+	if ok {
+		q.tellSpace()
 	}
+	return t, ok
 }
 
-// work runs tasks until none are left, or there are more workers than the pace allows.
-func (q *queue) work() {
-	defer q.wg.Done()
-	for {
-		q.mu.Lock()
-		now := time.Now()
-		pause := q.pace.pausedFor(now)
-		if pause > 0 && pause <= longWait && q.head < len(q.tasks) {
-			q.resumeAfter(pause)
-			q.workers--
-			q.mu.Unlock()
-			return
-		}
-		if q.workers > q.pace.window(q.limit) {
-			q.workers--
-			q.mu.Unlock()
-			return
-		}
-		t, ok := q.next()
-		if !ok {
-			q.workers--
-			q.mu.Unlock()
-			return
-		}
-		skip := pause > longWait || q.breaker.begin(now)
-		q.mu.Unlock()
-		for ok {
-			how := t.run(skip)
-			t, skip, ok = q.done(t, skip, how, time.Now())
-		}
+// tellSpace wakes who waits for a place, once for each batch that has been taken. The lock
+// is held.
+func (q *queue) tellSpace() {
+	if q.tasks.Len()%work.MaxBatch == 0 {
+		close(q.space)
+		q.space = make(chan struct{})
 	}
-}
-
-// resumeAfter starts workers again when the pause that the destination asked for is over.
-// The lock is held.
-func (q *queue) resumeAfter(wait time.Duration) {
-	if q.pace.resuming {
-		return
-	}
-	q.pace.resuming = true
-	q.wg.Add(1)
-	time.AfterFunc(wait, func() {
-		defer q.wg.Done()
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		q.pace.resuming = false
-		q.staff(len(q.tasks) - q.head)
-	})
-}
-
-// next takes the first task that may run; those of a lane that is busy are parked
-// behind it. The lock is held.
-func (q *queue) next() (task, bool) {
-	for q.head < len(q.tasks) {
-		t := q.tasks[q.head]
-		q.tasks[q.head] = task{}
-		q.head++
-		if q.head >= queueQuota { // move the rest down, so that the slice does not grow for ever
-			q.tasks = append(q.tasks[:0], q.tasks[q.head:]...)
-			q.head = 0
-		}
-		if (len(q.tasks)-q.head)%work.MaxBatch == 0 {
-			close(q.space)
-			q.space = make(chan struct{})
-		}
-		if t.lane == "" {
-			return t, true
-		}
-		behind, busy := q.lanes[t.lane]
-		switch {
-		case !busy:
-			q.lanes[t.lane] = nil
-			return t, true
-		case len(behind) >= maxParked:
-			t.lane = "" // it is nobody's turn to wait for
-			return t, true
-		}
-		q.lanes[t.lane] = append(behind, t)
-		q.parked++
-	}
-	return task{}, false
 }
 
 // done counts a finished try, and begins what was parked behind it.
@@ -251,14 +172,11 @@ func (q *queue) done(t task, skipped bool, how answer, now time.Time) (next task
 		q.ended(how, now)
 	}
 	q.meter.roll(now)
-	behind := q.lanes[t.lane]
-	if len(behind) == 0 {
-		delete(q.lanes, t.lane)
+	if next, ok = q.tasks.Done(t.key); !ok {
 		return task{}, false, false
 	}
-	q.lanes[t.lane] = behind[1:]
-	q.parked--
-	return behind[0], q.breaker.begin(now), true
+	q.tellSpace()
+	return next, q.breaker.begin(now), true
 }
 
 // ended takes what a try told of the destination. The lock is held.

@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -40,7 +41,7 @@ func (r *tries) all() []int {
 
 // A phone's tries are made one after another, in their order, also where the first
 // takes its time; other phones do not wait for it.
-func TestQueueKeepsLanesInOrder(t *testing.T) {
+func TestQueueKeepsPhonesInOrder(t *testing.T) {
 	var wg sync.WaitGroup
 	var slow, other tries
 	q := testQueue(&wg)
@@ -71,13 +72,13 @@ func TestQueueKeepsLanesInOrder(t *testing.T) {
 	if got := other.all(); !slices.Equal(got, want) {
 		t.Errorf("the other phone's tries were made in the order %v", got)
 	}
-	if len(q.lanes) != 0 || q.parked != 0 {
-		t.Errorf("%d lanes and %d parked tries are left", len(q.lanes), q.parked)
+	if n := q.tasks.Len(); n != 0 {
+		t.Errorf("%d tries are left", n)
 	}
 }
 
 // What one phone holds up is bounded: the rest goes past it.
-func TestQueueBoundsLanes(t *testing.T) {
+func TestQueueBoundsParked(t *testing.T) {
 	var wg sync.WaitGroup
 	var ran tries
 	q := testQueue(&wg)
@@ -101,22 +102,24 @@ func TestQueueBoundsLanes(t *testing.T) {
 	}
 }
 
-// What is parked has its place in the queue's quota: a phone that hangs cannot make
-// the queue longer than it may be.
+// What is parked has its place in the queue's quota: phones that hang cannot make the queue
+// longer than it may be.
 func TestQueueCountsParked(t *testing.T) {
 	var wg sync.WaitGroup
 	q := testQueue(&wg)
-	release := make(chan struct{})
-	var tasks []task
-	for range maxParked {
-		tasks = append(tasks, task{"slow", func(bool) answer { <-release; return answer{kind: able} }})
+	for i := range queueQuota {
+		q.tasks.Push(strconv.Itoa(i/(maxParked+1)), task{})
 	}
-	q.put(t.Context(), tasks, 2, queueQuota)
-	q.put(t.Context(), []task{{"other", func(bool) answer { close(release); return answer{kind: able} }}}, 2, queueQuota) // ran: all before it are parked
-	wg.Wait()
-	q.parked, q.workers = queueQuota, 1
+	for ok := true; ok; {
+		_, _, ok = q.tasks.Next() // the first of each phone is under way, the others are parked
+	}
+	for range queueQuota - q.tasks.Len() {
+		q.tasks.Push("ahead", task{})
+	}
+	q.pool.running = 1
+	q.breaker.heard = time.Now()
 	q.meter.since = q.meter.since.Add(-2 * rateWindow)
-	if q.put(t.Context(), tasks, 2, queueQuota) {
+	if q.put(t.Context(), []task{{key: "other"}}, 2, queueQuota) {
 		t.Error("a full queue took more")
 	}
 }
