@@ -110,8 +110,10 @@ func whyNot(err error) string {
 		return "see the server's log"
 	}
 	switch refused.Cause {
-	case intake.Overloaded, intake.DiskFull:
+	case intake.Overloaded, intake.OverLimit:
 		return "the backlog is full"
+	case intake.DiskFull:
+		return "the disk is full"
 	case intake.Stopping:
 		return "the server is stopping"
 	case intake.Unavailable:

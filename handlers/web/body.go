@@ -26,6 +26,10 @@ func ReadBody(c echo.Context) ([]byte, error) {
 		c.Response().Header().Set("Connection", "close")
 		return nil, errTooLarge
 	}
+	own, err := reserve(c)
+	if err != nil {
+		return nil, err
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, MaxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -34,6 +38,7 @@ func ReadBody(c echo.Context) ([]byte, error) {
 	case err != nil:
 		return nil, NewProblem(http.StatusBadRequest, "the body could not be read to its end")
 	}
+	own.resize(int64(len(body)))
 	return body, nil
 }
 

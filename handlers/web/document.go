@@ -154,7 +154,7 @@ func Fails(name, description string, headers any, example *Problem) openapi.Answ
 }
 
 // AnswerTooMany is the answer of what takes requests in.
-var AnswerTooMany = Fails("TooManyRequests", "The backlog is full, or too many of the network's lists are coming in. Nothing was stored; send it again later.", RetryHeader{},
+var AnswerTooMany = Fails("TooManyRequests", "The backlog is full, the network has reached its quota or its share, or too many of the network's lists are coming in. Nothing was stored; send it again later.", RetryHeader{},
 	notTaken(&intake.Error{Cause: intake.Overloaded, RetryAfter: 5 * time.Second}))
 
 var (

@@ -89,7 +89,11 @@ func AsProblem(err error) *Problem {
 func notTaken(e *intake.Error) *Problem {
 	seconds := int(math.Ceil(e.RetryAfter.Seconds()))
 	switch e.Cause {
-	case intake.Overloaded, intake.DiskFull:
+	case intake.OverLimit:
+		return RetryLater(http.StatusTooManyRequests, max(1, seconds), e.Detail+"; nothing was stored, send it again later")
+	case intake.DiskFull:
+		return RetryLater(http.StatusTooManyRequests, seconds, "the server's disk is full; nothing was stored, send it again later")
+	case intake.Overloaded:
 		return RetryLater(http.StatusTooManyRequests, seconds, "the backlog is full; nothing was stored, send it again later")
 	case intake.Stopping:
 		return RetryLater(http.StatusServiceUnavailable, seconds, "the server is stopping; nothing was stored, send it again later")

@@ -34,6 +34,8 @@ type Common struct {
 	Guesses *listen.Throttle
 	// Observer may be nil.
 	Observer Observer
+	// Bodies bounds the memory of bodies; nil is a budget of the surface's own.
+	Bodies *Bodies
 	// Now is the clock; nil is the machine's.
 	Now func() time.Time
 }
@@ -85,6 +87,9 @@ func New(cfg Config) (http.Handler, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.Bodies == nil {
+		cfg.Bodies = NewBodies(nil)
+	}
 	guard := NewGuard(cfg.Common, cfg.Credential)
 	router := echo.New()
 	router.HideBanner = true
@@ -94,7 +99,7 @@ func New(cfg Config) (http.Handler, error) {
 	if cfg.Observer != nil {
 		router.Use(observe(cfg.Observer))
 	}
-	router.Use(passing.watch, recoverer(cfg.Log), guide(cfg.Routes, cfg.Beside, cfg.Document), wellFormed)
+	router.Use(passing.watch, recoverer(cfg.Log), guide(cfg.Routes, cfg.Beside, cfg.Document), wellFormed, cfg.Bodies.bounded)
 	for _, route := range cfg.Routes {
 		var before []echo.MiddlewareFunc
 		if route.Access != Open {

@@ -150,6 +150,7 @@ func TestProblems(t *testing.T) {
 		{chatbell.FieldError{Pointer: "/id", Detail: "is wrong"}, 400, false},
 		{&intake.Error{Cause: intake.Overloaded, RetryAfter: time.Second, Err: secret}, 429, true},
 		{&intake.Error{Cause: intake.DiskFull, RetryAfter: time.Second, Err: secret}, 429, true},
+		{&intake.Error{Cause: intake.OverLimit, RetryAfter: time.Millisecond, Detail: "the quota", Err: secret}, 429, true},
 		{&intake.Error{Cause: intake.Unavailable, RetryAfter: time.Second, Err: secret}, 503, true},
 		{&intake.Error{Cause: intake.Stopping, RetryAfter: time.Second, Err: secret}, 503, true},
 		{fmt.Errorf("%w: %w", store.ErrFull, secret), 503, true},

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"chatbell/handlers/web"
 	"chatbell/internal/condition"
 	"chatbell/internal/config"
 	"chatbell/internal/datadir"
@@ -119,7 +120,7 @@ func build(ctx context.Context, cfg *config.Config, opts *Options, open *closers
 	if err != nil {
 		return nil, err
 	}
-	taken, err := openIntake(ctx, opts, broker, numbers, open)
+	taken, err := openIntake(ctx, cfg, opts, broker, numbers, open)
 	if err != nil {
 		return nil, err
 	}
@@ -243,6 +244,7 @@ func makeSurfaces(ctx context.Context, doors []*door, opts *Options, kit Kit, ke
 	kit.Common.Log = opts.Log
 	kit.Common.Guesses = listen.NewThrottle(listen.ThrottleConfig{What: "API key", Logger: opts.Log})
 	kit.Common.Observer = kit.Metrics
+	kit.Common.Bodies = web.NewBodies(func() { kit.Metrics.OverLimit(metrics.LimitBodies) })
 	for _, one := range doors {
 		if err := one.make(kit); err != nil {
 			return fmt.Errorf("listener %s: %w", one.key, err)

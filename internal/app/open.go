@@ -137,12 +137,17 @@ func openBroker(ctx context.Context, cfg *config.Config, opts *Options, state St
 	return broker, nil
 }
 
-func openIntake(ctx context.Context, opts *Options, broker *jetstream.Broker, numbers *metrics.Registry, open *closers) (*intake.Intake, error) {
+func openIntake(ctx context.Context, cfg *config.Config, opts *Options, broker *jetstream.Broker, numbers *metrics.Registry, open *closers) (*intake.Intake, error) {
 	in, err := intake.New(ctx, intake.Config{
 		Broker:    broker,
 		Consumers: pipeline.Consumers()[0].Durables(),
 		Observer:  numbers,
 		Limit:     opts.Backlog,
+		Log:       opts.Log,
+		Quotas: func(id chatbell.NetworkID) intake.Quota {
+			quota := cfg.QuotaOf(id)
+			return intake.Quota{EventsPerSecond: int64(quota.EventsPerSecond), BytesPerSecond: int64(quota.BytesPerSecond)}
+		},
 	})
 	if err != nil {
 		return nil, err

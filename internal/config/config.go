@@ -44,6 +44,7 @@ type Config struct {
 	Durability           string         `yaml:"durability"`
 	DedupWindow          time.Duration  `yaml:"dedup_window"`
 	CAFiles              []string       `yaml:"ca_files"`
+	Quota                Quota          `yaml:"quota"`
 	Retry                Retry          `yaml:"retry"`
 	Networks             []Network      `yaml:"networks"`
 
@@ -64,6 +65,12 @@ type RetryPush struct {
 	Expire  time.Duration `yaml:"expire"`
 }
 
+// Quota bounds what one network may send in a second; 0 is no limit.
+type Quota struct {
+	EventsPerSecond Number `yaml:"events_per_second"`
+	BytesPerSecond  Number `yaml:"bytes_per_second"`
+}
+
 // Network is a customer.
 type Network struct {
 	ID            chatbell.NetworkID              `yaml:"id"`
@@ -73,6 +80,7 @@ type Network struct {
 	Push          pushCredentials                 `yaml:",inline"`
 	Webhooks      []Webhook                       `yaml:"webhooks"`
 	Templates     map[string]map[string]TextPatch `yaml:"templates"`
+	Quota         Quota                           `yaml:"quota"`
 }
 
 // Key is an API key of a network.
@@ -137,6 +145,16 @@ func (c *Config) BrokerURLs() []string {
 		urls = append(urls, strings.TrimSpace(address))
 	}
 	return urls
+}
+
+// QuotaOf is the quota of a network: its own, else that of all.
+func (c *Config) QuotaOf(id chatbell.NetworkID) Quota {
+	for i := range c.Networks {
+		if c.Networks[i].ID == id {
+			return c.Networks[i].Quota
+		}
+	}
+	return c.Quota
 }
 
 // PipelineRetry is the schedule in the pipeline's words.

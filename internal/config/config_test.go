@@ -187,8 +187,8 @@ func TestMistakesOutsideTheFile(t *testing.T) {
 
 // A variable changes a group where it stands, not the anchor that it was taken from.
 func TestVariableBelowAnAlias(t *testing.T) {
-	// If the anchor changed, quota would have a value, and quotas are not in this build.
-	c, err := load(t, "quota: &nothing {max: }\nretry: {push: *nothing}\n", "CHATBELL_RETRY__PUSH__MAX=1m")
+	// If the anchor changed, history would have a value, and it is not in this build.
+	c, err := load(t, "history: &nothing {max: }\nretry: {push: *nothing}\n", "CHATBELL_RETRY__PUSH__MAX=1m")
 	if err != nil || c.Retry.Push.Max != time.Minute {
 		t.Errorf("%+v, %v", c, err)
 	}

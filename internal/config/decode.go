@@ -328,6 +328,14 @@ func (d *decoder) scalar(n *yaml.Node, target into) {
 		}
 		*value = got
 		d.bound(target, set, int64(got))
+	case *Number:
+		got, err := parseNumber(text)
+		if err != nil {
+			d.p.Add(target.key, err.Error(), mendOf(err))
+			return
+		}
+		*value = got
+		d.bound(target, set, int64(got))
 	case encoding.TextUnmarshaler:
 		if err := value.UnmarshalText([]byte(text)); err != nil {
 			d.p.Add(target.key, "must be "+set.kind, set.sampleMend())

@@ -12,6 +12,17 @@ import (
 // Size is a number of bytes, written with its unit.
 type Size int64
 
+// Number is a whole number, written without a unit.
+type Number int64
+
+func parseNumber(text string) (Number, error) {
+	n, err := strconv.ParseInt(strings.ReplaceAll(text, "_", ""), 10, 64)
+	if err != nil {
+		return 0, &errForm{"must be a whole number", "write one like 1000, without a unit"}
+	}
+	return Number(n), nil
+}
+
 var units = []struct {
 	name  string
 	bytes Size

@@ -180,6 +180,8 @@ func (s *setting) typeWord(t reflect.Type) string {
 		return "duration"
 	case reflect.TypeFor[[]time.Duration]():
 		return "list of durations"
+	case reflect.TypeFor[Number]():
+		return "number"
 	case reflect.TypeFor[Size]():
 		return "size"
 	case secretType:

@@ -12,12 +12,10 @@ var later = map[string]string{
 	"broker_replicas": "replicas of an external broker's streams are",
 	"node":            "several nodes on one broker are",
 	"retention":       "another retention than 395 days in ClickHouse is",
-	"quota":           "quotas are",
 
 	"networks.webpush":                "Web Push is",
 	"networks.prehook":                "a pre-hook is",
 	"networks.rules":                  "rules of a network's own are",
-	"networks.quota":                  "quotas are",
 	"networks.webhooks.max_in_flight": "another number of calls in flight is",
 	"networks.webhooks.ordered":       "calls one after another are",
 	"networks.webhooks.timeout":       "another timeout than 15 s is",
@@ -28,6 +26,9 @@ const (
 	listenWhy = "host:port"
 	idWhy     = "an id: 1 to 64 characters of a-z, 0-9, underscore and hyphen"
 )
+
+// perSecond bounds a rate.
+var perSecond = counts(1<<40, "no machine takes more")
 
 // settings is what is known of each key.
 var settings = map[string]*setting{
@@ -106,6 +107,11 @@ var settings = map[string]*setting{
 		sample: "[internal-ca.pem]", count: counts(100, "put several authorities into one file"),
 	},
 
+	"quota": {doc: "What each network may send that has no quota of its own. What is more is answered with 429 and the time to come again, and nothing of the request is stored; other networks are not affected. " +
+		"Besides, a network may never have more than four fifths of what is free of the backlog, and of the stream EVENTS."},
+	"quota.events_per_second": {doc: "Events a second, with a burst of one second's worth; 0 is no limit.", bounds: perSecond},
+	"quota.bytes_per_second":  {doc: "Bytes of events a second, as JSON, with a burst of one second's worth; 0 is no limit.", bounds: perSecond},
+
 	"retry": {doc: "When what failed is tried again."},
 	"retry.webhooks": {
 		doc: "Waits after the first, second, … failed call of a webhook, each ±10 %. After the last the delivery has failed; an empty list means that nothing is tried again.",
@@ -169,6 +175,9 @@ var settings = map[string]*setting{
 		doc: "Which signatures calls carry: Standard Webhooks' (`webhook-signature`), Amity's (`x-amity-signature`), or both.",
 		def: "[standard]", oneOf: []string{"standard", "amity"}, count: counts(2, "there are two"),
 	},
+	"networks.quota":                   {doc: "What the network may send, in place of `quota`."},
+	"networks.quota.events_per_second": {doc: "Events a second; 0 is no limit.", bounds: perSecond},
+	"networks.quota.bytes_per_second":  {doc: "Bytes of events a second; 0 is no limit.", bounds: perSecond},
 	"networks.templates": {
 		kind:   "texts by template and language",
 		doc:    "Texts of the network's own in place of the built-in ones: template, then language, then `title` and `body`.",

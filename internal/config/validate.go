@@ -41,6 +41,9 @@ func (c *Config) check(problems *Problems) {
 		key := fmt.Sprintf("networks[%d]", i)
 		network := &c.Networks[i]
 		network.setDefaults()
+		if !problems.Given(key + ".quota") {
+			network.Quota = c.Quota
+		}
 		network.check(problems, key, policy, names)
 	}
 }

@@ -19,10 +19,20 @@ const (
 // refusals are why a request's credential was not accepted.
 var refusals = []string{"none", "unknown", "expired", "scope"}
 
+// LimitBodies is the memory of the bodies of one network's requests.
+const LimitBodies = "bodies"
+
+// limits are those of one network.
+var limits = []string{"events_per_second", "bytes_per_second", "backlog", "storage", LimitBodies}
+
 func (r *Registry) intakeMetrics() {
 	r.events = r.counters("chatbell_events_total", "Events by what became of them at intake.", "status")
 	for _, label := range []string{EventAccepted, EventDuplicate, EventRejected, EventRefused, EventFailed} {
 		r.events.WithLabelValues(label) // 0 is a value: a rate needs a beginning
+	}
+	r.overLimit = r.counters("chatbell_network_refusals_total", "Requests that were refused because their own network had reached a limit; no other network is affected.", "limit")
+	for _, limit := range limits {
+		r.overLimit.WithLabelValues(limit)
 	}
 	r.refused = r.counters("chatbell_credentials_refused_total", "Requests without a credential for their route: none was sent, it is unknown or expired, or its scope is another.", "reason")
 	for _, why := range refusals {
@@ -34,6 +44,14 @@ func (r *Registry) intakeMetrics() {
 
 // Event counts n events with the same status.
 func (r *Registry) Event(status string, n int) { r.events.WithLabelValues(status).Add(float64(n)) }
+
+// OverLimit counts a request that was refused because its network had reached a limit.
+func (r *Registry) OverLimit(limit string) {
+	if !slices.Contains(limits, limit) {
+		limit = other
+	}
+	r.overLimit.WithLabelValues(limit).Inc()
+}
 
 // Refused counts a request without a credential for its route.
 func (r *Registry) Refused(why string) {

@@ -25,6 +25,7 @@ type Registry struct {
 	reg *prometheus.Registry
 
 	events        *prometheus.CounterVec
+	overLimit     *prometheus.CounterVec
 	refused       *prometheus.CounterVec
 	requests      *prometheus.CounterVec
 	requestTime   *prometheus.HistogramVec

@@ -31,6 +31,8 @@ const (
 	Overloaded Cause = iota
 	// DiskFull: the broker has no room at all, however little waits.
 	DiskFull
+	// OverLimit: the network has reached a limit of its own; no other is affected.
+	OverLimit
 	// Unavailable: the broker does not answer, has no leader, or cannot write.
 	Unavailable
 	// Stopping: this process takes nothing more.
@@ -42,6 +44,9 @@ type Error struct {
 	Cause Cause
 	// RetryAfter is when to come again.
 	RetryAfter time.Duration
+	// Detail says to the network's own callers which limit it has reached; empty for the
+	// other causes.
+	Detail string
 	// Err is for the log: it may name parts of the installation.
 	Err error
 }
@@ -55,6 +60,7 @@ func (e *Error) Unwrap() error { return e.Err }
 var causeWords = [...]string{
 	Overloaded:  "backlog is full",
 	DiskFull:    "broker has no room",
+	OverLimit:   "network is over a limit of its own",
 	Unavailable: "broker is unavailable",
 	Stopping:    "server is stopping",
 }

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"chatbell"
 	"chatbell/pipeline/jetstream"
 	"chatbell/pipeline/work"
 )
@@ -18,17 +19,36 @@ import (
 type Observer interface {
 	// Event is called with "accepted", "duplicate", "refused" (no room) or "failed".
 	Event(status string, n int)
+	// OverLimit is called for each call that was refused because its network had reached a
+	// limit of its own: [LimitEvents] and those beside it.
+	OverLimit(limit string)
 }
 
-// Config is what an intake is made of. All fields but Limit are required.
+// Config is what an intake is made of. Broker, Consumers and Observer are required.
 type Config struct {
 	Broker *jetstream.Broker
 	// Consumers are the durable consumers that work requests off: what they have not
-	// finished is the backlog.
+	// finished is the backlog. They have the partitions in turn.
 	Consumers []string
 	Observer  Observer
 	// Limit bounds the backlog, in requests; 0 means 1,000,000.
 	Limit uint64
+	// Quotas tells the rate limits of a network as they are now; nil means none.
+	Quotas func(chatbell.NetworkID) Quota
+	// Log is told of networks that reach their limits; nil means nobody.
+	Log *slog.Logger
+}
+
+func (c *Config) setDefaults() {
+	if c.Limit == 0 {
+		c.Limit = defaultLimit
+	}
+	if c.Quotas == nil {
+		c.Quotas = func(chatbell.NetworkID) Quota { return Quota{} }
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
 }
 
 // defaultLimit bounds the requests that wait: at 10,000 events/s it is a minute and a
@@ -45,14 +65,11 @@ type Intake struct {
 	publisher *jetstream.Publisher
 	consumers []string
 	observer  Observer
-	limit     uint64
+	log       *slog.Logger
+	shares    *shares
 
 	last   atomic.Uint64 // the newest accepted sequence
 	closed atomic.Bool
-
-	mu    sync.Mutex
-	since time.Time // when the broker last told its backlog
-	taken uint64    // what was let in after that
 
 	failed atomic.Pointer[failure] // the last call; nil when it was stored
 }
@@ -69,9 +86,7 @@ const failureAge = 10 * time.Second
 
 // New makes the intake of an open broker.
 func New(ctx context.Context, cfg Config) (*Intake, error) {
-	if cfg.Limit == 0 {
-		cfg.Limit = defaultLimit
-	}
+	cfg.setDefaults()
 	last, err := cfg.Broker.LastSequence(ctx, work.StreamEvents)
 	if err != nil {
 		return nil, fmt.Errorf("read the newest request: %w", err)
@@ -81,7 +96,14 @@ func New(ctx context.Context, cfg Config) (*Intake, error) {
 		publisher: cfg.Broker.Publisher(),
 		consumers: cfg.Consumers,
 		observer:  cfg.Observer,
-		limit:     cfg.Limit,
+		log:       cfg.Log,
+		shares: &shares{
+			limit:    cfg.Limit,
+			quotas:   cfg.Quotas,
+			now:      time.Now,
+			networks: map[chatbell.NetworkID]*usage{},
+			lanes:    make([]lane, max(1, len(cfg.Consumers))),
+		},
 	}
 	intake.last.Store(last)
 	return intake, nil
@@ -91,19 +113,18 @@ func New(ctx context.Context, cfg Config) (*Intake, error) {
 // Nothing is stored when there is no room for all of them. The error is an [*Error], or
 // the context's when the caller left.
 func (in *Intake) Accept(ctx context.Context, requests []Request) ([]Status, error) {
-	n := uint64(len(requests))
-	err := in.open()
-	if err == nil {
-		err = in.room(ctx, n, n)
-	}
-	if err != nil {
+	demands := demandsOf(requests)
+	if err := in.enter(ctx, demands); err != nil {
 		return nil, in.count(err, len(requests))
 	}
+	var acks []jetstream.PubResult
+	defer func() { in.shares.leave(demands, requests, acks) }()
 	messages := make([]*message.Message, len(requests))
 	for i := range requests {
 		messages[i] = requests[i].message()
 	}
-	acks, err := in.publisher.PublishAcked(ctx, func(i int) string { return requests[i].subject() }, messages)
+	var err error
+	acks, err = in.publisher.PublishAcked(ctx, func(i int) string { return requests[i].subject() }, messages)
 	if err != nil {
 		return nil, in.count(refused(err), len(requests))
 	}
@@ -150,7 +171,14 @@ func (in *Intake) Ready(ctx context.Context) error {
 	if fail := in.failed.Load(); fail != nil && time.Since(fail.at) < failureAge {
 		return fail.err
 	}
-	return in.room(ctx, 1, 0)
+	backlog, err := in.backlog(ctx)
+	if err != nil {
+		return err
+	}
+	if ahead, ok := in.shares.fits(backlog); !ok {
+		return refusal(Overloaded, fmt.Errorf("%d events ahead", ahead))
+	}
+	return nil
 }
 
 // count counts requests that were not taken, and remembers what it says of the next.
@@ -159,7 +187,7 @@ func (in *Intake) count(err error, requests int) error {
 	var e *Error
 	if errors.As(err, &e) {
 		switch e.Cause {
-		case Overloaded, DiskFull:
+		case Overloaded, DiskFull, OverLimit:
 			status = "refused"
 		case Unavailable:
 			in.failed.Store(&failure{err, time.Now()})
@@ -215,44 +243,53 @@ func (in *Intake) advance(seq uint64) {
 // Sequence is the newest accepted request's; it stamps what the API writes to the store.
 func (in *Intake) Sequence() uint64 { return in.last.Load() }
 
-// room refuses n requests that would not fit, before anything is stored, and keeps the
-// place of those that it is asked to reserve.
-func (in *Intake) room(ctx context.Context, n, reserve uint64) error {
+// enter refuses requests that would not fit, before anything is stored, and keeps the
+// place of those that do.
+func (in *Intake) enter(ctx context.Context, demands []demand) error {
+	if err := in.open(); err != nil {
+		return err
+	}
+	backlog, err := in.backlog(ctx)
+	if err != nil {
+		return err
+	}
+	over := in.shares.enter(backlog, demands)
+	switch {
+	case over == nil:
+		return nil
+	case over.limited == nil:
+		return refusal(Overloaded, fmt.Errorf("%d events ahead, %d bytes free", over.ahead, over.free))
+	}
+	in.observer.OverLimit(over.limited.limit)
+	if over.tell {
+		in.log.Warn("a network is over a limit of its own and is refused; the others are not", "network", over.network, "limit", over.limited.limit, "detail", over.limited.detail)
+	}
+	return &Error{
+		Cause:      OverLimit,
+		RetryAfter: over.limited.wait,
+		Detail:     over.limited.detail,
+		Err:        fmt.Errorf("network %s: %s", over.network, over.limited.detail),
+	}
+}
+
+// backlog is how much waits, unless what comes of more could not be recorded.
+func (in *Intake) backlog(ctx context.Context) (jetstream.Backlog, error) {
 	backlog, err := in.broker.Backlog(ctx, work.StreamEvents, in.consumers...)
 	if err != nil {
-		return refused(err)
-	}
-	if ahead := backlog.Pending + backlog.InFlight; !in.reserve(backlog.At, ahead, n, reserve) {
-		return refusal(Overloaded, fmt.Errorf("%d events ahead", ahead))
+		return backlog, refused(err)
 	}
 	full, err := in.Full(ctx)
 	if err != nil {
-		return refused(err)
+		return backlog, refused(err)
 	}
 	if full {
-		return refusal(Overloaded, errors.New("ClickHouse has not taken the results so far"))
+		return backlog, refusal(Overloaded, errors.New("ClickHouse has not taken the results so far"))
 	}
-	return nil
+	return backlog, nil
 }
 
 // Full reports that there is room only for the results of work in hand.
 func (in *Intake) Full(ctx context.Context) (bool, error) {
 	backlog, err := in.broker.Backlog(ctx, work.StreamResults)
 	return backlog.MaxBytes > 0 && float64(backlog.Bytes) > resultsFull*float64(backlog.MaxBytes), err
-}
-
-// reserve tells whether n requests fit beside those that waited at a time and those that
-// were let in since, and lets in the given number of them.
-func (in *Intake) reserve(at time.Time, waiting, n, reserved uint64) bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if !at.Equal(in.since) {
-		in.since = at
-		in.taken = 0
-	}
-	if waiting+in.taken+n > in.limit {
-		return false
-	}
-	in.taken += reserved
-	return true
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -31,6 +32,8 @@ func (c *counts) Event(status string, n int) {
 	c.of[status] += n
 }
 
+func (c *counts) OverLimit(limit string) { c.Event(limit, 1) }
+
 func (c *counts) String() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -41,6 +44,11 @@ const worker = "worker"
 
 // start opens a broker with the pipeline's two streams of these sizes, and its intake.
 func start(t *testing.T, limit uint64, events, results int64) (*intake.Intake, *jetstream.Broker, *counts) {
+	t.Helper()
+	return startWith(t, intake.Config{Limit: limit}, events, results)
+}
+
+func startWith(t *testing.T, cfg intake.Config, events, results int64) (*intake.Intake, *jetstream.Broker, *counts) {
 	t.Helper()
 	broker, err := jetstream.Open(t.Context(), jetstream.Config{
 		Dir: t.TempDir(),
@@ -58,7 +66,10 @@ func start(t *testing.T, limit uint64, events, results int64) (*intake.Intake, *
 		}
 	})
 	seen := &counts{of: map[string]int{}}
-	in, err := intake.New(t.Context(), intake.Config{Broker: broker, Consumers: []string{worker}, Observer: seen, Limit: limit})
+	cfg.Broker = broker
+	cfg.Consumers = []string{worker}
+	cfg.Observer = seen
+	in, err := intake.New(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +223,7 @@ func TestBrokerAway(t *testing.T) {
 
 // After a call that the broker did not take nobody is sent here, until one is taken.
 func TestLastCallFailed(t *testing.T) {
-	in, _, _ := start(t, 0, 1<<20, 1<<20)
+	in, _, _ := start(t, 0, 256<<20, 1<<20)
 	tooLarge := intake.Request{Kind: "push", Network: "acme", ID: "1", Key: "k", Payload: make([]byte, 64<<20)}
 	_, err := in.Accept(t.Context(), []intake.Request{tooLarge})
 	refused(t, err, intake.Unavailable)
@@ -249,4 +260,127 @@ func TestClosed(t *testing.T) {
 	if last, err := broker.LastSequence(t.Context(), work.StreamEvents); last != 0 || err != nil {
 		t.Errorf("%d are stored, %v", last, err)
 	}
+}
+
+// A network that has as much of the backlog as one may have is refused; another one is
+// not, and it itself no more when its events were handed out.
+func TestShareOfTheBacklog(t *testing.T) {
+	in, broker, seen := start(t, 100, 1<<20, 1<<20)
+	id := 0
+	burst := func(network string) (taken int, err error) {
+		for taken = 0; ; taken++ {
+			id++
+			if _, err = in.Accept(t.Context(), []intake.Request{event(t, network, strconv.Itoa(id))}); err != nil {
+				return taken, err
+			}
+		}
+	}
+	taken, err := burst("acme")
+	refused(t, err, intake.OverLimit)
+	if taken < 75 || taken > 85 {
+		t.Errorf("one network may have %d of 100", taken)
+	}
+	second, err := burst("globex")
+	refused(t, err, intake.OverLimit)
+	if second < 10 || taken+second > 98 {
+		t.Errorf("beside %d the next may have %d", taken, second)
+	}
+	if _, err := in.Accept(t.Context(), []intake.Request{event(t, "initech", "1")}); err != nil {
+		t.Errorf("a third network: %v", err)
+	}
+	if err := in.Ready(t.Context()); err != nil {
+		t.Errorf("because of others' bursts it is not ready: %v", err)
+	}
+	if got := seen.String(); !strings.Contains(got, "backlog:2") {
+		t.Errorf("counted are %s", got)
+	}
+	workOff(t, broker, taken+second+1)
+	polltest.Until(t, "nothing waits", func() bool {
+		backlog, err := broker.Backlog(t.Context(), work.StreamEvents, worker)
+		return err == nil && backlog.Pending+backlog.InFlight == 0
+	})
+	if again, err := burst("acme"); again < 75 {
+		t.Errorf("when all is done the first network may have %d: %v", again, err)
+	}
+}
+
+// workOff hands out and acknowledges so many requests.
+func workOff(t *testing.T, broker *jetstream.Broker, n int) {
+	t.Helper()
+	from, err := broker.Subscriber(jetstream.SubscriberConfig{Durable: worker, InFlight: 8, CloseTimeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close()
+	messages, err := from.Subscribe(t.Context(), work.StreamEvents+".>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range n {
+		polltest.Receive(t, "a request", messages).Ack()
+	}
+}
+
+// A network that has as much of the stream as one may have is refused until that was
+// purged, and another one is not.
+func TestShareOfTheStream(t *testing.T) {
+	in, broker, _ := start(t, 0, 100<<10, 1<<20)
+	id := 0
+	burst := func(network string) (taken int, err error) {
+		for taken = 0; ; taken++ {
+			id++
+			big := intake.Request{Kind: "push", Network: chatbell.NetworkID(network), ID: strconv.Itoa(id), Key: "k", Payload: make([]byte, 4<<10)}
+			if _, err = in.Accept(t.Context(), []intake.Request{big}); err != nil {
+				return taken, err
+			}
+		}
+	}
+	taken, err := burst("acme")
+	refused(t, err, intake.OverLimit)
+	if taken < 15 || taken > 20 {
+		t.Errorf("one network may have %d of 4 KiB in 100 KiB", taken)
+	}
+	if second, err := burst("globex"); second == 0 {
+		t.Errorf("there is no room for another network: %v", err)
+	}
+	if err := broker.Purge(t.Context(), work.StreamEvents, uint64(taken)+1); err != nil {
+		t.Fatal(err)
+	}
+	polltest.Until(t, "the first network is let in again", func() bool {
+		taken, _ := burst("acme")
+		return taken > 5
+	})
+}
+
+// A rate limit refuses what comes too fast, says when to come again, and is one network's.
+func TestQuota(t *testing.T) {
+	quotas := map[chatbell.NetworkID]intake.Quota{"events": {EventsPerSecond: 3}, "bytes": {BytesPerSecond: 1000}}
+	in, _, seen := startWith(t, intake.Config{Quotas: func(n chatbell.NetworkID) intake.Quota { return quotas[n] }}, 1<<20, 1<<20)
+	three := []intake.Request{event(t, "events", "1"), event(t, "events", "2"), event(t, "events", "3")}
+	if _, err := in.Accept(t.Context(), three); err != nil {
+		t.Fatal(err)
+	}
+	_, err := in.Accept(t.Context(), three)
+	refused(t, err, intake.OverLimit)
+	var e *intake.Error
+	if !errors.As(err, &e) || e.RetryAfter > time.Second || !strings.Contains(e.Detail, "3 events a second") {
+		t.Errorf("the refusal is %+v", e)
+	}
+	big := intake.Request{Kind: "push", Network: "bytes", ID: "1", Key: "k", Payload: make([]byte, 5000)}
+	if _, err := in.Accept(t.Context(), []intake.Request{big}); err != nil {
+		t.Errorf("a request larger than a second's worth never passes: %v", err)
+	}
+	big.ID = "2"
+	_, err = in.Accept(t.Context(), []intake.Request{big})
+	refused(t, err, intake.OverLimit)
+	if _, err := in.Accept(t.Context(), []intake.Request{event(t, "other", "1")}); err != nil {
+		t.Errorf("another network: %v", err)
+	}
+	if got := seen.String(); !strings.Contains(got, "events_per_second:1") || !strings.Contains(got, "bytes_per_second:1") {
+		t.Errorf("counted are %s", got)
+	}
+	polltest.Until(t, "the network is let in again", func() bool {
+		_, err := in.Accept(t.Context(), three)
+		return err == nil
+	})
 }

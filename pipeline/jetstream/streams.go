@@ -120,12 +120,16 @@ func (b *Broker) SequenceAtOpen(stream string) uint64 {
 // finished.
 type Backlog struct {
 	Messages uint64 // in the stream, also those that are done
+	FirstSeq uint64 // of the oldest message that is there
 	LastSeq  uint64 // of the newest message that there ever was
 	Pending  uint64 // not handed out yet
 	InFlight uint64 // handed out, not acknowledged
 	Bytes    int64
 	MaxBytes int64
 	At       time.Time // when it was like this
+	// Delivered is the newest sequence that each consumer was given, in their order; 0 for
+	// one that has not begun.
+	Delivered []uint64
 }
 
 // backlogAge is how old an answer of Backlog may be: young enough to stop an
@@ -174,11 +178,12 @@ func (b *Broker) backlog(ctx context.Context, stream string, durables []string) 
 	}
 	info := found.CachedInfo()
 	out := Backlog{
-		Messages: info.State.Msgs, LastSeq: info.State.LastSeq,
+		Messages: info.State.Msgs, FirstSeq: info.State.FirstSeq, LastSeq: info.State.LastSeq,
 		Bytes: int64(info.State.Bytes), MaxBytes: info.Config.MaxBytes,
 	}
+	out.Delivered = make([]uint64, len(durables))
 	unknown := 0
-	for _, durable := range durables {
+	for i, durable := range durables {
 		consumer, err := found.Consumer(ctx, durable)
 		if errors.Is(err, jetstream.ErrConsumerNotFound) {
 			unknown++
@@ -190,6 +195,7 @@ func (b *Broker) backlog(ctx context.Context, stream string, durables []string) 
 		ci := consumer.CachedInfo()
 		out.Pending += ci.NumPending
 		out.InFlight += uint64(ci.NumAckPending)
+		out.Delivered[i] = ci.Delivered.Stream
 	}
 	if unknown == len(durables) && unknown > 0 {
 		out.Pending = info.State.Msgs // nobody has subscribed yet
