@@ -64,3 +64,9 @@ func (p *Pipeline) Written() uint64 { return p.results.Written() }
 
 // Load sums up what the destinations have in memory, by kind of target.
 func (p *Pipeline) Load() []deliver.Load { return p.dispatcher.Load() }
+
+// Hosts sums up the circuit breakers of push services, by kind of target.
+func (p *Pipeline) Hosts() []deliver.HostLoad { return p.dispatcher.Hosts() }
+
+// Degraded says in words what is held up on the way out, and by whom.
+func (p *Pipeline) Degraded() []string { return p.dispatcher.Degraded() }

@@ -50,7 +50,7 @@ func (a *Parts) Degraded(context.Context) []string {
 	if err := a.Broker.Writable(work.StreamResults); err != nil {
 		out = append(out, "broker: results cannot be written, so that nothing is sent for good; see the server's log and its disk, then restart it")
 	}
-	return out
+	return append(out, a.Pipeline.Degraded()...)
 }
 
 // inShort is an error as one line of bounded length: the engine's words may be a page.

@@ -29,6 +29,7 @@ const (
 	RecorderPending Gauge = "chatbell_recorder_lag_messages"
 	RecorderRows    Gauge = "chatbell_recorder_lag_rows"
 	Destinations    Gauge = "chatbell_destinations"
+	PushHosts       Gauge = "chatbell_push_hosts"
 	Connections     Gauge = "chatbell_connections"
 	ConnectionLimit Gauge = "chatbell_connections_limit"
 	ConnectionsCut  Gauge = "chatbell_connections_cut_total"
@@ -65,6 +66,7 @@ var descriptions = map[Gauge]description{
 	RecorderPending: {gauge, "Messages with results, of up to 2,000 rows, that ClickHouse does not have.", nil},
 	RecorderRows:    {gauge, "Rows that ClickHouse does not have; what an earlier process left counts as one a message.", nil},
 	Destinations:    {gauge, "Destinations that were used since the start, by the state of their circuit breakers.", []string{"target", "state"}},
+	PushHosts:       {gauge, "Push services that credentials in use speak to, by the state of their circuit breakers.", []string{"target", "state"}},
 	Connections:     {gauge, "Connections of callers.", nil},
 	ConnectionLimit: {gauge, "Connections of callers that there may be: a share of the limit of open files.", nil},
 	ConnectionsCut:  {counter, "Connections that were closed for lack of room: to let others in, or at once.", []string{"reason"}},

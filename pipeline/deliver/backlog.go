@@ -155,6 +155,9 @@ func (q *queue) deferred(due time.Time) {
 // lock is held.
 func (q *queue) expect(due time.Time) {
 	b := &q.backlog
+	if q.host.await(q, !q.breaker.open(q.inMemory() > 0, time.Now())) {
+		return // one timer for all who speak to the host
+	}
 	if !b.next.IsZero() && !due.Before(b.next) {
 		return
 	}

@@ -75,6 +75,12 @@ func (b *breaker) probe(now time.Time) (int, time.Time) {
 	return max(probes-b.trying, 0), now.Add(probeFirst)
 }
 
+// prove lets the next probes begin at once: there is reason to think that they succeed.
+func (b *breaker) prove() {
+	b.probed = 0
+	b.probeAt = time.Time{}
+}
+
 // await sets when the next probe may begin.
 func (b *breaker) await(now time.Time) {
 	b.probed++
@@ -95,8 +101,7 @@ func (b *breaker) end(how answerKind, now time.Time) (closed bool) {
 		return false
 	}
 	b.failed = 0
-	b.probed = 0
-	b.probeAt = time.Time{}
+	b.prove()
 	return wasOpen
 }
 

@@ -62,6 +62,9 @@ type Dispatcher struct {
 	quiet   *quietShare
 	settler *settler
 
+	hostsLock sync.Mutex       // may be taken while a queue's lock is held
+	hosts     map[string]*host // by provider and name
+
 	mu      sync.Mutex
 	queues  map[work.Destination]*queue
 	own     map[*Flight]struct{} // that no handler waits for
@@ -71,7 +74,7 @@ type Dispatcher struct {
 // NewDispatcher makes a dispatcher. Run gives back what waits; workers run while there is
 // work.
 func NewDispatcher(c Config) *Dispatcher {
-	dispatcher := &Dispatcher{cfg: c, bells: newBells(), queues: map[work.Destination]*queue{}, own: map[*Flight]struct{}{}}
+	dispatcher := &Dispatcher{cfg: c, bells: newBells(), queues: map[work.Destination]*queue{}, hosts: map[string]*host{}, own: map[*Flight]struct{}{}}
 	dispatcher.quiet = &quietShare{sum: dispatcher.quietTries}
 	dispatcher.settler = newSettler(dispatcher)
 	return dispatcher
@@ -120,7 +123,9 @@ func (d *Dispatcher) Submit(ctx context.Context, net *work.Network, b *work.Batc
 		return flight
 	}
 	flight.left.Store(int32(len(tasks)))
-	if !d.queue(b.Destination).put(ctx, tasks, limit, degraded) {
+	line := d.queue(b.Destination)
+	d.join(line, net)
+	if !line.put(ctx, tasks, limit, degraded) {
 		flight.spilled = true
 		close(flight.done)
 	}
@@ -137,6 +142,39 @@ func (d *Dispatcher) queue(destination work.Destination) *queue {
 		d.queues[destination] = line
 	}
 	return line
+}
+
+// join tells a destination's queue with which network it works, and makes it one of those
+// that speak to the same host. Webhooks have none: the endpoints of several customers may
+// be paths of one host, each with faults of its own, and whoever lets a few of them hang
+// could stop those of everybody else.
+func (d *Dispatcher) join(line *queue, net *work.Network) {
+	line.mu.Lock()
+	defer line.mu.Unlock()
+	if line.net == net || net == nil {
+		return
+	}
+	line.net = net
+	name := net.Hosts[work.Credential{Provider: line.to.Provider, App: line.to.App}]
+	if name == "" || line.to.Endpoint != "" {
+		line.host = nil
+		return
+	}
+	line.host = d.host(line.to.Kind(), name)
+	line.returns = line.host.returned.Load()
+}
+
+// host finds the push service that has a name.
+func (d *Dispatcher) host(target chatbell.TargetKind, name string) *host {
+	d.hostsLock.Lock()
+	defer d.hostsLock.Unlock()
+	key := string(target) + " " + name
+	one := d.hosts[key]
+	if one == nil {
+		one = &host{name: name, target: target, log: d.cfg.Log, silent: map[*queue]struct{}{}}
+		d.hosts[key] = one
+	}
+	return one
 }
 
 // quietTries is what the quiet destinations have in memory.

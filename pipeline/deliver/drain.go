@@ -92,6 +92,9 @@ func (d *Dispatcher) openBacklogs(ctx context.Context) error {
 			continue
 		}
 		line := d.queue(destination)
+		if net, ok := d.cfg.Networks.Network(destination.Network); ok {
+			d.join(line, net)
+		}
 		line.mu.Lock()
 		line.backlog.rows += b.Rows
 		line.expect(b.Next)
@@ -210,13 +213,21 @@ func (q *queue) wants(now time.Time) (int, store.WaitingQuery) {
 		return 0, store.WaitingQuery{}
 	}
 	b.next = time.Time{}
+	q.follow()
 	query := store.WaitingQuery{Destination: q.to.String(), Due: now}
 	want := drainPage - len(b.loaded)
 	if pause := q.pace.pausedFor(now); pause > 0 {
 		q.expect(now.Add(pause))
 		return 0, query
 	}
-	if q.breaker.open(q.inMemory() > 0, now) {
+	if q.host.isAway() {
+		if !q.host.hasTurn(q) {
+			q.expect(now)
+			return 0, query
+		}
+		want = min(want, 1)
+		query.Due = time.Time{}
+	} else if q.isOpen(now) {
 		most, when := q.breaker.probe(now)
 		q.expect(when)
 		want = min(want, most)
@@ -302,6 +313,7 @@ func (d *Dispatcher) retry(ctx context.Context, line *queue, r store.Waiting) er
 	}
 	if net, ok := d.cfg.Networks.Network(b.Notification.Network); ok {
 		flight.net = net
+		d.join(line, net)
 		if flight.stopped, err = d.cfg.Eligibility.Check(ctx, b); err != nil {
 			return err
 		}

@@ -94,7 +94,7 @@ func (f *Flight) tasks(ctx context.Context) ([]task, int) {
 		run := func(skip bool) answer {
 			return f.run(ctx, i, skip, func() (push.Receipt, error) { return f.push(ctx, n, i) })
 		}
-		tasks[i] = task{f.batch.Targets[i].Token, run}
+		tasks[i] = task{key: f.batch.Targets[i].Token, run: run}
 	}
 	return tasks, streams(n)
 }

@@ -1,6 +1,9 @@
 package deliver
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"chatbell"
@@ -14,6 +17,45 @@ type Load struct {
 
 	// How many destinations there are by the state of their breakers.
 	Closed, Degraded, Open int
+}
+
+// HostLoad is how many push services of one kind there are, by the state of their breakers.
+type HostLoad struct {
+	Target       chatbell.TargetKind
+	Closed, Open int
+}
+
+// Hosts sums up the breakers of push services that somebody speaks to.
+func (d *Dispatcher) Hosts() []HostLoad {
+	d.hostsLock.Lock()
+	defer d.hostsLock.Unlock()
+	sums := map[chatbell.TargetKind]HostLoad{}
+	for _, one := range d.hosts {
+		sum := sums[one.target]
+		sum.Target = one.target
+		if one.isAway() {
+			sum.Open++
+		} else {
+			sum.Closed++
+		}
+		sums[one.target] = sum
+	}
+	return slices.Collect(maps.Values(sums))
+}
+
+// Degraded says in words what is held up at the moment and by whom: one sentence for each
+// push service that is away.
+func (d *Dispatcher) Degraded() []string {
+	d.hostsLock.Lock()
+	defer d.hostsLock.Unlock()
+	var out []string
+	for _, one := range d.hosts {
+		if one.isAway() {
+			out = append(out, fmt.Sprintf("%s: %s does not answer; what goes there waits until it does", one.target, one.name))
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // Load sums up the queues of all destinations. It costs some 50 ns for each

@@ -55,7 +55,7 @@ func (q *queue) begin(now time.Time) (t task, skip, ok bool) {
 		q.pool.running--
 		return task{}, false, false
 	}
-	return t, pause > longWait || q.breaker.begin(now), true
+	return t, pause > longWait || q.start(&t, now), true
 }
 
 // resumeAfter starts workers again when the pause that the destination asked for is over.

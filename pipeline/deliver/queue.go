@@ -26,7 +26,8 @@ type task struct {
 	key string // the ordering key; empty for what needs no order
 	// run makes the try, or with skip leaves it for later, and says what it tells of the
 	// destination.
-	run func(skip bool) answer
+	run   func(skip bool) answer
+	probe probe // how it counts at a host that is away
 }
 
 // queue is what one destination has in memory: a keyed FIFO of tries, the worker pool that
@@ -40,6 +41,9 @@ type queue struct {
 	ring func()
 
 	mu      sync.Mutex
+	net     *work.Network // as it was configured when it was last given work
+	host    *host         // of the push service; nil where it shares with nobody
+	returns uint64        // of the host, as far as is known here
 	tasks   *fifo.Keyed[task]
 	pool    pool
 	space   chan struct{} // closed and replaced when tasks were taken
@@ -111,11 +115,11 @@ func (q *queue) admits(tasks, degraded int, now time.Time) bool {
 		return false
 	}
 	inFlight := q.inMemory()
-	busy := inFlight > 0
+	q.follow()
 	switch {
-	case q.breaker.open(busy, now):
+	case q.host.isAway(), q.isOpen(now):
 		return false
-	case q.breaker.quiet(busy, now):
+	case q.breaker.quiet(inFlight > 0, now):
 		if inFlight+tasks > degraded {
 			return false
 		}
@@ -170,30 +174,76 @@ func (q *queue) done(t task, skipped bool, how answer, now time.Time) (next task
 	defer q.mu.Unlock()
 	if !skipped {
 		q.ended(how, now)
+		q.host.probed(t.probe)
 	}
 	q.meter.roll(now)
 	if next, ok = q.tasks.Done(t.key); !ok {
 		return task{}, false, false
 	}
 	q.tellSpace()
-	return next, q.breaker.begin(now), true
+	return next, q.start(&next, now), true
+}
+
+// start takes a try, or reports that it is to be skipped because the destination, or its
+// host, is taken to be away. The lock is held.
+func (q *queue) start(t *task, now time.Time) (skip bool) {
+	q.follow()
+	if q.host.isAway() {
+		if t.probe = q.host.take(q); t.probe == noProbe {
+			return true
+		}
+		q.breaker.trying++
+		return false
+	}
+	if skip = q.breaker.begin(now); skip {
+		q.isOpen(now) // which tells the host
+	}
+	return skip
+}
+
+// isOpen reports whether the destination itself is taken to be away, and tells its host of
+// it while a try is under way that shows it. The lock is held.
+func (q *queue) isOpen(now time.Time) bool {
+	open := q.breaker.open(q.inMemory() > 0, now)
+	if open && q.breaker.trying > 0 {
+		q.host.foundSilent(q, now)
+	}
+	return open
+}
+
+// follow notices that the host has come back: the destination may prove itself at once, and
+// all that waits for it is tried. The lock is held.
+func (q *queue) follow() {
+	if q.host == nil || q.host.returned.Load() == q.returns {
+		return
+	}
+	q.returns = q.host.returned.Load()
+	q.breaker.prove()
+	q.backlog.draining = q.backlog.rows > 0
 }
 
 // ended takes what a try told of the destination. The lock is held.
 func (q *queue) ended(how answer, now time.Time) {
 	q.meter.finished++
-	switch how.kind {
-	case nothingKnown:
+	if how.kind == nothingKnown {
 		q.breaker.trying--
 		return
-	case able:
-		q.pace.succeeded(q.limit)
-	case limited:
-		q.pace.limited(q.limit, now, how.after)
-	case unable, noAnswer:
 	}
 	if q.breaker.end(how.kind, now) && q.backlog.rows > 0 {
 		q.backlog.draining = true
 		q.ring()
+	}
+	switch how.kind {
+	case able:
+		q.pace.succeeded(q.limit)
+		q.host.answered(now)
+	case limited:
+		q.pace.limited(q.limit, now, how.after)
+		q.host.answered(now)
+	case unable, noAnswer:
+		if q.breaker.open(q.inMemory() > 0, now) {
+			q.host.foundSilent(q, now)
+		}
+	case nothingKnown:
 	}
 }

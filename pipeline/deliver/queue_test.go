@@ -53,10 +53,10 @@ func TestQueueKeepsPhonesInOrder(t *testing.T) {
 		if i == 0 {
 			run = func(bool) answer { <-release; return slow.run(0)(false) }
 		}
-		tasks = append(tasks, task{"slow", run}, task{"other", other.run(i)})
+		tasks = append(tasks, task{key: "slow", run: run}, task{key: "other", run: other.run(i)})
 		want = append(want, i)
 	}
-	tasks = append(tasks, task{"other", func(bool) answer { close(otherDone); return answer{kind: able} }})
+	tasks = append(tasks, task{key: "other", run: func(bool) answer { close(otherDone); return answer{kind: able} }})
 	if !q.put(t.Context(), tasks, 8, queueQuota) {
 		t.Fatal("the queue took nothing")
 	}
@@ -83,11 +83,11 @@ func TestQueueBoundsParked(t *testing.T) {
 	var ran tries
 	q := testQueue(&wg)
 	release, past := make(chan struct{}), make(chan struct{})
-	tasks := []task{{"slow", func(bool) answer { <-release; return ran.run(0)(false) }}}
+	tasks := []task{{key: "slow", run: func(bool) answer { <-release; return ran.run(0)(false) }}}
 	for i := range maxParked {
-		tasks = append(tasks, task{"slow", ran.run(i + 1)})
+		tasks = append(tasks, task{key: "slow", run: ran.run(i + 1)})
 	}
-	tasks = append(tasks, task{"slow", func(bool) answer { close(past); return answer{kind: able} }})
+	tasks = append(tasks, task{key: "slow", run: func(bool) answer { close(past); return answer{kind: able} }})
 	if !q.put(t.Context(), tasks, 8, queueQuota) {
 		t.Fatal("the queue took nothing")
 	}
@@ -113,7 +113,7 @@ func TestQueueCountsParked(t *testing.T) {
 	for ok := true; ok; {
 		_, _, ok = q.tasks.Next() // the first of each phone is under way, the others are parked
 	}
-	for range queueQuota - q.tasks.Len() {
+	for range queueQuota / maxParked { // as many as phones
 		q.tasks.Push("ahead", task{})
 	}
 	q.pool.running = 1
@@ -131,7 +131,7 @@ func TestQueueShares(t *testing.T) {
 	q := testQueue(&wg)
 	release := make(chan struct{})
 	some := func(n int) []task {
-		return slices.Repeat([]task{{"", func(bool) answer { <-release; return answer{kind: able} }}}, n)
+		return slices.Repeat([]task{{key: "", run: func(bool) answer { <-release; return answer{kind: able} }}}, n)
 	}
 	silentFor := func(d time.Duration) {
 		q.mu.Lock()
@@ -177,9 +177,9 @@ func TestQueueSkipsWhatWouldHang(t *testing.T) {
 		}
 		return answer{kind: noAnswer}
 	}
-	tasks := slices.Repeat([]task{{"", hang}}, limit)
+	tasks := slices.Repeat([]task{{key: "", run: hang}}, limit)
 	for range more {
-		tasks = append(tasks, task{"", func(skip bool) answer {
+		tasks = append(tasks, task{key: "", run: func(skip bool) answer {
 			if skip && skipped.Add(1) == more {
 				close(left)
 			}
@@ -199,10 +199,10 @@ func TestQueueSkipsWhatWouldHang(t *testing.T) {
 		t.Errorf("%d tries are counted at the end", q.breaker.trying)
 	}
 	var ran tries
-	if q.put(t.Context(), []task{{"", ran.run(2)}}, limit, queueQuota) {
+	if q.put(t.Context(), []task{{key: "", run: ran.run(2)}}, limit, queueQuota) {
 		t.Error("a destination whose breaker is open was given new work")
 	}
-	q.admit([]task{{"", ran.run(1)}}, limit) // a probe, from the backlog
+	q.admit([]task{{key: "", run: ran.run(1)}}, limit) // a probe, from the backlog
 	wg.Wait()
 	if len(ran.all()) != 1 || q.breaker.silent {
 		t.Errorf("a destination that had kept silent was not asked again: %v %+v", ran.all(), q.breaker)
