@@ -77,6 +77,8 @@ var ours = map[string][]string{
 	"cmd/chatbell":              {"*"},
 	"bench":                     {"*"},
 	"test/e2e":                  {"*"},
+	"test/engine":               {"*"},
+	"test/command":              {"*"},
 }
 
 // homes is where a third-party library may be imported, so that replacing one is the

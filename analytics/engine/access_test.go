@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"chatbell/analytics/clickhouse/clickhousetest"
 )
 
 // An analyst reads our database and a few tables of the database system, whatever way a
@@ -12,9 +14,9 @@ import (
 func TestAnalystSeesOneDatabase(t *testing.T) {
 	t.Parallel()
 	s := shared(t)
-	a, w := asAnalyst(t, s), asWriter(t, s)
-	w.must("CREATE DATABASE private ENGINE = Atomic")
-	w.must("CREATE TABLE private.t (hidden_a UInt32) ENGINE = MergeTree ORDER BY hidden_a AS SELECT 77001")
+	a, w := clickhousetest.AsAnalyst(t, s), clickhousetest.AsWriter(t, s)
+	w.Must("CREATE DATABASE private ENGINE = Atomic")
+	w.Must("CREATE TABLE private.t (hidden_a UInt32) ENGINE = MergeTree ORDER BY hidden_a AS SELECT 77001")
 	pid := s.PID()
 	for _, q := range []string{
 		"SELECT max(length(trace)) FROM system.stack_trace", "SELECT * FROM `system`.`stack_trace`", `SELECT * FROM "system"."stack_trace"`, "SELECT * FROM system . /* */ stack_trace",
@@ -27,24 +29,24 @@ func TestAnalystSeesOneDatabase(t *testing.T) {
 		"SELECT * FROM system.users", "SELECT * FROM system.query_log", "SELECT * FROM system.disks", "SELECT * FROM system.server_settings", "SELECT * FROM system.errors", "SELECT * FROM system.build_options", "SELECT * FROM system.metrics",
 		"SELECT * FROM private.t", "SELECT * FROM merge('private', '.*')", "DESCRIBE private.t", "SHOW CREATE TABLE private.t", "SELECT * FROM merge(REGEXP('.*'), '^t$')",
 	} {
-		if got := a.ask(q); got.status == http.StatusOK && strings.TrimSpace(got.body) != "" && !strings.HasPrefix(q, "SELECT * FROM merge(REGEXP('.*')") || strings.Contains(got.body, "77001") {
-			t.Errorf("%s\n\tgot %d %.200q", q, got.status, got.body)
+		if got := a.Ask(q); got.Status == http.StatusOK && strings.TrimSpace(got.Body) != "" && !strings.HasPrefix(q, "SELECT * FROM merge(REGEXP('.*')") || strings.Contains(got.Body, "77001") {
+			t.Errorf("%s\n\tgot %d %.200q", q, got.Status, got.Body)
 		}
 	}
 	for _, kv := range [][2]string{{"stack_trace", "system"}, {"t", "private"}} {
-		if got := a.ask("SELECT * FROM "+kv[0], "database", kv[1]); got.status == http.StatusOK {
-			t.Errorf("database=%s: got %.200q", kv[1], got.body)
+		if got := a.Ask("SELECT * FROM "+kv[0], "database", kv[1]); got.Status == http.StatusOK {
+			t.Errorf("database=%s: got %.200q", kv[1], got.Body)
 		}
-		if got := a.ask("SELECT * FROM {d:Identifier}.{t:Identifier}", "param_d", kv[1], "param_t", kv[0]); got.status == http.StatusOK {
-			t.Errorf("{%s:Identifier}: got %.200q", kv[0], got.body)
+		if got := a.Ask("SELECT * FROM {d:Identifier}.{t:Identifier}", "param_d", kv[1], "param_t", kv[0]); got.Status == http.StatusOK {
+			t.Errorf("{%s:Identifier}: got %.200q", kv[0], got.Body)
 		}
 	}
 	for _, q := range []string{
 		"SELECT count() FROM system.tables WHERE database = 'private' OR name = 'stack_trace'", "SELECT count() FROM system.columns WHERE database = 'private'", "SELECT count() FROM system.parts WHERE database = 'private'",
 		"SELECT count() FROM system.databases WHERE name IN ('private', 'default')", "SELECT count() FROM information_schema.tables WHERE table_schema = 'private'", "SELECT count() FROM system.completions WHERE word IN ('private', 'hidden_a')",
 	} {
-		if got := a.ask(q); got.body != "0\n" {
-			t.Errorf("%s\n\tgot %d %.200q", q, got.status, got.body)
+		if got := a.Ask(q); got.Body != "0\n" {
+			t.Errorf("%s\n\tgot %d %.200q", q, got.Status, got.Body)
 		}
 	}
 	if s.PID() != pid {
@@ -56,7 +58,7 @@ func TestAnalystSeesOneDatabase(t *testing.T) {
 func TestAnalystsClientsFindTheirWay(t *testing.T) {
 	t.Parallel()
 	s := shared(t)
-	a := asAnalyst(t, s)
+	a := clickhousetest.AsAnalyst(t, s)
 	for _, q := range []string{
 		"SHOW DATABASES", "SHOW TABLES", "SHOW FULL TABLES FROM chatbell", "SHOW TABLES FROM system", "SHOW CREATE TABLE t", "SHOW CREATE DATABASE chatbell", "SHOW COLUMNS FROM t", "SHOW INDEXES FROM t", "SHOW FUNCTIONS LIKE 'sum'",
 		"SHOW SETTINGS LIKE 'readonly'", "SHOW ENGINES", "SHOW CURRENT ROLES", "DESCRIBE TABLE t", "DESCRIBE (SELECT 1 AS x)", "EXISTS t", "EXISTS DATABASE chatbell",
@@ -67,43 +69,12 @@ func TestAnalystsClientsFindTheirWay(t *testing.T) {
 		"SELECT format('{} {}', 'a', 'b')", "SELECT CASE number WHEN 1 THEN 'one' END, number::String FROM numbers(3)", "SELECT * FROM merge('chatbell', '^t$') LIMIT 1",
 		"SELECT uniqState(a), sumIf(a, b != ''), quantiles(0.5, 0.9)(a), topK(3)(b) FROM t FORMAT Null",
 	} {
-		if got := a.ask(q); got.status != http.StatusOK || got.body == "" && !strings.Contains(q, "Null") {
-			t.Errorf("%s\n\tgot %d %.300q", q, got.status, got.body)
+		if got := a.Ask(q); got.Status != http.StatusOK || got.Body == "" && !strings.Contains(q, "Null") {
+			t.Errorf("%s\n\tgot %d %.300q", q, got.Status, got.Body)
 		}
 	}
-	got := strings.Fields(a.must("SHOW DATABASES"))
+	got := strings.Fields(a.Must("SHOW DATABASES"))
 	if want := []string{"INFORMATION_SCHEMA", "chatbell", "information_schema", "system"}; !slices.Equal(got, want) {
 		t.Errorf("databases: got %v, want %v", got, want)
-	}
-}
-
-// Analysts learn neither what others ask nor where the server keeps its files.
-func TestAnalystsSeeNoServer(t *testing.T) {
-	t.Parallel()
-	cfg := config(t)
-	s := startOn(t, cfg)
-	a, w := asAnalyst(t, s), asWriter(t, s)
-	w.must("CREATE TABLE t (a UInt32) ENGINE = MergeTree ORDER BY a AS SELECT 1")
-	for _, q := range []string{"SELECT * FROM system.tables", "SELECT * FROM system.databases", "SELECT * FROM system.parts", "SELECT * FROM system.parts_columns", "SELECT * FROM nope", "SELECT * FROM system.settings"} {
-		if got := a.ask(q); strings.Contains(got.body, cfg.Dir) {
-			t.Errorf("%s tells the folder: %.500s", q, got.body)
-		}
-	}
-	for _, f := range []string{"filesystemCapacity()", "filesystemAvailable()", "serverUUID()", "getServerSetting('max_connections')", "getMacro('x')", "tcpPort()", "getOSKernelVersion()", "logTrace('x')"} {
-		if got := a.ask("SELECT " + f); got.status != http.StatusForbidden {
-			t.Errorf("%s: got %d %.200q", f, got.status, got.body)
-		}
-	}
-	// The machine's name is answered with ours.
-	if got := a.must("SELECT FQDN(), fullHostName(), hostName()"); got != "chatbell\tchatbell\tchatbell\n" {
-		t.Errorf("the names of the machine are %q", got)
-	}
-	if got := w.must("SELECT count() FROM system.processes"); got != "1\n" {
-		t.Errorf("the writer sees %q queries", got)
-	}
-	for _, q := range []string{"SELECT * FROM system.processes", "SHOW PROCESSLIST"} {
-		if got := a.must(q); got != "" {
-			t.Errorf("%s: got %.200q", q, got)
-		}
 	}
 }

@@ -1,23 +1,22 @@
 package engine_test
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
+
+	"chatbell/analytics/clickhouse/clickhousetest"
 )
 
 // What an analyst must not do, in the ways that people try.
 func TestAnalystOnlyReads(t *testing.T) {
 	t.Parallel()
 	s := shared(t)
-	a, w := asAnalyst(t, s), asWriter(t, s)
+	a, w := clickhousetest.AsAnalyst(t, s), clickhousetest.AsWriter(t, s)
 	secret := filepath.Join(t.TempDir(), "secret.csv")
 	if err := os.WriteFile(secret, []byte("hidden_column\nhidden_value\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -57,21 +56,21 @@ func TestAnalystOnlyReads(t *testing.T) {
 		"SELECT * FROM jdbc('x', 'y')", "SELECT * FROM odbc('x', 'y')", "SELECT * FROM hdfs('x')", "SELECT * FROM redis('127.0.0.1:1', 'k', 'k String')", "SELECT * FROM mongodb('127.0.0.1:1','d','c','u','p','a Int8')",
 		"SELECT addressToLine(1)", "SELECT catboostEvaluate('/tmp/x', 1)",
 	} {
-		got := a.ask(q)
-		if got.status == http.StatusOK || strings.Contains(got.body, "hidden_") {
-			t.Errorf("%s\n\tgot %d %.200q", q, got.status, got.body)
+		got := a.Ask(q)
+		if got.Status == http.StatusOK || strings.Contains(got.Body, "hidden_") {
+			t.Errorf("%s\n\tgot %d %.200q", q, got.Status, got.Body)
 		}
 	}
 	for _, kv := range [][2]string{
 		{"allow_introspection_functions", "1"}, {"format_schema_path", "/"}, {"output_format_schema", out},
 		{"format_template_row", secret}, {"allow_experimental_eval_table_function", "1"}, {"path", "/tmp"}, {"config-file", secret}, {"implicit_select", "1"},
 	} {
-		if got := a.ask("SELECT 1", kv[0], kv[1]); got.status == http.StatusOK {
+		if got := a.Ask("SELECT 1", kv[0], kv[1]); got.Status == http.StatusOK {
 			t.Errorf("setting %s was taken", kv[0])
 		}
 	}
 	// readonly itself is what clients of read-only users send along: it changes nothing.
-	if got := a.ask("INSERT INTO t VALUES (1, 'x')", "readonly", "0"); got.status == http.StatusOK {
+	if got := a.Ask("INSERT INTO t VALUES (1, 'x')", "readonly", "0"); got.Status == http.StatusOK {
 		t.Error("readonly=0 was taken")
 	}
 	if called.Load() != 0 {
@@ -80,7 +79,7 @@ func TestAnalystOnlyReads(t *testing.T) {
 	if _, err := os.Stat(out); err == nil {
 		t.Error("the engine wrote a file")
 	}
-	if got := w.must("SELECT count() FROM t"); got != "1000\n" {
+	if got := w.Must("SELECT count() FROM t"); got != "1000\n" {
 		t.Errorf("rows after all this: %s", got)
 	}
 }
@@ -89,95 +88,12 @@ func TestAnalystOnlyReads(t *testing.T) {
 func TestAnalystsDoNotMeet(t *testing.T) {
 	t.Parallel()
 	s := shared(t)
-	a := asAnalyst(t, s)
-	a.must("SELECT currentDatabase()", "database", "system", "max_result_rows", "10", "param_x", "1")
-	if got := a.must("SELECT currentDatabase(), getSetting('max_result_rows')"); got != "chatbell\t0\n" {
+	a := clickhousetest.AsAnalyst(t, s)
+	a.Must("SELECT currentDatabase()", "database", "system", "max_result_rows", "10", "param_x", "1")
+	if got := a.Must("SELECT currentDatabase(), getSetting('max_result_rows')"); got != "chatbell\t0\n" {
 		t.Errorf("got %q", got)
 	}
-	if got := a.ask("SELECT {x:UInt8}"); got.status == http.StatusOK {
-		t.Errorf("a parameter stayed: %q", got.body)
-	}
-}
-
-// Analysts' slow queries hold up no insert, however many there are: twenty go through
-// while as many queries as may run at once are all still running.
-func TestSlowQueriesHoldUpNoInsert(t *testing.T) {
-	t.Parallel()
-	s := filled(t)
-	w := asWriter(t, s)
-	ctx, leave := contextWithCancel(t)
-	var wg sync.WaitGroup
-	for range 6 {
-		wg.Go(func() { askAndLeave(ctx, s, endless) })
-	}
-	defer wg.Wait()
-	defer leave()
-	waitFor(t, "the slow queries", func() bool { return running(w) == 4 })
-	for range 20 {
-		w.must("INSERT INTO t SELECT 1, 'while others wait'")
-	}
-	if got := running(w); got != 4 {
-		t.Errorf("%d queries run after the inserts, want 4: the inserts waited for them", got)
-	}
-}
-
-// A query ends when its asker leaves.
-func TestLeavingEndsTheQuery(t *testing.T) {
-	t.Parallel()
-	s := filled(t)
-	w := asWriter(t, s)
-	ctx, leave := contextWithCancel(t)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		askAndLeave(ctx, s, endless)
-	}()
-	waitFor(t, "the query to run", func() bool { return running(w) == 1 })
-	leave()
-	<-done
-	waitFor(t, "the query to end", func() bool { return running(w) == 0 })
-}
-
-// Nor does it begin when its asker leaves before: a statement has phases, and this one's
-// asker leaves in each of them.
-func TestLeavingAtAnyTime(t *testing.T) {
-	t.Parallel()
-	s := filled(t)
-	w := asWriter(t, s)
-	const long = 80 // the statement runs by then, even on a slow machine
-	for after := range long {
-		ctx, leave := context.WithTimeout(t.Context(), time.Duration(after)*time.Millisecond/2)
-		askAndLeave(ctx, s, endless)
-		leave()
-	}
-	waitFor(t, "all queries to end", func() bool { return running(w) == 0 })
-	// Nothing waits for its turn either, so that nothing can begin now.
-	if got := asAnalyst(t, s).must("SELECT 1"); got != "1\n" {
-		t.Errorf("got %q", got)
-	}
-	if got := running(w); got != 0 {
-		t.Errorf("%d queries began after their askers had left", got)
-	}
-}
-
-// Big answers stream; those that cannot are bounded.
-func TestBigAnswers(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	a := asAnalyst(t, s)
-	if got := a.must("SELECT number FROM numbers(5000000)"); strings.Count(got, "\n") != 5_000_000 {
-		t.Errorf("got %d rows", strings.Count(got, "\n"))
-	}
-	if got := a.ask("SELECT number, randomString(100) FROM numbers(2000000) FORMAT JSON"); !strings.Contains(got.body, "Code: 396") {
-		t.Errorf("200 MB were put together in memory: %d %.200q", got.status, got.body)
-	}
-	if got := a.ask("SELECT repeat('x', 1000000) FROM numbers(100000) FORMAT JSON"); !strings.Contains(got.body, "Code: 241") {
-		t.Errorf("100 GB were put together in memory: %d %.200q", got.status, got.body)
-	}
-	if got := a.ask("SELECT groupArray(number) FROM numbers(1000000000)"); got.status != http.StatusInsufficientStorage || !strings.Contains(got.body, "MEMORY_LIMIT") {
-		t.Errorf("memory: got %d %.200q", got.status, got.body)
-	}
-	if got := a.ask("SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(sipHash64(number))", "max_execution_time", "1"); got.status != http.StatusRequestTimeout {
-		t.Errorf("time: got %d %.200q", got.status, got.body)
+	if got := a.Ask("SELECT {x:UInt8}"); got.Status == http.StatusOK {
+		t.Errorf("a parameter stayed: %q", got.Body)
 	}
 }

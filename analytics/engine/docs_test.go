@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"chatbell/analytics/clickhouse/clickhousetest"
 	"chatbell/analytics/engine"
 )
 
@@ -23,8 +24,8 @@ var listed = regexp.MustCompile(`(?s)<!-- list: ([^\n]*) -->\n(.*?)<!-- end -->`
 func TestDocument(t *testing.T) {
 	t.Parallel()
 	s := shared(t)
-	w, a := asWriter(t, s), asAnalyst(t, s)
-	lists := engine.Lists(w.must(engine.FunctionsQuery), w.must(engine.TableFunctionsQuery))
+	w, a := clickhousetest.AsWriter(t, s), clickhousetest.AsAnalyst(t, s)
+	lists := engine.Lists(w.Must(engine.FunctionsQuery), w.Must(engine.TableFunctionsQuery))
 	page, err := os.ReadFile(document)
 	if err != nil {
 		t.Fatal(err)
@@ -53,21 +54,21 @@ func TestDocument(t *testing.T) {
 	}
 	// What is listed is so.
 	for _, name := range lists["system tables"] {
-		if got := a.ask("SELECT * FROM system." + name + " LIMIT 0"); got.status != http.StatusOK {
-			t.Errorf("system.%s: %d %.200q", name, got.status, got.body)
+		if got := a.Ask("SELECT * FROM system." + name + " LIMIT 0"); got.Status != http.StatusOK {
+			t.Errorf("system.%s: %d %.200q", name, got.Status, got.Body)
 		}
 	}
 	for _, name := range lists["refused functions"] {
 		for _, query := range []string{"SELECT `" + name + "`()", "SELECT arrayMap(" + name + ", ['x'])", "SELECT * APPLY(" + name + ") FROM (SELECT 'x')", "SHOW TABLES WHERE 1 = `" + name + "`('x')"} {
-			got := a.ask(query)
-			noArgument := got.status == http.StatusBadRequest || strings.Contains(got.body, "(NUMBER_OF_ARGUMENTS_DOESNT_MATCH)") // user, hostname and the like may be columns
-			if got.status != http.StatusForbidden && (!noArgument || strings.Contains(query, "`")) {
-				t.Errorf("%s: got %d %.200q", query, got.status, got.body)
+			got := a.Ask(query)
+			noArgument := got.Status == http.StatusBadRequest || strings.Contains(got.Body, "(NUMBER_OF_ARGUMENTS_DOESNT_MATCH)") // user, hostname and the like may be columns
+			if got.Status != http.StatusForbidden && (!noArgument || strings.Contains(query, "`")) {
+				t.Errorf("%s: got %d %.200q", query, got.Status, got.Body)
 			}
 		}
 	}
 	for _, name := range slices.Concat(lists["settings"], lists["bounded settings"]) {
-		if got := w.must("SELECT count() FROM system.settings WHERE name = '" + name + "'"); got != "1\n" {
+		if got := w.Must("SELECT count() FROM system.settings WHERE name = '" + name + "'"); got != "1\n" {
 			t.Errorf("there is no setting %s in this engine", name)
 		}
 	}

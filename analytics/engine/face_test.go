@@ -1,24 +1,21 @@
 package engine_test
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
-	"context"
 	"io"
 	"mime/multipart"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/zstd"
 
+	"chatbell/analytics/clickhouse/clickhousetest"
 	"chatbell/analytics/engine"
 )
 
@@ -35,12 +32,12 @@ func TestExceptionMidway(t *testing.T) {
 		wg.Go(func() { askMidway(t, s, accept) })
 	}
 	wg.Wait()
-	a := asAnalyst(t, s)
-	if got := a.ask(midway, "wait_end_of_query", "1"); got.status != http.StatusInternalServerError || !strings.Contains(got.body, "boom") {
-		t.Errorf("wait_end_of_query: got %d %.200q", got.status, got.body)
+	a := clickhousetest.AsAnalyst(t, s)
+	if got := a.Ask(midway, "wait_end_of_query", "1"); got.Status != http.StatusInternalServerError || !strings.Contains(got.Body, "boom") {
+		t.Errorf("wait_end_of_query: got %d %.200q", got.Status, got.Body)
 	}
-	if got := a.ask(midway+" FORMAT JSONEachRow", "http_write_exception_in_output_format", "1", "max_block_size", "10000"); got.status != 200 || !strings.Contains(got.body, "\n{\"exception\":\"Code: 395.") {
-		t.Errorf("in the format: got %d …%.300q", got.status, got.body[max(0, len(got.body)-300):])
+	if got := a.Ask(midway+" FORMAT JSONEachRow", "http_write_exception_in_output_format", "1", "max_block_size", "10000"); got.Status != 200 || !strings.Contains(got.Body, "\n{\"exception\":\"Code: 395.") {
+		t.Errorf("in the format: got %d …%.300q", got.Status, got.Body[max(0, len(got.Body)-300):])
 	}
 }
 
@@ -137,55 +134,18 @@ func TestOfficialClientSeesExceptions(t *testing.T) {
 	wg.Wait()
 }
 
-// Four who do not read their answers keep nobody from asking.
-func TestAnswersThatNobodyReads(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	a, w := asAnalyst(t, s), asWriter(t, s)
-	u, err := url.Parse(s.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	ctx, leave := context.WithCancel(t.Context())
-	defer wg.Wait()
-	defer leave()
-	for range 4 {
-		var d net.Dialer
-		c, err := d.DialContext(ctx, "tcp", u.Host)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		r, _ := http.NewRequestWithContext(ctx, http.MethodPost, s.URL()+"/", strings.NewReader("SELECT repeat('unread', 1000) FROM numbers(100000000)"))
-		r.SetBasicAuth("analyst", password)
-		if err := r.Write(c); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := bufio.NewReaderSize(c, 16).ReadByte(); err != nil { // it has begun
-			t.Fatal(err)
-		}
-	}
-	if got := a.ask("SELECT 1"); got.body != "1\n" {
-		t.Errorf("a fifth asker got %d %q", got.status, got.body)
-	}
-	waitFor(t, "the unread queries to end", func() bool {
-		return w.must("SELECT count() FROM system.processes WHERE startsWith(query, 'SELECT repeat')") == "0\n"
-	})
-}
-
 // The interface's own parameters work, or say what they cannot do.
 func TestParameters(t *testing.T) {
 	t.Parallel()
 	s := shared(t)
-	a := asAnalyst(t, s)
+	a := clickhousetest.AsAnalyst(t, s)
 	for _, kv := range [][2]string{
 		{"session_id", "x"}, {"close_session", "1"}, {"session_timeout", "60"}, {"quota_key", "x"}, {"stacktrace", "1"}, {"wait_end_of_query", "1"}, {"buffer_size", "1000"},
 		{"query_id", "x"}, {"readonly", "1"}, {"send_progress_in_http_headers", "1"}, {"use_query_cache", "1"}, {"max_threads", "64"}, {"max_memory_usage", "0"}, {"max_execution_time", "600"},
 		{"date_time_input_format", "best_effort"}, {"enable_analyzer", "0"}, {"totals_mode", "before_having"}, {"max_bytes_to_read", "1000000"}, {"max_result_bytes", "1000000"},
 	} {
-		if got := a.ask("SELECT count() FROM t", kv[0], kv[1]); got.body != "1000\n" {
-			t.Errorf("%s=%s: got %d %.300q", kv[0], kv[1], got.status, got.body)
+		if got := a.Ask("SELECT count() FROM t", kv[0], kv[1]); got.Body != "1000\n" {
+			t.Errorf("%s=%s: got %d %.300q", kv[0], kv[1], got.Status, got.Body)
 		}
 	}
 	for _, c := range [][3]string{
@@ -193,8 +153,8 @@ func TestParameters(t *testing.T) {
 		{"http_zlib_compression_level", "99", "Code: 36"}, {"network_compression_method", "x", "Code: 36"}, {"join_algorithm", "x", "Setting join_algorithm cannot be"},
 		{"http_response_headers", "{'a':'b'}", "Code: 164"}, {"max_network_bandwidth", "1", "Code: 164"}, {"no_such", "1", "Code: 115"},
 	} {
-		if got := a.ask("SELECT 1", c[0], c[1]); got.status == 200 || !strings.Contains(got.body, c[2]) || !strings.Contains(got.body, "(version ") {
-			t.Errorf("%s=%s: got %d %.300q, want %q", c[0], c[1], got.status, got.body, c[2])
+		if got := a.Ask("SELECT 1", c[0], c[1]); got.Status == 200 || !strings.Contains(got.Body, c[2]) || !strings.Contains(got.Body, "(version ") {
+			t.Errorf("%s=%s: got %d %.300q, want %q", c[0], c[1], got.Status, got.Body, c[2])
 		}
 	}
 	for query, want := range map[string]string{
@@ -203,26 +163,26 @@ func TestParameters(t *testing.T) {
 		"DESCRIBE TABLE t SETTINGS describe_compact_output = 1": "a\tUInt32\nb\tString\n",
 		"SELECT currentUser(), user(), hostName()":              "analyst\tanalyst\tchatbell\n", "SELECT 'currentUser()' -- user()": "currentUser()\n",
 	} {
-		if got := a.ask(query); got.body != want {
-			t.Errorf("%s\n\tgot %d %.300q, want %q", query, got.status, got.body, want)
+		if got := a.Ask(query); got.Body != want {
+			t.Errorf("%s\n\tgot %d %.300q, want %q", query, got.Status, got.Body, want)
 		}
 	}
-	if got := a.must("SELECT currentUser() FORMAT CSVWithNames"); got != "\"currentUser()\"\n\"analyst\"\n" {
+	if got := a.Must("SELECT currentUser() FORMAT CSVWithNames"); got != "\"currentUser()\"\n\"analyst\"\n" {
 		t.Errorf("the column's name: %q", got)
 	}
-	if got := a.must("SHOW GRANTS"); !strings.HasPrefix(got, "GRANT SHOW, SELECT ON chatbell.* TO analyst\n") || strings.Contains(got, "INSERT") {
+	if got := a.Must("SHOW GRANTS"); !strings.HasPrefix(got, "GRANT SHOW, SELECT ON chatbell.* TO analyst\n") || strings.Contains(got, "INSERT") {
 		t.Errorf("grants: %.300q", got)
 	}
 	for _, q := range []string{"SELECT 1 SETTINGS readonly = 0", "SELECT 1 SETTINGS max_network_bandwidth = 1"} {
-		if got := a.ask(q); got.status == 200 {
-			t.Errorf("%s: %q", q, got.body)
+		if got := a.Ask(q); got.Status == 200 {
+			t.Errorf("%s: %q", q, got.Body)
 		}
 	}
-	if got := a.ask("SELECT * FROM nope"); strings.Contains(got.body, "system.one") {
-		t.Errorf("a far guess: %q", got.body)
+	if got := a.Ask("SELECT * FROM nope"); strings.Contains(got.Body, "system.one") {
+		t.Errorf("a far guess: %q", got.Body)
 	}
-	if got := a.ask("SELECT * FROM system.stack_trace"); !strings.Contains(got.body, "closed to this user") {
-		t.Errorf("a closed table: %q", got.body)
+	if got := a.Ask("SELECT * FROM system.stack_trace"); !strings.Contains(got.Body, "closed to this user") {
+		t.Errorf("a closed table: %q", got.Body)
 	}
 }
 
@@ -230,21 +190,21 @@ func TestParameters(t *testing.T) {
 func TestForms(t *testing.T) {
 	t.Parallel()
 	s := shared(t)
-	a := asAnalyst(t, s)
-	send := func(fields ...[2]string) answer {
+	a := clickhousetest.AsAnalyst(t, s)
+	send := func(fields ...[2]string) clickhousetest.Answer {
 		var body bytes.Buffer
 		m := multipart.NewWriter(&body)
 		for _, f := range fields {
 			_ = m.WriteField(f[0], f[1])
 		}
 		_ = m.Close()
-		return a.do(http.MethodPost, nil, body.String(), "Content-Type", m.FormDataContentType())
+		return a.Do(http.MethodPost, nil, body.String(), "Content-Type", m.FormDataContentType())
 	}
-	if got := send([2]string{"query", "SELECT {x:UInt8} + 1"}, [2]string{"param_x", "41"}); got.body != "42\n" {
-		t.Errorf("got %d %q", got.status, got.body)
+	if got := send([2]string{"query", "SELECT {x:UInt8} + 1"}, [2]string{"param_x", "41"}); got.Body != "42\n" {
+		t.Errorf("got %d %q", got.Status, got.Body)
 	}
-	if got := send([2]string{"query", "SELECT * FROM x"}, [2]string{"x", "1\n2\n"}, [2]string{"x_structure", "a UInt8"}); got.status != http.StatusNotImplemented || !strings.Contains(got.body, "external data is not supported") {
-		t.Errorf("got %d %q", got.status, got.body)
+	if got := send([2]string{"query", "SELECT * FROM x"}, [2]string{"x", "1\n2\n"}, [2]string{"x_structure", "a UInt8"}); got.Status != http.StatusNotImplemented || !strings.Contains(got.Body, "external data is not supported") {
+		t.Errorf("got %d %q", got.Status, got.Body)
 	}
 }
 
@@ -252,56 +212,16 @@ func TestForms(t *testing.T) {
 func TestOtherOrigins(t *testing.T) {
 	t.Parallel()
 	s := shared(t)
-	a := asAnalyst(t, s)
-	got := a.do(http.MethodOptions, nil, "", "Origin", "https://tool.example", "Access-Control-Request-Method", "POST", "Authorization", "")
-	if got.status != http.StatusNoContent || got.header.Get("Access-Control-Allow-Origin") != "*" || !strings.Contains(got.header.Get("Access-Control-Allow-Headers"), "Authorization") {
-		t.Errorf("preflight: %d %v", got.status, got.header)
+	a := clickhousetest.AsAnalyst(t, s)
+	got := a.Do(http.MethodOptions, nil, "", "Origin", "https://tool.example", "Access-Control-Request-Method", "POST", "Authorization", "")
+	if got.Status != http.StatusNoContent || got.Header.Get("Access-Control-Allow-Origin") != "*" || !strings.Contains(got.Header.Get("Access-Control-Allow-Headers"), "Authorization") {
+		t.Errorf("preflight: %d %v", got.Status, got.Header)
 	}
-	got = a.do(http.MethodPost, nil, "SELECT 1", "Origin", "https://tool.example")
-	if got.header.Get("Access-Control-Allow-Origin") != "*" || !strings.Contains(got.header.Get("Access-Control-Expose-Headers"), "X-ClickHouse-Exception-Tag") {
-		t.Errorf("answer: %v", got.header)
+	got = a.Do(http.MethodPost, nil, "SELECT 1", "Origin", "https://tool.example")
+	if got.Header.Get("Access-Control-Allow-Origin") != "*" || !strings.Contains(got.Header.Get("Access-Control-Expose-Headers"), "X-ClickHouse-Exception-Tag") {
+		t.Errorf("answer: %v", got.Header)
 	}
-	if got := a.do(http.MethodPost, nil, "SELECT 1"); got.header.Get("Access-Control-Allow-Origin") != "" {
-		t.Errorf("without an origin: %v", got.header)
+	if got := a.Do(http.MethodPost, nil, "SELECT 1"); got.Header.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("without an origin: %v", got.Header)
 	}
-}
-
-// Who reads a little at a time holds a place for two minutes at most; here it is two
-// seconds.
-func TestAnswersThatAreReadSlowly(t *testing.T) {
-	t.Parallel()
-	cfg := config(t)
-	cfg.AnswerTime = 2 * time.Second
-	s := startOn(t, cfg)
-	var d net.Dialer
-	c, err := d.DialContext(t.Context(), "tcp", hostOf(t, s))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+"/?max_block_size=1000", strings.NewReader("SELECT repeat('slowly', 1000) FROM numbers(100000000)"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.SetBasicAuth("analyst", password)
-	begun := time.Now()
-	if err := r.Write(c); err != nil {
-		t.Fatal(err)
-	}
-	var read int64
-	pace := time.NewTicker(10 * time.Millisecond)
-	defer pace.Stop()
-	for err == nil { // 6 MB a second, of 600 GB
-		var n int64
-		n, err = io.CopyN(io.Discard, c, 64<<10)
-		read += n
-		<-pace.C
-	}
-	// 60 s is the query's own time, after which it ends in any case.
-	if took := time.Since(begun); took < cfg.AnswerTime || took > 50*time.Second || read == 0 {
-		t.Errorf("the answer ended after %v and %d bytes", took, read)
-	}
-	waitFor(t, "the query to end", func() bool {
-		return asWriter(t, s).must("SELECT count() FROM system.processes WHERE startsWith(query, 'SELECT repeat')") == "0\n"
-	})
 }

@@ -13,65 +13,51 @@ import (
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 
-	"chatbell/analytics/engine"
+	"chatbell/analytics/clickhouse/clickhousetest"
 )
-
-// filled is an engine of the test's own with the table that fill makes.
-func filled(t *testing.T) *engine.Supervisor {
-	s := start(t)
-	fill(t, s)
-	return s
-}
-
-// fill makes a table t with rows 0…999.
-func fill(t *testing.T, s *engine.Supervisor) {
-	w := asWriter(t, s)
-	w.must("CREATE TABLE t (a UInt32, b String) ENGINE = MergeTree ORDER BY a")
-	w.must("INSERT INTO t SELECT number, concat('row ', toString(number)) FROM numbers(1000)")
-}
 
 func TestHTTPInterface(t *testing.T) {
 	t.Parallel()
 	s := shared(t)
-	a := asAnalyst(t, s)
-	get := func(q url.Values) answer { return a.do(http.MethodGet, q, "") }
+	a := clickhousetest.AsAnalyst(t, s)
+	get := func(q url.Values) clickhousetest.Answer { return a.Do(http.MethodGet, q, "") }
 	for _, c := range []struct {
 		name   string
-		answer answer
+		answer clickhousetest.Answer
 		status int
 		body   string // a part of it
 		header [2]string
 	}{
 		{"GET", get(url.Values{"query": {"SELECT 1"}}), 200, "1\n", [2]string{"X-ClickHouse-Format", "TabSeparated"}},
-		{"POST", a.ask("SELECT sum(a) FROM t"), 200, "499500\n", [2]string{}},
-		{"address and body joined", a.do(http.MethodPost, url.Values{"query": {"SELECT count()"}}, "FROM t"), 200, "1000\n", [2]string{}},
-		{"qualified name", a.ask("SELECT count() FROM chatbell.t"), 200, "1000", [2]string{}},
-		{"database", a.ask("SELECT currentDatabase()", "database", "system"), 200, "system", [2]string{}},
-		{"no such database", a.ask("SELECT 1", "database", "no`pe"), 404, "UNKNOWN_DATABASE", [2]string{"X-ClickHouse-Exception-Code", "81"}},
-		{"parameter", a.ask("SELECT {n:UInt32} + length({s:String})", "param_n", "40", "param_s", "x;"), 200, "42\n", [2]string{}},
-		{"default_format", a.ask("SELECT 1 AS x", "default_format", "JSONEachRow"), 200, `{"x":1}`, [2]string{"Content-Type", "application/x-ndjson; charset=UTF-8"}},
-		{"FORMAT wins", a.ask("SELECT 1 AS x FORMAT CSVWithNames", "default_format", "JSON"), 200, "\"x\"\n1\n", [2]string{"X-ClickHouse-Format", "CSVWithNames"}},
-		{"header format", a.do(http.MethodPost, nil, "SELECT 1 AS x", "X-ClickHouse-Format", "JSONEachRow"), 200, `{"x":1}`, [2]string{}},
-		{"JSON", a.ask("SELECT a FROM t WHERE a < 2 FORMAT JSON"), 200, `"rows": 2`, [2]string{"Content-Type", "application/json; charset=UTF-8"}},
-		{"SHOW", a.ask("SHOW TABLES FORMAT JSONEachRow"), 200, `{"name":"t"}`, [2]string{}},
-		{"DESCRIBE", a.ask("DESCRIBE TABLE t"), 200, "UInt32", [2]string{}},
-		{"EXPLAIN", a.ask("EXPLAIN SELECT * FROM t"), 200, "ReadFromMergeTree", [2]string{}},
-		{"WITH", a.ask("WITH 2 AS two SELECT two * 21"), 200, "42", [2]string{}},
-		{"setting of form", a.ask("SELECT 1 AS x, inf AS y FORMAT JSONEachRow", "output_format_json_quote_denormals", "1"), 200, `"inf"`, [2]string{}},
-		{"setting of time", a.ask("SELECT getSetting('max_execution_time')", "max_execution_time", "5"), 200, "5\n", [2]string{}},
-		{"summary", a.ask("SELECT sum(a) FROM t"), 200, "", [2]string{"X-ClickHouse-Summary", `{"read_rows":"1000"`}},
-		{"query id", a.ask("SELECT 1", "query_id", "mine"), 200, "", [2]string{"X-ClickHouse-Query-Id", "mine"}},
-		{"wrong syntax", a.ask("SELEC 1"), 400, "Code: 62. DB::Exception:", [2]string{"X-ClickHouse-Exception-Code", "62"}},
-		{"unknown table", a.ask("SELECT * FROM nope"), 404, "Code: 60. DB::Exception:", [2]string{"X-ClickHouse-Exception-Code", "60"}},
-		{"unknown setting", a.ask("SELECT 1", "max_exekution_time", "5"), 400, "Code: 115.", [2]string{}},
-		{"nothing", a.ask("  "), 400, "Empty query", [2]string{}},
-		{"too long", a.ask("SELECT '" + strings.Repeat("x", 2<<20) + "'"), 400, "Max query size", [2]string{}},
+		{"POST", a.Ask("SELECT sum(a) FROM t"), 200, "499500\n", [2]string{}},
+		{"address and body joined", a.Do(http.MethodPost, url.Values{"query": {"SELECT count()"}}, "FROM t"), 200, "1000\n", [2]string{}},
+		{"qualified name", a.Ask("SELECT count() FROM chatbell.t"), 200, "1000", [2]string{}},
+		{"database", a.Ask("SELECT currentDatabase()", "database", "system"), 200, "system", [2]string{}},
+		{"no such database", a.Ask("SELECT 1", "database", "no`pe"), 404, "UNKNOWN_DATABASE", [2]string{"X-ClickHouse-Exception-Code", "81"}},
+		{"parameter", a.Ask("SELECT {n:UInt32} + length({s:String})", "param_n", "40", "param_s", "x;"), 200, "42\n", [2]string{}},
+		{"default_format", a.Ask("SELECT 1 AS x", "default_format", "JSONEachRow"), 200, `{"x":1}`, [2]string{"Content-Type", "application/x-ndjson; charset=UTF-8"}},
+		{"FORMAT wins", a.Ask("SELECT 1 AS x FORMAT CSVWithNames", "default_format", "JSON"), 200, "\"x\"\n1\n", [2]string{"X-ClickHouse-Format", "CSVWithNames"}},
+		{"header format", a.Do(http.MethodPost, nil, "SELECT 1 AS x", "X-ClickHouse-Format", "JSONEachRow"), 200, `{"x":1}`, [2]string{}},
+		{"JSON", a.Ask("SELECT a FROM t WHERE a < 2 FORMAT JSON"), 200, `"rows": 2`, [2]string{"Content-Type", "application/json; charset=UTF-8"}},
+		{"SHOW", a.Ask("SHOW TABLES FORMAT JSONEachRow"), 200, `{"name":"t"}`, [2]string{}},
+		{"DESCRIBE", a.Ask("DESCRIBE TABLE t"), 200, "UInt32", [2]string{}},
+		{"EXPLAIN", a.Ask("EXPLAIN SELECT * FROM t"), 200, "ReadFromMergeTree", [2]string{}},
+		{"WITH", a.Ask("WITH 2 AS two SELECT two * 21"), 200, "42", [2]string{}},
+		{"setting of form", a.Ask("SELECT 1 AS x, inf AS y FORMAT JSONEachRow", "output_format_json_quote_denormals", "1"), 200, `"inf"`, [2]string{}},
+		{"setting of time", a.Ask("SELECT getSetting('max_execution_time')", "max_execution_time", "5"), 200, "5\n", [2]string{}},
+		{"summary", a.Ask("SELECT sum(a) FROM t"), 200, "", [2]string{"X-ClickHouse-Summary", `{"read_rows":"1000"`}},
+		{"query id", a.Ask("SELECT 1", "query_id", "mine"), 200, "", [2]string{"X-ClickHouse-Query-Id", "mine"}},
+		{"wrong syntax", a.Ask("SELEC 1"), 400, "Code: 62. DB::Exception:", [2]string{"X-ClickHouse-Exception-Code", "62"}},
+		{"unknown table", a.Ask("SELECT * FROM nope"), 404, "Code: 60. DB::Exception:", [2]string{"X-ClickHouse-Exception-Code", "60"}},
+		{"unknown setting", a.Ask("SELECT 1", "max_exekution_time", "5"), 400, "Code: 115.", [2]string{}},
+		{"nothing", a.Ask("  "), 400, "Empty query", [2]string{}},
+		{"too long", a.Ask("SELECT '" + strings.Repeat("x", 2<<20) + "'"), 400, "Max query size", [2]string{}},
 	} {
-		if c.answer.status != c.status || !strings.Contains(c.answer.body, c.body) {
-			t.Errorf("%s: got %d %.300q, want %d with %q", c.name, c.answer.status, c.answer.body, c.status, c.body)
+		if c.answer.Status != c.status || !strings.Contains(c.answer.Body, c.body) {
+			t.Errorf("%s: got %d %.300q, want %d with %q", c.name, c.answer.Status, c.answer.Body, c.status, c.body)
 		}
-		if h := c.header; h[0] != "" && !strings.HasPrefix(c.answer.header.Get(h[0]), h[1]) {
-			t.Errorf("%s: header %s is %q, want %q", c.name, h[0], c.answer.header.Get(h[0]), h[1])
+		if h := c.header; h[0] != "" && !strings.HasPrefix(c.answer.Header.Get(h[0]), h[1]) {
+			t.Errorf("%s: header %s is %q, want %q", c.name, h[0], c.answer.Header.Get(h[0]), h[1])
 		}
 	}
 }
@@ -99,7 +85,7 @@ func TestHealthNeedsNoPassword(t *testing.T) {
 func TestWhoMayAsk(t *testing.T) {
 	t.Parallel()
 	s := shared(t)
-	w := asWriter(t, s)
+	w := clickhousetest.AsWriter(t, s)
 	for _, c := range []struct {
 		name   string
 		user   string
@@ -114,17 +100,17 @@ func TestWhoMayAsk(t *testing.T) {
 		{name: "wrong password", user: "analyst", pw: "x", want: 401},
 		{name: "no password", user: "analyst", want: 401},
 		{name: "unknown user", user: "default", want: 401},
-		{name: "writer's name, analyst's password", user: w.user, pw: password, want: 401},
-		{name: "analyst's name, writer's password", user: "analyst", pw: w.pw, want: 401},
+		{name: "writer's name, analyst's password", user: w.User, pw: password, want: 401},
+		{name: "analyst's name, writer's password", user: "analyst", pw: w.Password, want: 401},
 	} {
 		q := url.Values{"query": {"SELECT 1"}}
 		maps.Copy(q, c.query)
-		got := client{t, s.URL(), c.user, c.pw}.do(http.MethodGet, q, "", c.header...)
-		if got.status != c.want {
-			t.Errorf("%s: got %d %q, want %d", c.name, got.status, got.body, c.want)
+		got := clickhousetest.Client{T: t, Base: s.URL(), User: c.user, Password: c.pw}.Do(http.MethodGet, q, "", c.header...)
+		if got.Status != c.want {
+			t.Errorf("%s: got %d %q, want %d", c.name, got.Status, got.Body, c.want)
 		}
-		if c.want == 401 && got.header.Get("X-ClickHouse-Exception-Code") != "516" {
-			t.Errorf("%s: got code %q, want 516", c.name, got.header.Get("X-ClickHouse-Exception-Code"))
+		if c.want == 401 && got.Header.Get("X-ClickHouse-Exception-Code") != "516" {
+			t.Errorf("%s: got code %q, want 516", c.name, got.Header.Get("X-ClickHouse-Exception-Code"))
 		}
 	}
 }
@@ -132,33 +118,33 @@ func TestWhoMayAsk(t *testing.T) {
 func TestCompression(t *testing.T) {
 	t.Parallel()
 	s := shared(t)
-	a := asAnalyst(t, s)
-	got := a.do(http.MethodPost, url.Values{"enable_http_compression": {"1"}}, "SELECT b FROM t ORDER BY a", "Accept-Encoding", "br;q=0, gzip")
-	if got.header.Get("Content-Encoding") != "gzip" {
-		t.Fatalf("headers: %v", got.header)
+	a := clickhousetest.AsAnalyst(t, s)
+	got := a.Do(http.MethodPost, url.Values{"enable_http_compression": {"1"}}, "SELECT b FROM t ORDER BY a", "Accept-Encoding", "br;q=0, gzip")
+	if got.Header.Get("Content-Encoding") != "gzip" {
+		t.Fatalf("headers: %v", got.Header)
 	}
-	z, err := gzip.NewReader(strings.NewReader(got.body))
+	z, err := gzip.NewReader(strings.NewReader(got.Body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if plain, err := io.ReadAll(z); err != nil || strings.Count(string(plain), "\n") != 1000 {
 		t.Fatalf("unpacked %d bytes: %v", len(plain), err)
 	}
-	if got := a.do(http.MethodPost, nil, "SELECT 1", "Accept-Encoding", "gzip"); got.body != "1\n" {
-		t.Errorf("compressed although not asked: %q", got.body)
+	if got := a.Do(http.MethodPost, nil, "SELECT 1", "Accept-Encoding", "gzip"); got.Body != "1\n" {
+		t.Errorf("compressed although not asked: %q", got.Body)
 	}
 	var body bytes.Buffer
 	zw := gzip.NewWriter(&body)
 	fmt.Fprint(zw, "SELECT 42")
 	_ = zw.Close()
-	if got := a.do(http.MethodPost, nil, body.String(), "Content-Encoding", "gzip"); got.body != "42\n" {
-		t.Errorf("packed query: %d %q", got.status, got.body)
+	if got := a.Do(http.MethodPost, nil, body.String(), "Content-Encoding", "gzip"); got.Body != "42\n" {
+		t.Errorf("packed query: %d %q", got.Status, got.Body)
 	}
-	if got := a.do(http.MethodPost, nil, "not gzip", "Content-Encoding", "gzip"); got.status != 400 {
-		t.Errorf("broken packing: %d %q", got.status, got.body)
+	if got := a.Do(http.MethodPost, nil, "not gzip", "Content-Encoding", "gzip"); got.Status != 400 {
+		t.Errorf("broken packing: %d %q", got.Status, got.Body)
 	}
-	if got := a.do(http.MethodPost, nil, "x", "Content-Encoding", "snappy"); got.status != 501 {
-		t.Errorf("unknown packing: %d %q", got.status, got.body)
+	if got := a.Do(http.MethodPost, nil, "x", "Content-Encoding", "snappy"); got.Status != 501 {
+		t.Errorf("unknown packing: %d %q", got.Status, got.Body)
 	}
 }
 
@@ -222,19 +208,19 @@ func TestOfficialClient(t *testing.T) {
 func TestHalfSentInsert(t *testing.T) {
 	t.Parallel()
 	s := shared(t)
-	w := asWriter(t, s)
-	w.must("CREATE TABLE half (a UInt32) ENGINE = MergeTree ORDER BY a")
+	w := clickhousetest.AsWriter(t, s)
+	w.Must("CREATE TABLE half (a UInt32) ENGINE = MergeTree ORDER BY a")
 	body := &failing{data: []byte("1\n2\n3\n")}
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+"/?query="+url.QueryEscape("INSERT INTO half FORMAT TSV"), body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.SetBasicAuth(w.user, w.pw)
+	r.SetBasicAuth(w.User, w.Password)
 	if resp, err := http.DefaultClient.Do(r); err == nil {
 		_ = resp.Body.Close()
 		t.Errorf("the request came through: %d", resp.StatusCode)
 	}
-	if got := w.must("SELECT count() FROM half"); got != "0\n" {
+	if got := w.Must("SELECT count() FROM half"); got != "0\n" {
 		t.Errorf("rows: %q", got)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"chatbell/analytics/clickhouse/clickhousetest"
 )
 
 // Settings are given once, for the whole query: what stands in a part of one would hold
@@ -13,7 +15,7 @@ import (
 func TestSettingsWithinAQuery(t *testing.T) {
 	t.Parallel()
 	s := shared(t)
-	a := asAnalyst(t, s)
+	a := clickhousetest.AsAnalyst(t, s)
 	const set = " SETTINGS max_threads = 64"
 	for _, q := range []string{
 		"SELECT * FROM (SELECT getSetting('max_threads')" + set + ")", "SELECT * FROM (SELECT getSetting('max_threads')" + set + ") SETTINGS max_block_size = 10",
@@ -31,12 +33,12 @@ func TestSettingsWithinAQuery(t *testing.T) {
 		"SELECT * FROM (SELECT 1 SETTINGS additional_result_filter = 'x')",
 		"SELECT * FROM (SELECT 1 SETTINGS additional_table_filters = {'t': 'a = 1'})", "SELECT 1 SETTINGS additional_table_filters = {'t': 'a = 1'}", "SHOW TABLES SETTINGS `max_threads` = 64", "EXPLAIN SELECT 1 SETTINGS `max_threads` = 64", "EXPLAIN SELECT 1 FORMAT CSV SETTINGS `max_threads` = 64",
 	} {
-		if got := a.ask(q); got.status == http.StatusOK {
-			t.Errorf("%s\n\tgot %.200q", q, got.body)
+		if got := a.Ask(q); got.Status == http.StatusOK {
+			t.Errorf("%s\n\tgot %.200q", q, got.Body)
 		}
 	}
-	if got := a.ask("SELECT * FROM (SELECT 1" + set + ")"); !strings.Contains(got.body, "(READONLY)") || !strings.Contains(got.body, "at the end of the whole query") {
-		t.Errorf("it is refused with %q", got.body)
+	if got := a.Ask("SELECT * FROM (SELECT 1" + set + ")"); !strings.Contains(got.Body, "(READONLY)") || !strings.Contains(got.Body, "at the end of the whole query") {
+		t.Errorf("it is refused with %q", got.Body)
 	}
 	for query, want := range map[string]string{
 		"SELECT 'a\n   Set\n' AS `Set`": "a\\n   Set\\n\n", "SELECT 1 AS SETTINGS": "1\n",
@@ -44,11 +46,11 @@ func TestSettingsWithinAQuery(t *testing.T) {
 		"SELECT getSetting('max_block_size') UNION ALL SELECT 10 SETTINGS max_block_size = 10": "10\n10\n",
 		"EXPLAIN SYNTAX oneline = 1 SELECT 1":                                                  "SELECT 1 FROM system.one\n",
 	} {
-		if got := a.ask(query); got.body != want {
-			t.Errorf("%s\n\tgot %d %.300q, want %q", query, got.status, got.body, want)
+		if got := a.Ask(query); got.Body != want {
+			t.Errorf("%s\n\tgot %d %.300q, want %q", query, got.Status, got.Body, want)
 		}
 	}
-	if got := a.must("EXPLAIN header = 1 SELECT 1 SETTINGS max_threads = 1"); !strings.Contains(got, "Header") {
+	if got := a.Must("EXPLAIN header = 1 SELECT 1 SETTINGS max_threads = 1"); !strings.Contains(got, "Header") {
 		t.Errorf("EXPLAIN with an option: %q", got)
 	}
 }
@@ -58,7 +60,7 @@ func TestSettingsWithinAQuery(t *testing.T) {
 func TestFunctionsByName(t *testing.T) {
 	t.Parallel()
 	s := shared(t)
-	a := asAnalyst(t, s)
+	a := clickhousetest.AsAnalyst(t, s)
 	secret := filepath.Join(t.TempDir(), "secret.txt")
 	if err := os.WriteFile(secret, []byte("hidden_value"), 0o600); err != nil {
 		t.Fatal(err)
@@ -74,14 +76,14 @@ func TestFunctionsByName(t *testing.T) {
 		"SELECT a FROM t ORDER BY a WITH FILL INTERPOLATE (b AS file(" + path + "))", "SELECT a FROM t QUALIFY file(" + path + ") != ''", "SELECT sum(a) OVER w FROM t WINDOW w AS (ORDER BY file(" + path + "))",
 	} {
 		for _, with := range [][]string{nil, {"offset", "1"}, {"limit", "0"}, {"max_result_rows", "1", "result_overflow_mode", "break"}} {
-			if got := a.ask(q, with...); got.status == http.StatusOK || strings.Contains(got.body, "hidden_") {
-				t.Errorf("%s %v\n\tgot %d %.200q", q, with, got.status, got.body)
+			if got := a.Ask(q, with...); got.Status == http.StatusOK || strings.Contains(got.Body, "hidden_") {
+				t.Errorf("%s %v\n\tgot %d %.200q", q, with, got.Status, got.Body)
 			}
 		}
 	}
 	for _, name := range []string{"file", "FILE", "`file`", `"file"`, `f\x69le`} {
-		if got := a.ask("SELECT arrayMap({f:Identifier}, ["+path+"])", "param_f", name); got.status == http.StatusOK {
-			t.Errorf("{f:Identifier} of %q: got %.200q", name, got.body)
+		if got := a.Ask("SELECT arrayMap({f:Identifier}, ["+path+"])", "param_f", name); got.Status == http.StatusOK {
+			t.Errorf("{f:Identifier} of %q: got %.200q", name, got.Body)
 		}
 	}
 	for query, want := range map[string]string{
@@ -89,11 +91,11 @@ func TestFunctionsByName(t *testing.T) {
 		"SELECT t.file FROM (SELECT 1 AS file) AS t": "1\n", "SELECT url FROM (SELECT 1 AS url) ORDER BY url": "1\n", "SELECT 1 /* file('x') */ -- url('y')": "1\n", "SHOW TABLES WHERE name = 't'": "t\n",
 		"SELECT settings FROM (SELECT 1 AS settings) AS x WHERE settings = 1": "1\n", "SELECT 'it''s \\\\ \\t SETTINGS a = 1'": "it\\'s \\\\ \\t SETTINGS a = 1\n",
 	} {
-		if got := a.ask(query); got.body != want {
-			t.Errorf("%s\n\tgot %d %.300q, want %q", query, got.status, got.body, want)
+		if got := a.Ask(query); got.Body != want {
+			t.Errorf("%s\n\tgot %d %.300q, want %q", query, got.Status, got.Body, want)
 		}
 	}
-	if got := a.ask("SELECT {c:Identifier} FROM t WHERE a = 7", "param_c", "b"); got.body != "row 7\n" {
-		t.Errorf("a column by parameter: %d %q", got.status, got.body)
+	if got := a.Ask("SELECT {c:Identifier} FROM t WHERE a = 7", "param_c", "b"); got.Body != "row 7\n" {
+		t.Errorf("a column by parameter: %d %q", got.Status, got.Body)
 	}
 }

@@ -55,19 +55,7 @@ func Start(t testing.TB) *Engine {
 // another is started there.
 func StartIn(t testing.TB, dir string) *Engine {
 	t.Helper()
-	s, err := engine.Start(context.WithoutCancel(t.Context()), Config(t, dir))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := s.Ready(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return &Engine{s, t, "chatbell"}
+	return &Engine{StartOn(t, Config(t, dir)), t, "chatbell"}
 }
 
 // Analyst and Password are the read-only user of the engines here.

@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"chatbell/analytics/clickhouse/clickhousetest"
 	"chatbell/internal/nodetest"
+	"chatbell/internal/polltest"
 )
 
 // failure is an error as the client shows it.
@@ -31,7 +33,7 @@ type said struct {
 // streams, parameters, settings, errors and ways of giving up.
 func TestNodeClient(t *testing.T) {
 	t.Parallel()
-	s := shared(t)
+	s := filled(t)
 	input, err := json.Marshal(map[string]string{"url": s.URL(), "username": "analyst", "password": password})
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +86,7 @@ func TestNodeClient(t *testing.T) {
 			}
 		}
 	}
-	waitFor(t, "the aborted query to end", func() bool {
-		return asWriter(t, s).must("SELECT count() FROM system.processes WHERE startsWith(query, 'SELECT count() AS aborted')") == "0\n"
+	polltest.Until(t, "the aborted query to end", func() bool {
+		return clickhousetest.AsWriter(t, s).Must("SELECT count() FROM system.processes WHERE startsWith(query, 'SELECT count() AS aborted')") == "0\n"
 	})
 }

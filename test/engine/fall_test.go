@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"chatbell/analytics/clickhouse/clickhousetest"
 	"chatbell/analytics/engine"
 	"chatbell/internal/polltest"
 )
@@ -16,8 +17,8 @@ import (
 func TestKilledWhileStarting(t *testing.T) {
 	t.Parallel()
 	cfg, log := listenTo(config(t))
-	s := startOn(t, cfg)
-	fill(t, s)
+	s := clickhousetest.StartOn(t, cfg)
+	clickhousetest.Fill(t, s)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -37,8 +38,8 @@ func TestKilledWhileStarting(t *testing.T) {
 		}
 	}
 	cfg.Command = engineCommand
-	s = startOn(t, cfg)
-	if got := asAnalyst(t, s).must("SELECT count(), sum(a) FROM t"); got != "1000\t499500\n" {
+	s = clickhousetest.StartOn(t, cfg)
+	if got := clickhousetest.AsAnalyst(t, s).Must("SELECT count(), sum(a) FROM t"); got != "1000\t499500\n" {
 		t.Errorf("after all kills the table has %q", got)
 	}
 }
@@ -48,8 +49,8 @@ func TestKilledWhileStarting(t *testing.T) {
 func TestRecoversFromCrashes(t *testing.T) {
 	t.Parallel()
 	cfg, log := listenTo(config(t))
-	s := startOn(t, cfg)
-	fill(t, s)
+	s := clickhousetest.StartOn(t, cfg)
+	clickhousetest.Fill(t, s)
 	last := 0
 	for kills := 0; kills < 5; {
 		polltest.Until(t, "another child", func() bool { return s.PID() != 0 && s.PID() != last })
@@ -59,7 +60,7 @@ func TestRecoversFromCrashes(t *testing.T) {
 		}
 	}
 	polltest.Until(t, "the last of them to be gone, and another one that answers", func() bool { return s.PID() != last && s.Err() == nil })
-	if got := asAnalyst(t, s).must("SELECT count() FROM t"); got != "1000\n" {
+	if got := clickhousetest.AsAnalyst(t, s).Must("SELECT count() FROM t"); got != "1000\n" {
 		t.Errorf("rows: %q", got)
 	}
 	// The pauses double, so that a child that cannot live does not eat the machine.
@@ -74,7 +75,7 @@ func TestRecoversFromCrashes(t *testing.T) {
 func TestLastWordsOfACrash(t *testing.T) {
 	t.Parallel()
 	cfg, log := listenTo(config(t))
-	s := startOn(t, cfg)
+	s := clickhousetest.StartOn(t, cfg)
 	old := s.PID()
 	if err := syscall.Kill(old, syscall.SIGSEGV); err != nil {
 		t.Fatal(err)

@@ -13,7 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"chatbell/analytics/clickhouse/clickhousetest"
 	"chatbell/analytics/engine"
+	"chatbell/internal/polltest"
 )
 
 // heard is a log that a test reads.
@@ -44,7 +46,7 @@ func listenTo(cfg engine.Config) (engine.Config, *heard) {
 // another waits for another child than old, and until it answers.
 func another(t *testing.T, s *engine.Supervisor, old int) {
 	t.Helper()
-	waitFor(t, "another child", func() bool { return s.PID() != 0 && s.PID() != old })
+	polltest.Until(t, "another child", func() bool { return s.PID() != 0 && s.PID() != old })
 	if err := s.Ready(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -55,15 +57,15 @@ func TestHangingChildIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	cfg, log := listenTo(config(t))
 	cfg.Heartbeat = 200 * time.Millisecond
-	s := startOn(t, cfg)
-	asWriter(t, s).must("CREATE TABLE t (a UInt32) ENGINE = MergeTree ORDER BY a")
-	asWriter(t, s).must("INSERT INTO t SELECT number FROM numbers(1000)")
+	s := clickhousetest.StartOn(t, cfg)
+	clickhousetest.AsWriter(t, s).Must("CREATE TABLE t (a UInt32) ENGINE = MergeTree ORDER BY a")
+	clickhousetest.AsWriter(t, s).Must("INSERT INTO t SELECT number FROM numbers(1000)")
 	old := s.PID()
 	if err := syscall.Kill(old, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	another(t, s, old)
-	if got := asAnalyst(t, s).must("SELECT count() FROM t"); got != "1000\n" {
+	if got := clickhousetest.AsAnalyst(t, s).Must("SELECT count() FROM t"); got != "1000\n" {
 		t.Errorf("rows: %s", got)
 	}
 	if !strings.Contains(log.String(), "hangs") {
@@ -79,53 +81,13 @@ func TestStartDoesNotWaitForAHangingChild(t *testing.T) {
 	// A shell that stops itself in place of the engine; the next one is the engine.
 	marker := filepath.Join(t.TempDir(), "stopped")
 	cfg.Command = append([]string{"/bin/sh", "-c", `if [ ! -e "$0" ]; then : > "$0"; kill -STOP $$; fi; exec "$@"`, marker}, cfg.Command...)
-	s := startOn(t, cfg)
+	s := clickhousetest.StartOn(t, cfg)
 	if _, err := os.Stat(marker); err != nil {
 		t.Fatal(err)
 	}
-	if got := asAnalyst(t, s).must("SELECT 1"); got != "1\n" {
+	if got := clickhousetest.AsAnalyst(t, s).Must("SELECT 1"); got != "1\n" {
 		t.Errorf("the engine answers %q", got)
 	}
-}
-
-// The heart of a child beats beside its work, although that takes all cores: it is not
-// taken for one that hangs.
-func TestBusyChildBeats(t *testing.T) {
-	t.Parallel()
-	cfg := config(t)
-	cfg.Heartbeat = 100 * time.Millisecond
-	cfg.Misses = 600 // how late a beat may be is the machine's business
-	s := startOn(t, cfg)
-	w, old := asWriter(t, s), s.PID()
-	w.must("CREATE TABLE busy (a UInt64) ENGINE = MergeTree ORDER BY sipHash64(a)")
-	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL()+"/?max_threads=4", strings.NewReader(
-			"INSERT INTO busy SELECT cityHash64(number) FROM numbers_mt(1000000000000) WHERE sipHash64(number) % 1000 = 0"))
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		r.SetBasicAuth(w.user, w.pw)
-		if resp, err := http.DefaultClient.Do(r); err == nil {
-			_ = resp.Body.Close()
-		}
-	})
-	running := func() bool {
-		return w.must("SELECT count() FROM system.processes WHERE query LIKE 'INSERT INTO busy%'") == "1\n"
-	}
-	waitFor(t, "the insert", running)
-	before := s.Beats()
-	waitFor(t, "beats beside the insert", func() bool { return s.Beats() >= before+20 })
-	if !running() {
-		t.Fatal("the insert is over: it proves nothing")
-	}
-	if s.PID() != old {
-		t.Error("the busy child was ended")
-	}
-	cancel()
-	wg.Wait()
 }
 
 // uncancellable works on its one block of rows for minutes, and looks at nothing meanwhile.
@@ -137,9 +99,9 @@ func TestWhatCannotBeCancelledIsEnded(t *testing.T) {
 	t.Parallel()
 	cfg, log := listenTo(config(t))
 	cfg.Overdue = time.Second
-	s := startOn(t, cfg)
-	asWriter(t, s).must("CREATE TABLE t (a UInt32) ENGINE = MergeTree ORDER BY a")
-	asWriter(t, s).must("INSERT INTO t VALUES (7)")
+	s := clickhousetest.StartOn(t, cfg)
+	clickhousetest.AsWriter(t, s).Must("CREATE TABLE t (a UInt32) ENGINE = MergeTree ORDER BY a")
+	clickhousetest.AsWriter(t, s).Must("INSERT INTO t VALUES (7)")
 	old := s.PID()
 	// A kill that comes before the function is called ends the query; then it is asked
 	// again.
@@ -149,7 +111,7 @@ func TestWhatCannotBeCancelledIsEnded(t *testing.T) {
 	if err := s.Ready(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := asAnalyst(t, s).must("SELECT a FROM t"); got != "7\n" {
+	if got := clickhousetest.AsAnalyst(t, s).Must("SELECT a FROM t"); got != "7\n" {
 		t.Errorf("rows: %s", got)
 	}
 	if !strings.Contains(log.String(), "cannot be cancelled") {
@@ -180,12 +142,12 @@ func leaveWhenItRuns(t *testing.T, s *engine.Supervisor, pid int) {
 			if s.PID() != pid {
 				return true
 			}
-			got := asWriter(t, s).try("SELECT count() FROM system.processes WHERE query LIKE 'SELECT sum(editDistance%'" + and)
+			got := clickhousetest.AsWriter(t, s).Try("SELECT count() FROM system.processes WHERE query LIKE 'SELECT sum(editDistance%'" + and)
 			return got == want+"\n"
 		}
 	}
 	// The rows are read, so that nothing is left but the function.
-	waitFor(t, "the query", processes(" AND read_rows > 0", "1"))
+	polltest.Until(t, "the query", processes(" AND read_rows > 0", "1"))
 	leave()
-	waitFor(t, "the end of the query", processes("", "0"))
+	polltest.Until(t, "the end of the query", processes("", "0"))
 }

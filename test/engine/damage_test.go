@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"chatbell/analytics/clickhouse/clickhousetest"
 	"chatbell/analytics/engine"
+	"chatbell/internal/polltest"
 )
 
 // metadata finds the file in which a data folder describes a table or a database.
@@ -25,8 +27,8 @@ func metadata(t *testing.T, dir, pattern string) string {
 func TestBrokenMetadata(t *testing.T) {
 	t.Parallel()
 	cfg, log := listenTo(config(t))
-	s := startOn(t, cfg)
-	fill(t, s)
+	s := clickhousetest.StartOn(t, cfg)
+	clickhousetest.Fill(t, s)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +55,7 @@ func TestBrokenMetadata(t *testing.T) {
 			t.Errorf("%s: Start fails: %v", name, err)
 			continue
 		}
-		waitFor(t, name+": the engine's words", func() bool {
+		polltest.Until(t, name+": the engine's words", func() bool {
 			trouble := s.Err()
 			for _, words := range append(c.want, "restore the folder from a backup") {
 				if trouble == nil || !strings.Contains(trouble.Error(), words) {
@@ -68,7 +70,7 @@ func TestBrokenMetadata(t *testing.T) {
 		if err := s.Ready(t.Context()); err != nil {
 			t.Fatalf("%s: not after it is mended: %v", name, err)
 		}
-		if got := asAnalyst(t, s).must("SELECT count() FROM t"); got != "1000\n" {
+		if got := clickhousetest.AsAnalyst(t, s).Must("SELECT count() FROM t"); got != "1000\n" {
 			t.Errorf("%s: rows after it is mended: %q", name, got)
 		}
 		if err := s.Close(); err != nil {

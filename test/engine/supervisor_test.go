@@ -2,22 +2,20 @@ package engine_test
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"chatbell/analytics/clickhouse/clickhousetest"
 	"chatbell/analytics/engine"
+	"chatbell/internal/polltest"
 )
 
 // A child that falls is started again, on the same address, with its data.
@@ -29,14 +27,14 @@ func TestChildIsStartedAgain(t *testing.T) {
 		if err := syscall.Kill(old, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		waitFor(t, "another child", func() bool { return s.PID() != 0 && s.PID() != old })
+		polltest.Until(t, "another child", func() bool { return s.PID() != 0 && s.PID() != old })
 		if err := s.Ready(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if s.URL() != address {
 			t.Errorf("the address changed from %s to %s", address, s.URL())
 		}
-		if got := asAnalyst(t, s).must("SELECT count() FROM t"); got != "1000\n" {
+		if got := clickhousetest.AsAnalyst(t, s).Must("SELECT count() FROM t"); got != "1000\n" {
 			t.Errorf("rows: %s", got)
 		}
 	}
@@ -54,24 +52,6 @@ func TestReadyEndsWithItsContext(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Errorf("second Close: %v", err)
 	}
-}
-
-// The parent's life: it starts the engine, says where, and waits to be killed.
-func parent(arg string) error {
-	var cfg engine.Config
-	if err := json.Unmarshal([]byte(arg), &cfg); err != nil {
-		return err
-	}
-	cfg.Logger = slog.New(slog.DiscardHandler)
-	s, err := engine.Start(context.Background(), cfg)
-	if err != nil {
-		return err
-	}
-	if err := s.Ready(context.Background()); err != nil {
-		return err
-	}
-	fmt.Println(s.PID(), s.DSN())
-	select {}
 }
 
 // kill -9 of the parent leaves no child, and the next start waits for the lock.
@@ -99,9 +79,9 @@ func TestKilledParentLeavesNoChild(t *testing.T) {
 		pidText, dsn, _ := strings.Cut(strings.TrimSpace(line), " ")
 		var pid int
 		fmt.Sscan(pidText, &pid)
-		w := writerOf(t, dsn)
-		w.must("CREATE TABLE IF NOT EXISTS k (a UInt32) ENGINE = MergeTree ORDER BY a")
-		w.must(fmt.Sprintf("INSERT INTO k VALUES (%d)", round))
+		w := clickhousetest.WriterAt(t, dsn)
+		w.Must("CREATE TABLE IF NOT EXISTS k (a UInt32) ENGINE = MergeTree ORDER BY a")
+		w.Must(fmt.Sprintf("INSERT INTO k VALUES (%d)", round))
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
@@ -114,10 +94,10 @@ func TestKilledParentLeavesNoChild(t *testing.T) {
 		if err := s.Ready(t.Context()); err != nil {
 			t.Fatalf("round %d: %v", round, err)
 		}
-		if got, want := asAnalyst(t, s).must("SELECT count() FROM k"), fmt.Sprintf("%d\n", round+1); got != want {
+		if got, want := clickhousetest.AsAnalyst(t, s).Must("SELECT count() FROM k"), fmt.Sprintf("%d\n", round+1); got != want {
 			t.Errorf("round %d: %q rows, want %q", round, got, want)
 		}
-		waitFor(t, "the old child to be gone", func() bool { return !alive(pid) }) // the race detector sleeps a second at exit
+		polltest.Until(t, "the old child to be gone", func() bool { return !alive(pid) }) // the race detector sleeps a second at exit
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -139,68 +119,21 @@ func config2(t *testing.T, c engine.Config) engine.Config {
 	return c
 }
 
-func writerOf(t *testing.T, dsn string) client {
-	u, err := url.Parse(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pw, _ := u.User.Password()
-	return client{t, "http://" + u.Host, u.User.Username(), pw}
-}
-
-func TestStartSaysWhatIsWrong(t *testing.T) {
-	t.Parallel()
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer taken.Close()
-	text := filepath.Join(t.TempDir(), engine.LibraryName)
-	if err := os.WriteFile(text, []byte("not a library"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		name   string
-		change func(*engine.Config)
-		want   string
-	}{
-		{"no library", func(c *engine.Config) { c.Library = "" }, "make setup"},
-		{"library gone", func(c *engine.Config) { c.Library = "/nonexistent/libchdb.so" }, "make setup"},
-		{"library broken", func(c *engine.Config) { c.Library = text }, "load the ClickHouse engine"},
-		{"port taken", func(c *engine.Config) { c.Listen = taken.Addr().String() }, "clickhouse_listen"},
-		{"no command", func(c *engine.Config) { c.Command = nil }, "no command"},
-		{"no such command", func(c *engine.Config) { c.Command = []string{"/nonexistent"} }, "start the ClickHouse engine"},
-		{"folder is a file", func(c *engine.Config) { c.Dir = text }, "data folder"},
-	} {
-		cfg := config(t)
-		c.change(&cfg)
-		s, err := engine.Start(t.Context(), cfg)
-		if err == nil {
-			t.Errorf("%s: started", c.name)
-			_ = s.Close()
-			continue
-		}
-		if !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v, want %q", c.name, err, c.want)
-		}
-	}
-}
-
 // Two at once on one folder: the second waits until the first is gone, and says so.
 func TestFolderInUse(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
-	first := startOn(t, cfg)
+	first := clickhousetest.StartOn(t, cfg)
 	second, err := engine.Start(t.Context(), config2(t, cfg))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = second.Close() }()
-	waitFor(t, "the second to say what it waits for", func() bool {
+	polltest.Until(t, "the second to say what it waits for", func() bool {
 		err := second.Err()
 		return err != nil && strings.Contains(err.Error(), "another process")
 	})
-	if got := asAnalyst(t, first).must("SELECT 1"); got != "1\n" {
+	if got := clickhousetest.AsAnalyst(t, first).Must("SELECT 1"); got != "1\n" {
 		t.Errorf("the first: %q", got)
 	}
 	if err := first.Close(); err != nil {
@@ -215,10 +148,10 @@ func TestFolderInUse(t *testing.T) {
 func TestCloseDoesNotWaitForAnalysts(t *testing.T) {
 	t.Parallel()
 	s := filled(t)
-	w := asWriter(t, s)
+	w := clickhousetest.AsWriter(t, s)
 	answered := make(chan bool, 1)
 	go func() { answered <- askAndLeave(t.Context(), s, endless) }()
-	waitFor(t, "the query", func() bool { return running(w) == 1 })
+	polltest.Until(t, "the query", func() bool { return running(w) == 1 })
 	begun := time.Now()
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -231,55 +164,19 @@ func TestCloseDoesNotWaitForAnalysts(t *testing.T) {
 	}
 }
 
-func TestFindLibrary(t *testing.T) {
-	dir := t.TempDir()
-	t.Chdir(dir)
-	if _, err := engine.FindLibrary("", dir); !errors.Is(err, engine.ErrNoLibrary) {
-		t.Errorf("nowhere: %v", err)
-	}
-	if _, err := engine.FindLibrary(filepath.Join(dir, "x.so"), dir); err == nil || !strings.Contains(err.Error(), "clickhouse_engine") {
-		t.Errorf("configured and absent: %v", err)
-	}
-	put := func(parts ...string) string {
-		path := filepath.Join(append([]string{dir}, parts...)...)
-		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		target, err := filepath.EvalSymlinks(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return target
-	}
-	places := [][]string{{".cache", "engine"}, {"data"}} // each wins over the one before
-	for _, p := range places {
-		want := put(append(p, engine.LibraryName)...)
-		if got, err := engine.FindLibrary("", filepath.Join(dir, "data")); err != nil || got != want {
-			t.Errorf("got %s, %v, want %s", got, err, want)
-		}
-	}
-	mine := put("mine.so")
-	if got, err := engine.FindLibrary("mine.so", dir); err != nil || got != mine {
-		t.Errorf("configured: got %s, %v, want %s", got, err, mine)
-	}
-}
-
 // A service is stopped with a signal to all its processes. The child is not ended by it:
 // the parent has rows to insert until it closes the pipe.
 func TestSignalsDoNotEndTheChild(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	pid, w := s.PID(), asWriter(t, s)
+	pid, w := s.PID(), clickhousetest.AsWriter(t, s)
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		if err := syscall.Kill(-pid, sig); err != nil { // to its group
 			t.Fatal(err)
 		}
 	}
-	w.must("CREATE TABLE t (a UInt32) ENGINE = MergeTree ORDER BY a")
-	w.must("INSERT INTO t VALUES (1)")
+	w.Must("CREATE TABLE t (a UInt32) ENGINE = MergeTree ORDER BY a")
+	w.Must("INSERT INTO t VALUES (1)")
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}

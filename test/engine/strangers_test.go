@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"chatbell/analytics/clickhouse/clickhousetest"
 	"chatbell/analytics/engine"
 	"chatbell/internal/polltest"
 )
@@ -29,21 +30,21 @@ func hostOf(t *testing.T, s *engine.Supervisor) string {
 
 // ownConnection makes a client that keeps a connection of its own, and says of each
 // request whether that connection was there already.
-func ownConnection(t *testing.T, c client) (ask func(query string) (body string, reused bool)) {
+func ownConnection(t *testing.T, c clickhousetest.Client) (ask func(query string) (body string, reused bool)) {
 	t.Helper()
 	web := &http.Client{Transport: &http.Transport{}}
 	t.Cleanup(web.CloseIdleConnections)
 	return func(query string) (body string, reused bool) {
 		t.Helper()
 		trace := &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { reused = i.Reused }}
-		r, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), http.MethodPost, c.base+"/", strings.NewReader(query))
+		r, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), http.MethodPost, c.Base+"/", strings.NewReader(query))
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.SetBasicAuth(c.user, c.pw)
+		r.SetBasicAuth(c.User, c.Password)
 		resp, err := web.Do(r)
 		if err != nil {
-			t.Errorf("%s was not let in: %v", c.user, err)
+			t.Errorf("%s was not let in: %v", c.User, err)
 			return "", false
 		}
 		defer resp.Body.Close()
@@ -62,9 +63,9 @@ func TestStrangersHoldConnections(t *testing.T) {
 	const files = 256
 	cfg, log := listenTo(config(t))
 	cfg.Command = append([]string{"/bin/sh", "-c", fmt.Sprintf(`ulimit -n %d; exec "$@"`, files), "sh"}, cfg.Command...)
-	s := startOn(t, cfg)
-	fill(t, s)
-	recorder := ownConnection(t, asWriter(t, s))
+	s := clickhousetest.StartOn(t, cfg)
+	clickhousetest.Fill(t, s)
+	recorder := ownConnection(t, clickhousetest.AsWriter(t, s))
 	recorder("SELECT 1")
 	var held []net.Conn
 	defer func() {
@@ -84,13 +85,13 @@ func TestStrangersHoldConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got, _ := ownConnection(t, asAnalyst(t, s))("SELECT count() FROM t"); got != "1000\n" {
+	if got, _ := ownConnection(t, clickhousetest.AsAnalyst(t, s))("SELECT count() FROM t"); got != "1000\n" {
 		t.Errorf("an analyst got %q", got)
 	}
 	if _, reused := recorder("INSERT INTO t SELECT number, '' FROM numbers(5)"); !reused {
 		t.Error("the recorder's connection was closed for strangers")
 	}
-	if got, _ := ownConnection(t, asWriter(t, s))("SELECT count() FROM t"); got != "1005\n" {
+	if got, _ := ownConnection(t, clickhousetest.AsWriter(t, s))("SELECT count() FROM t"); got != "1005\n" {
 		t.Errorf("the recorder got %q", got)
 	}
 	polltest.Until(t, "the log tells that connections are closed for others", func() bool {
@@ -107,12 +108,12 @@ func TestStrangersHoldConnections(t *testing.T) {
 func TestWrongPasswords(t *testing.T) {
 	t.Parallel()
 	cfg, log := listenTo(config(t))
-	s := startOn(t, cfg)
-	guesser, nobody := asAnalyst(t, s), asAnalyst(t, s)
-	guesser.pw = "open sesame"
-	nobody.user, nobody.pw = "", ""
+	s := clickhousetest.StartOn(t, cfg)
+	guesser, nobody := clickhousetest.AsAnalyst(t, s), clickhousetest.AsAnalyst(t, s)
+	guesser.Password = "open sesame"
+	nobody.User, nobody.Password = "", ""
 	for range 30 {
-		nobody.do(http.MethodGet, url.Values{"query": {"SELECT 1"}}, "", "Authorization", "")
+		nobody.Do(http.MethodGet, url.Values{"query": {"SELECT 1"}}, "", "Authorization", "")
 	}
 	if strings.Contains(log.String(), "a wrong") {
 		t.Errorf("who sends no password is taken for a guesser: %s", log)
@@ -122,8 +123,8 @@ func TestWrongPasswords(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
-			if got := guesser.ask("SELECT 1"); got.status != http.StatusUnauthorized {
-				t.Errorf("a wrong password: %d", got.status)
+			if got := guesser.Ask("SELECT 1"); got.Status != http.StatusUnauthorized {
+				t.Errorf("a wrong password: %d", got.Status)
 			}
 		})
 	}
@@ -131,13 +132,13 @@ func TestWrongPasswords(t *testing.T) {
 	if took := time.Since(begun); took < 2*time.Second {
 		t.Errorf("twenty wrong passwords were answered in %v", took)
 	}
-	asAnalyst(t, s).must("SELECT 1")
+	clickhousetest.AsAnalyst(t, s).Must("SELECT 1")
 	polltest.Until(t, "the log tells of it", func() bool { return strings.Contains(log.String(), "a wrong ClickHouse password") })
 	if n := strings.Count(log.String(), "a wrong"); n != 1 {
 		t.Errorf("the log tells of it %d times: %s", n, log)
 	}
 	polltest.Until(t, "each is counted", func() bool { return s.Strangers() == engine.Strangers{WrongPasswords: 20} })
-	if !strings.Contains(log.String(), "address=127.0.0.1") || strings.Contains(log.String(), guesser.pw) {
+	if !strings.Contains(log.String(), "address=127.0.0.1") || strings.Contains(log.String(), guesser.Password) {
 		t.Errorf("the log names no address, or a password: %s", log)
 	}
 }
@@ -147,7 +148,7 @@ func TestKeepAliveIsTrue(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
 	cfg.KeepAlive = time.Second
-	s := startOn(t, cfg)
+	s := clickhousetest.StartOn(t, cfg)
 	var d net.Dialer
 	c, err := d.DialContext(t.Context(), "tcp", hostOf(t, s))
 	if err != nil {
