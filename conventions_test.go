@@ -78,6 +78,7 @@ var ours = map[string][]string{
 	"bench":                     {"*"},
 	"test/e2e":                  {"*"},
 	"test/engine":               {"*"},
+	"test/clickhouse":           {"*"},
 	"test/command":              {"*"},
 }
 

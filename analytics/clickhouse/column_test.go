@@ -29,6 +29,7 @@ ALTER TABLE deliveries ADD COLUMN IF NOT EXISTS shard UInt16;
 // repeat follow from the declaration, also in a database that was made before, and where
 // rows of the build before are still waiting.
 func TestNewColumn(t *testing.T) {
+	t.Parallel()
 	e := clickhousetest.Shared(t)
 	if err := open(t, e).Insert(t.Context(), "before", rows(0, 2)); err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 // Known and Recorded tell the rows that are there from those that are not, also when
 // there are more than one query asks for.
 func TestKnownAndRecorded(t *testing.T) {
+	t.Parallel()
 	e := clickhousetest.Shared(t)
 	s := open(t, e)
 	const n = 2*lookupPage + 7
@@ -75,6 +76,7 @@ func TestLookupOfNothing(t *testing.T) {
 
 // The longest ids that a backend may choose, a page full of them, fit a query's text.
 func TestKnownEventsWithLongIDs(t *testing.T) {
+	t.Parallel()
 	e := clickhousetest.Shared(t)
 	s := open(t, e)
 	var block chatbell.Results
@@ -119,6 +121,7 @@ var hostile = map[string]string{
 
 // Hostile strings come back as they went in, are found, and do nothing else.
 func TestHostileStrings(t *testing.T) {
+	t.Parallel()
 	e := clickhousetest.Shared(t)
 	s := open(t, e)
 	n := 0

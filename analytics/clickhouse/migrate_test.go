@@ -1,18 +1,10 @@
 package clickhouse
 
 import (
-	"bytes"
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
@@ -32,6 +24,7 @@ func TestMigrationsMakeTheContract(t *testing.T) {
 
 // Opening again changes nothing, and keeps the rows.
 func TestOpenAgain(t *testing.T) {
+	t.Parallel()
 	e := clickhousetest.Shared(t)
 	for i := range 3 {
 		s, err := Open(t.Context(), Config{DSN: e.DSN()})
@@ -53,6 +46,7 @@ func TestOpenAgain(t *testing.T) {
 // Before goose, a table schema_migrations told what was done. Such a database is brought
 // up to date with all that is in it.
 func TestDatabaseFromBeforeGoose(t *testing.T) {
+	t.Parallel()
 	e := clickhousetest.Shared(t)
 	e.Query("CREATE DATABASE {db}")
 	db := openSQLAt(t, e.DSN())
@@ -74,57 +68,9 @@ func TestDatabaseFromBeforeGoose(t *testing.T) {
 	same(t, e, "SELECT count() FROM {db}.events WHERE event_id = 'old'", "1")
 }
 
-// A start that is cut off before any of the statements that change something is made good
-// by the next.
-func TestMigrationThatBrokeOff(t *testing.T) {
-	e := clickhousetest.Shared(t)
-	target, err := url.Parse(e.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := httputil.NewSingleHostReverseProxy(target)
-	cuts := 0
-	for broken := true; broken; cuts++ {
-		name := fmt.Sprint(e.Name(), "_cut_", cuts)
-		var changed atomic.Int64
-		ctx, cut := context.WithCancel(t.Context())
-		front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			body, err := io.ReadAll(r.Body)
-			if err != nil {
-				panic(http.ErrAbortHandler)
-			}
-			if !bytes.HasPrefix(body, []byte("SELECT")) && changed.Add(1) > int64(cuts) {
-				cut()
-				panic(http.ErrAbortHandler)
-			}
-			r.Body = io.NopCloser(bytes.NewReader(body))
-			proxy.ServeHTTP(w, r)
-		}))
-		s, err := Open(ctx, Config{DSN: strings.Replace(e.On(name), target.Host, strings.TrimPrefix(front.URL, "http://"), 1)})
-		if err != nil {
-			t.Fatalf("cut after %d statements: %v", cuts, err)
-		}
-		broken = ctx.Err() != nil
-		cut()
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-		front.Close()
-
-		openAt(t, e.On(name))
-		checkSchema(t, e, name)
-		if t.Failed() {
-			t.Fatalf("cut after %d statements", cuts)
-		}
-		e.Query("DROP DATABASE " + name + " SYNC")
-	}
-	if cuts < 10 {
-		t.Errorf("a start has %d statements; the test has gone blind", cuts)
-	}
-}
-
 // What a newer chatbell has made is left alone.
 func TestNewerSchemaIsRefused(t *testing.T) {
+	t.Parallel()
 	e := clickhousetest.Shared(t)
 	open(t, e)
 	e.Query("INSERT INTO {db}.goose_db_version (version_id, is_applied) VALUES (99, 1)")

@@ -234,6 +234,7 @@ func (n *native) answer(b *chproto.Buffer, hello *chproto.ClientHello, q *chprot
 // The native protocol does what HTTP does: the schema is made, rows come in once, and what
 // is there is found.
 func TestNativeProtocol(t *testing.T) {
+	t.Parallel()
 	e := clickhousetest.Shared(t)
 	u, err := url.Parse(e.DSN())
 	if err != nil {

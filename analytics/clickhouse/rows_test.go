@@ -75,6 +75,7 @@ func fill(t *testing.T, row any) map[string]string {
 // Each field of each kind of row has a column of its JSON name, which gets its value,
 // and there is no other column.
 func TestEveryColumnArrives(t *testing.T) {
+	t.Parallel()
 	e := clickhousetest.Shared(t)
 	s := open(t, e)
 	r := chatbell.Results{Deliveries: make([]chatbell.Delivery, 1), Attempts: make([]chatbell.Attempt, 1), Events: make([]chatbell.AcceptedEvent, 1)}
@@ -113,40 +114,9 @@ func TestEveryColumnArrives(t *testing.T) {
 const counts = "SELECT (SELECT count() FROM {db}.deliveries), (SELECT count() FROM {db}.attempts), (SELECT count() FROM {db}.events)," +
 	" (SELECT sum(deliveries) FROM {db}.deliveries_hourly), (SELECT sum(latency_ms_sum) FROM {db}.deliveries_hourly)"
 
-// A token that was there adds nothing, whatever comes with it, also for another store
-// and after the engine was started again. Another token adds.
-func TestTokensAddOnce(t *testing.T) {
-	dir := t.TempDir()
-	e := clickhousetest.StartIn(t, dir)
-	s := open(t, e)
-	insert := func(s *Store, token string, r *chatbell.Results, want string) {
-		t.Helper()
-		if err := s.Insert(t.Context(), token, r); err != nil {
-			t.Fatal(err)
-		}
-		same(t, e, counts, want)
-	}
-	insert(s, "1-5", rows(0, 5), "5\t5\t5\t5\t10")
-	insert(s, "1-5", rows(0, 5), "5\t5\t5\t5\t10")
-	insert(s, "1-5", rows(0, 4), "5\t5\t5\t5\t10") // a repeat may lack rows that are known by now
-	insert(s, "6-7", rows(5, 2), "7\t7\t7\t7\t21")
-	insert(s, "8-9", rows(5, 2), "9\t9\t9\t9\t32") // equal rows with another token are other rows
-	insert(open(t, e), "1-5", rows(0, 5), "9\t9\t9\t9\t32")
-	for _, r := range relations() { // those of another build, which the next start changes
-		e.Query("ALTER TABLE {db}." + r.name + " COMMENT COLUMN " + r.columns[0].column + " 'other', MODIFY COMMENT 'other'")
-	}
-	if err := e.Close(); err != nil {
-		t.Fatal(err)
-	}
-	e = clickhousetest.StartIn(t, dir)
-	s = open(t, e)
-	insert(s, "6-7", rows(5, 2), "9\t9\t9\t9\t32")
-	insert(s, "8-9", rows(5, 2), "9\t9\t9\t9\t32")
-	insert(s, "10-11", rows(7, 2), "11\t11\t11\t11\t47")
-}
-
 // An insert that broke off between the tables is completed by its repeat.
 func TestRepeatCompletesABrokenInsert(t *testing.T) {
+	t.Parallel()
 	e := clickhousetest.Shared(t)
 	s := open(t, e)
 	whole := rows(0, 5)
@@ -160,6 +130,7 @@ func TestRepeatCompletesABrokenInsert(t *testing.T) {
 
 // Rows of many months go into many parts; a repeat adds to none.
 func TestTokenOverSeveralMonths(t *testing.T) {
+	t.Parallel()
 	e := clickhousetest.Shared(t)
 	s := open(t, e)
 	block := rows(0, 24)
@@ -177,6 +148,7 @@ func TestTokenOverSeveralMonths(t *testing.T) {
 
 // The roll-up has one line for each hour and kind, and its greatest latency.
 func TestRollUp(t *testing.T) {
+	t.Parallel()
 	e := clickhousetest.Shared(t)
 	s := open(t, e)
 	block := rows(1, 4)
@@ -195,6 +167,7 @@ func TestRollUp(t *testing.T) {
 // Whatever time a backend claims for an event, its rows go in, and so do the others of
 // their block: one row that never goes in would hold up all results after it.
 func TestTimesOutOfRange(t *testing.T) {
+	t.Parallel()
 	e := clickhousetest.Shared(t)
 	s := open(t, e)
 	for i, tc := range []struct {

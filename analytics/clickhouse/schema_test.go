@@ -64,6 +64,7 @@ func checkSchema(t *testing.T, e *clickhousetest.Engine, database string) {
 
 // The view answers what Centrifugo's table of that name does.
 func TestNotificationsView(t *testing.T) {
+	t.Parallel()
 	e := clickhousetest.Shared(t)
 	s := open(t, e)
 	block := rows(7, 1)

@@ -1,4 +1,4 @@
-package clickhouse
+package clickhouse_test
 
 import (
 	"fmt"
@@ -100,30 +100,11 @@ var broken = map[string]func(t *testing.T, p map[string]part){
 	"everything was finished":    func(*testing.T, map[string]part) {},
 }
 
-// openPlain opens a store that makes no comments, which take longer than the tables.
-func openPlain(t *testing.T, e *clickhousetest.Engine) *Store {
-	t.Helper()
-	plain, err := ours()
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain.relations = nil
-	s, err := openSchema(t.Context(), Config{DSN: e.DSN()}, plain)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
-}
-
 // Wherever an insert was cut off, its repeat completes it, and so does that of the repeat:
 // each row is there once, and counted once. So it is when some of the rows were left out,
 // because they are known by now.
 func TestRepeatAfterAKill(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	e := clickhousetest.StartIn(t, dir)
 	e.Query("SYSTEM STOP MERGES") // a part is that of one insert
@@ -134,7 +115,7 @@ func TestRepeatAfterAKill(t *testing.T) {
 	on := func(name string) *clickhousetest.Engine { return e.In(databases[name]) }
 	parts := map[string]map[string]part{}
 	for name := range broken {
-		s := openPlain(t, on(name))
+		s := open(t, on(name))
 		for _, block := range [][2]int{{0, 5}, {5, 2}} {
 			if err := s.Insert(t.Context(), fmt.Sprint(block), rows(block[0], block[1])); err != nil {
 				t.Fatal(err)
@@ -150,7 +131,7 @@ func TestRepeatAfterAKill(t *testing.T) {
 	}
 	e = clickhousetest.StartIn(t, dir)
 	for name := range broken {
-		s := openPlain(t, on(name))
+		s := open(t, on(name))
 		block := rows(5, 2)
 		for range 3 {
 			if err := s.Repeat(t.Context(), fmt.Sprint([2]int{5, 2}), block); err != nil {
@@ -165,25 +146,5 @@ func TestRepeatAfterAKill(t *testing.T) {
 			t.Fatal(err)
 		}
 		same(t, e, "SELECT '"+name+"', * FROM ("+counts+")", name+"\t8\t8\t8\t8\t28")
-	}
-}
-
-// A row of the roll-up keeps the mark of the block that came last, however its parts are
-// merged: by it a repeat finds what was counted.
-func TestMarkOutlivesMerges(t *testing.T) {
-	e := clickhousetest.Shared(t)
-	s := open(t, e)
-	for i := range 20 {
-		block := rows(i, 1)
-		token := fmt.Sprint("block ", i)
-		if err := s.Insert(t.Context(), token, block); err != nil {
-			t.Fatal(err)
-		}
-		if i%3 == 0 {
-			e.Query("OPTIMIZE TABLE {db}.deliveries_hourly FINAL")
-		}
-		if found, err := s.counted(t.Context(), keyOf(&block.Deliveries[0]), markOf(token+"-202611")); err != nil || !found {
-			t.Errorf("%s is not found in the roll-up: %v", token, err)
-		}
 	}
 }
