@@ -66,6 +66,8 @@ type ChannelRef struct {
 	ID   ChannelID `json:"id,omitempty" required:"true" description:"The channel's id in the chat backend."`
 	Name string    `json:"name,omitempty" maxLength:"1000" description:"What people see, also in notifications."`
 	Type string    `json:"type,omitempty" maxLength:"150" description:"The chat backend's own kind of channel, for example community."`
+	// Mode is kept by channel.created, channel.joined and channel.updated.
+	Mode NotificationMode `json:"notification_mode,omitempty" description:"Whom the channel's events notify: default, silent or subscribe. Absent, it stays as it is."`
 }
 
 // MessageType is the kind of a message's content.
@@ -86,12 +88,14 @@ var MessageTypes = [...]MessageType{MessageText, MessageImage, MessageFile, Mess
 
 // Message is the content of message events.
 type Message struct {
-	ID       string          `json:"id" required:"true" minLength:"1" maxLength:"150" description:"The message's id in the chat backend. A later notification of the same message replaces an earlier one on the phone."`
-	Type     MessageType     `json:"type" description:"The kind of content, which decides the words of the notification. Required, but for message.deleted."`
-	Text     string          `json:"text,omitempty" maxLength:"20000" description:"What was written."`
-	Mentions []UserID        `json:"mentions,omitempty" maxItems:"1000" description:"The users who are named in the text."`
-	ThreadID string          `json:"thread_id,omitempty" maxLength:"150" description:"The message that this one answers."`
-	Data     json.RawMessage `json:"data,omitempty" description:"The content of other than text messages, as any JSON value. It is passed on and never looked into."`
+	ID       string      `json:"id" required:"true" minLength:"1" maxLength:"150" description:"The message's id in the chat backend. A later notification of the same message replaces an earlier one on the phone."`
+	Type     MessageType `json:"type" description:"The kind of content, which decides the words of the notification. Required, but for message.deleted."`
+	Text     string      `json:"text,omitempty" maxLength:"20000" description:"What was written."`
+	Mentions []UserID    `json:"mentions,omitempty" maxItems:"1000" description:"The users who are named in the text."`
+	// MentionsChannel says that the message names everybody in the channel.
+	MentionsChannel bool            `json:"mentions_channel,omitempty" description:"Whether everybody in the channel is named in the text."`
+	ThreadID        string          `json:"thread_id,omitempty" maxLength:"150" description:"The message that this one answers."`
+	Data            json.RawMessage `json:"data,omitempty" description:"The content of other than text messages, as any JSON value. It is passed on and never looked into."`
 }
 
 // Envelope is an accepted event on its way through the pipeline. Once it is in the

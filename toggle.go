@@ -37,10 +37,13 @@ type RoleFilter struct {
 // IsZero reports whether the filter lets everybody through.
 func (f RoleFilter) IsZero() bool { return len(f.Include) == 0 && len(f.Exclude) == 0 }
 
-// EventToggle switches one event type.
+// EventToggle switches one event type, or narrows it by the roles of the event's actor.
+// Name may also be one of the finer names that an event has for a person, such as
+// conversation-message.created: the finest that says something counts.
 type EventToggle struct {
-	Name    EventType `json:"name" required:"true" description:"The event type, for example message.created."`
-	Enabled *bool     `json:"enabled" description:"Whether its notifications are on; null inherits."`
+	Name    EventType  `json:"name" required:"true" description:"The event type, for example message.created, or a finer name that Amity has for it, for example conversation-message.created or text-mention-message.created. The finest that says something counts."`
+	Enabled *bool      `json:"enabled" description:"Whether its notifications are on; null inherits."`
+	Roles   RoleFilter `json:"roles,omitzero" description:"Narrows the event by the roles of its actor."`
 }
 
 // UserSettings are a user's own settings; they hold on all of the user's devices.

@@ -19,6 +19,9 @@ type Context struct {
 	// zones remembers the timezones that were looked up: reading one takes longer
 	// than all the rest of a decision, and the people of a page share a few.
 	zones map[string]*time.Location
+	// names remembers what the event is called: for whom it does not mention, and for
+	// whom it does.
+	names [2][]chatbell.EventType
 }
 
 // Decision is the answer for one person. Level and Reason are empty when Notify is
@@ -37,7 +40,7 @@ func Decide(context *Context, r *chatbell.Recipient) Decision {
 	if reason := identity(context, r); reason != "" {
 		return Decision{Reason: reason}
 	}
-	if reason := context.toggles(&context.Network, chatbell.NetworkOff); reason != "" {
+	if reason := context.toggles(&context.Network, r, chatbell.NetworkOff); reason != "" {
 		return Decision{Level: chatbell.LevelNetwork, Reason: reason}
 	}
 	if reason := context.user(r); reason != "" {
@@ -45,6 +48,9 @@ func Decide(context *Context, r *chatbell.Recipient) Decision {
 	}
 	if reason := context.channel(r); reason != "" {
 		return Decision{Level: chatbell.LevelChannel, Reason: reason}
+	}
+	if Unreachable(r.User.Roles) != "" {
+		return Decision{Level: chatbell.LevelDevice, Reason: chatbell.NoDevice}
 	}
 	return Decision{Notify: true}
 }
@@ -61,15 +67,15 @@ func identity(c *Context, r *chatbell.Recipient) chatbell.Reason {
 }
 
 // toggles looks at one level's switches; off is what its main switch is called.
-func (c *Context) toggles(t *chatbell.Toggles, off chatbell.Reason) chatbell.Reason {
+func (c *Context) toggles(t *chatbell.Toggles, r *chatbell.Recipient, off chatbell.Reason) chatbell.Reason {
 	switch {
 	case isOff(t.Enabled):
 		return off
 	case c.moduleOff(t):
 		return chatbell.ModuleOff
-	case c.eventOff(t):
+	case len(t.Events) > 0 && c.eventOff(t, r):
 		return chatbell.EventOff
-	case c.roleFiltered(t):
+	case c.roleFiltered(t), len(t.Events) > 0 && c.eventFiltered(t, r):
 		return chatbell.RoleFiltered
 	}
 	return ""
@@ -80,7 +86,7 @@ func (c *Context) user(r *chatbell.Recipient) chatbell.Reason {
 	if settings == nil {
 		return ""
 	}
-	if reason := c.toggles(&settings.Toggles, chatbell.UserOff); reason != "" {
+	if reason := c.toggles(&settings.Toggles, r, chatbell.UserOff); reason != "" {
 		return reason
 	}
 	switch {
@@ -103,7 +109,7 @@ func (c *Context) channel(r *chatbell.Recipient) chatbell.Reason {
 	case c.Channel.NotificationMode == chatbell.ModeSubscribe && (settings.Enabled == nil || !*settings.Enabled):
 		return chatbell.NotSubscribed
 	}
-	if reason := c.toggles(&settings.Toggles, chatbell.ChannelOff); reason != "" {
+	if reason := c.toggles(&settings.Toggles, r, chatbell.ChannelOff); reason != "" {
 		return reason
 	}
 	if settings.MentionsOnly && !mentioned(c.Event, r.User.ID) {
@@ -115,23 +121,14 @@ func (c *Context) channel(r *chatbell.Recipient) chatbell.Reason {
 // mentioned reports whether the event's message mentions the person. An event
 // without a message mentions nobody.
 func mentioned(e *chatbell.Event, u chatbell.UserID) bool {
-	return e.Message != nil && slices.Contains(e.Message.Mentions, u)
+	return e.Message != nil && (e.Message.MentionsChannel || slices.Contains(e.Message.Mentions, u))
 }
 
-// moduleOff, eventOff and roleFiltered look at every entry of their list: where two
-// have the same name, an off counts whatever the other says.
+// moduleOff and roleFiltered look at every entry of their list: where two have the same
+// name, an off counts whatever the other says.
 func (c *Context) moduleOff(t *chatbell.Toggles) bool {
 	for i := range t.Modules {
 		if t.Modules[i].Name == c.module() && isOff(t.Modules[i].Enabled) {
-			return true
-		}
-	}
-	return false
-}
-
-func (c *Context) eventOff(t *chatbell.Toggles) bool {
-	for i := range t.Events {
-		if t.Events[i].Name == c.Event.Type && isOff(t.Events[i].Enabled) {
 			return true
 		}
 	}
@@ -174,7 +171,8 @@ func NeedRoles(network *chatbell.Toggles, people []chatbell.Recipient) bool {
 }
 
 func filtersRoles(t *chatbell.Toggles) bool {
-	return slices.ContainsFunc(t.Modules, func(m chatbell.ModuleToggle) bool { return !m.Roles.IsZero() })
+	return slices.ContainsFunc(t.Modules, func(m chatbell.ModuleToggle) bool { return !m.Roles.IsZero() }) ||
+		slices.ContainsFunc(t.Events, func(e chatbell.EventToggle) bool { return !e.Roles.IsZero() })
 }
 
 func isOff(b *bool) bool { return b != nil && !*b }

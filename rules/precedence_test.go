@@ -179,6 +179,12 @@ func (s *situation) apply(token string) error {
 		s.bob.Member = false
 	case "mentioned":
 		s.event.Message.Mentions = append(s.event.Message.Mentions, s.bob.User.ID)
+	case "mentioned-all":
+		s.event.Message.MentionsChannel = true
+	case "channel-type":
+		s.event.Channel.Type = value
+	case "message":
+		s.event.Message.Type = chatbell.MessageType(value)
 	case "listed":
 		s.event.Members = append(s.event.Members, chatbell.Person{ID: s.bob.User.ID})
 	case "type":
@@ -235,6 +241,15 @@ func toggle(t *chatbell.Toggles, key, value string, event chatbell.EventType) bo
 		t.Modules = append(t.Modules, chatbell.ModuleToggle{Name: chatbell.Module(or(name, "chat")), Enabled: on})
 	case kind == "event":
 		t.Events = append(t.Events, chatbell.EventToggle{Name: chatbell.EventType(or(name, string(event))), Enabled: on})
+	case kind == "event-roles":
+		way, of, _ := strings.Cut(name, ".")
+		entry := chatbell.EventToggle{Name: chatbell.EventType(or(of, string(event)))}
+		if way == "include" {
+			entry.Roles.Include = list(value)
+		} else {
+			entry.Roles.Exclude = list(value)
+		}
+		t.Events = append(t.Events, entry)
 	case key == "roles.include":
 		t.Modules = append(t.Modules, chatbell.ModuleToggle{Name: "chat", Roles: chatbell.RoleFilter{Include: list(value)}})
 	case key == "roles.exclude":

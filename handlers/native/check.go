@@ -80,6 +80,9 @@ func checkChannel(check *web.Checker, e *chatbell.Event, required bool) {
 	check.ID("/channel/id", string(ref.ID))
 	check.Short("/channel/name", ref.Name, web.MaxName)
 	check.Short("/channel/type", ref.Type, chatbell.MaxIDLength)
+	if ref.Mode != "" && !slices.Contains(chatbell.NotificationModes[:], ref.Mode) {
+		check.Add("/channel/notification_mode", "must be default, silent or subscribe")
+	}
 }
 
 func checkMessage(check *web.Checker, event *chatbell.Event, required bool) {

@@ -67,9 +67,12 @@ func checkToggles(t *chatbell.Toggles, check *web.Checker) {
 		checkFilter(place+"/roles/exclude", toggle.Roles.Exclude, check)
 	}
 	for i, e := range t.Events {
+		place := fmt.Sprintf("/events/%d", i)
 		if !typePattern.MatchString(string(e.Name)) {
-			check.Add(fmt.Sprintf("/events/%d/name", i), "must be an event type, for example message.created")
+			check.Add(place+"/name", "must be an event type, for example message.created")
 		}
+		checkFilter(place+"/roles/include", e.Roles.Include, check)
+		checkFilter(place+"/roles/exclude", e.Roles.Exclude, check)
 	}
 }
 

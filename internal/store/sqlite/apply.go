@@ -87,13 +87,13 @@ func (c *change) exec(ctx context.Context, query string, args ...any) error {
 }
 
 func (c *change) channel(ctx context.Context, ref *chatbell.ChannelRef) error {
-	return c.exec(ctx, `INSERT INTO channels (network, id, name, type, seq) VALUES (?, ?, ?, ?, ?)
+	return c.exec(ctx, `INSERT INTO channels (network, id, name, type, mode, seq) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (network, id) DO UPDATE SET
 			name = CASE WHEN excluded.name <> '' THEN excluded.name ELSE name END,
 			type = CASE WHEN excluded.type <> '' THEN excluded.type ELSE type END,
-			mode = CASE WHEN deleted = 1 THEN '' ELSE mode END,
+			mode = CASE WHEN excluded.mode <> '' THEN excluded.mode WHEN deleted = 1 THEN '' ELSE mode END,
 			deleted = 0, seq = excluded.seq
-		WHERE excluded.seq > seq`, c.network, ref.ID, ref.Name, ref.Type, c.seq)
+		WHERE excluded.seq > seq`, c.network, ref.ID, ref.Name, ref.Type, ref.Mode, c.seq)
 }
 
 func (c *change) join(ctx context.Context, event *chatbell.Event) error {

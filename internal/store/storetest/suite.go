@@ -44,7 +44,7 @@ type Suite func(t *testing.T, open Open)
 // suites are all, by name.
 var suites = map[string]Suite{
 	"People": People, "Channels": Channels, "Members": Members, "Audiences": Audiences, "Devices": Devices,
-	"Settings": Settings, "Endpoints": Endpoints, "Networks": Networks, "Meta": Meta,
+	"Settings": Settings, "Modes": Modes, "Endpoints": Endpoints, "Networks": Networks, "Meta": Meta,
 	"Events": Events, "Sequence": Sequence, "Backlog": Backlog, "Checkpoints": Checkpoints, "Cursors": Cursors,
 	"Whole": Whole,
 }
