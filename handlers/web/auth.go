@@ -35,6 +35,7 @@ const (
 	Open   Access = iota // anybody
 	Server               // server keys and the admin key
 	Users                // and a user, for their own things
+	Apps                 // and a client key itself, which is in an app
 )
 
 // Caller is who makes a request.
@@ -142,8 +143,8 @@ func bearer(r *http.Request) string {
 // Identify finds out who makes a request that needs a credential. A caller who is known is
 // vouched for before strangers; who sends a wrong key waits here. The error is a [*Problem].
 func (g *Guard) Identify(r *http.Request, access Access) (Caller, error) {
-	who, err := g.identify(r)
-	if err == nil && who.User != "" && access != Users {
+	who, err := g.identify(r, access)
+	if err == nil && who.User != "" && access != Users && access != Apps {
 		err = ErrUserToken
 	}
 	if err != nil {
@@ -180,7 +181,18 @@ func (g *Guard) refuse(ctx context.Context, from string, err error) {
 	}
 }
 
-func (g *Guard) identify(r *http.Request) (Caller, error) {
+// Deny refuses who shows a wrong proof that a surface checks by itself, such as a signature:
+// it is counted, and who guesses waits here. The error is a [*Problem].
+func (g *Guard) Deny(r *http.Request, why, detail string) error {
+	err := denied(why, detail)
+	g.refuse(r.Context(), r.RemoteAddr, err)
+	return err
+}
+
+// Admit vouches for a backend that has shown such a proof, before strangers.
+func (g *Guard) Admit(r *http.Request) { listen.Vouch(r.Context(), listen.Server) }
+
+func (g *Guard) identify(r *http.Request, access Access) (Caller, error) {
 	secret := g.credential.Read(r)
 	if secret == "" {
 		return Caller{}, denied(RefusedNone, g.credential.How)
@@ -191,10 +203,14 @@ func (g *Guard) identify(r *http.Request) (Caller, error) {
 		return g.asAdmin(want)
 	}
 	if key, ok := g.keys.Lookup(sum); ok {
+		trust := listen.Server
 		if key.Scope != chatbell.ScopeServer {
-			return Caller{}, errClientKey
+			if access != Apps {
+				return Caller{}, errClientKey
+			}
+			trust = listen.User // anybody may have the app
 		}
-		return Caller{Network: key.Network, trust: listen.Server}, ownNetwork(want, key.Network)
+		return Caller{Network: key.Network, trust: trust}, ownNetwork(want, key.Network)
 	}
 	if strings.Count(secret, ".") == 2 {
 		who, err := g.asUser(secret)

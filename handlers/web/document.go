@@ -28,6 +28,11 @@ var pathParam = regexp.MustCompile(`:([a-z]+)`)
 // all surfaces is added: how to show who is calling, and the problems. It panics when a
 // description contradicts itself, which is a programming error.
 func Describe(about openapi.Info, parts ...Part) []byte {
+	return DescribeAs(ErrorForm{}, about, parts...)
+}
+
+// DescribeAs is [Describe] for a surface whose errors have a form of their own.
+func DescribeAs(form ErrorForm, about openapi.Info, parts ...Part) []byte {
 	about.Schemes = schemes
 	var all Part
 	for _, p := range parts {
@@ -38,7 +43,9 @@ func Describe(about openapi.Info, parts ...Part) []byte {
 	document := openapi.New(about, append(all.Types, problemTypes...)...)
 	for i := range all.Routes {
 		r := &all.Routes[i]
-		if err := document.Add(r.Method, pathParam.ReplaceAllString(r.Path, "{$1}"), r.operation()); err != nil {
+		operation := r.operation()
+		form.rewrite(operation.Answers)
+		if err := document.Add(r.Method, pathParam.ReplaceAllString(r.Path, "{$1}"), operation); err != nil {
 			panic(err.Error())
 		}
 	}
@@ -47,6 +54,31 @@ func Describe(about openapi.Info, parts ...Part) []byte {
 		panic(err.Error())
 	}
 	return data
+}
+
+// rewrite puts the form's bodies in the place of problems.
+func (f *ErrorForm) rewrite(answers []openapi.Answer) {
+	if f.Body == nil {
+		return
+	}
+	for i := range answers {
+		if len(answers[i].Content) != 1 || answers[i].Content[0].Media != MediaProblem {
+			continue
+		}
+		problem := new(Problem)
+		if err := json.Unmarshal([]byte(answers[i].Content[0].Examples[0].Value), problem); err != nil {
+			panic("decode a problem of ours: " + err.Error())
+		}
+		media, body, err := f.encode(problem)
+		if err != nil {
+			panic("encode an error: " + err.Error())
+		}
+		answers[i].Content = []openapi.Content{{
+			Media:    media,
+			Schema:   f.Schema,
+			Examples: []openapi.Example{Example("error", string(body))},
+		}}
+	}
 }
 
 // The ways to show who is calling.
@@ -95,7 +127,7 @@ func (a Access) schemes() []string {
 	switch a {
 	case Server:
 		return []string{schemeKey, schemeAPI}
-	case Users:
+	case Users, Apps:
 		return []string{schemeKey, schemeToken, schemeAPI}
 	case Open:
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"chatbell"
+	"chatbell/handlers/web/openapi"
 	"chatbell/internal/store"
 	"chatbell/pipeline/intake"
 )
@@ -34,6 +35,28 @@ const MediaProblem = "application/problem+json"
 
 // Error is the problem in one line.
 func (p *Problem) Error() string { return fmt.Sprintf("%d %s: %s", p.Status, p.Title, p.Detail) }
+
+// ErrorForm is how a surface's errors go over the wire where those of another system are
+// expected. The zero value is that of a [Problem] itself. Status and headers are the
+// problem's in any case.
+type ErrorForm struct {
+	// Media is the body's media type.
+	Media string
+	// Body is what is encoded as JSON in the problem's place.
+	Body func(*Problem) any
+	// Schema describes it.
+	Schema openapi.Schema
+}
+
+// encode is a problem's body, and its media type.
+func (f *ErrorForm) encode(p *Problem) (media string, body []byte, err error) {
+	if f.Body == nil {
+		body, err = json.Marshal(p)
+		return MediaProblem, body, err
+	}
+	body, err = json.Marshal(f.Body(p))
+	return f.Media, body, err
+}
 
 // NewProblem is a problem with a status and what a human should know.
 func NewProblem(status int, detail string, args ...any) *Problem {
@@ -104,7 +127,7 @@ func notTaken(e *intake.Error) *Problem {
 
 // handleError is echo's error handler. Each failure of ours is logged; what passes by
 // itself is told once, see refusals.
-func handleError(log *slog.Logger, passing *refusals) echo.HTTPErrorHandler {
+func handleError(log *slog.Logger, passing *refusals, form ErrorForm) echo.HTTPErrorHandler {
 	return func(err error, c echo.Context) {
 		if c.Response().Committed {
 			return
@@ -123,7 +146,7 @@ func handleError(log *slog.Logger, passing *refusals) echo.HTTPErrorHandler {
 		if problem.retryAfter > 0 {
 			c.Response().Header().Set("Retry-After", strconv.Itoa(problem.retryAfter))
 		}
-		body, err := json.Marshal(problem)
+		media, body, err := form.encode(problem)
 		if err != nil {
 			log.Error("cannot encode a problem", "error", err)
 			return
@@ -131,7 +154,7 @@ func handleError(log *slog.Logger, passing *refusals) echo.HTTPErrorHandler {
 		if c.Request().Method == http.MethodHead {
 			body = nil
 		}
-		if err := c.Blob(problem.Status, MediaProblem, body); err != nil {
+		if err := c.Blob(problem.Status, media, body); err != nil {
 			log.Debug("caller went away before the answer", "error", err)
 		}
 	}

@@ -60,8 +60,8 @@ type Part struct {
 	Tags   []openapi.Tag
 }
 
-// Config is what a surface is made of. Only Pages, Beside, Document and Credential may be left
-// out.
+// Config is what a surface is made of. Only Pages, Beside, Document, Credential and Errors
+// may be left out.
 type Config struct {
 	Common
 	// Name is the surface's, for errors.
@@ -76,6 +76,8 @@ type Config struct {
 	Document string
 	// Credential is how callers show their key; the zero value means [Bearer].
 	Credential Credential
+	// Errors is how errors go over the wire; the zero value means as a [Problem].
+	Errors ErrorForm
 }
 
 // New makes the handler of a surface. It is safe for concurrent use.
@@ -95,7 +97,7 @@ func New(cfg Config) (http.Handler, error) {
 	router.HideBanner = true
 	router.HidePort = true
 	passing := newRefusals(cfg.Log, cfg.Now)
-	router.HTTPErrorHandler = handleError(cfg.Log, passing)
+	router.HTTPErrorHandler = handleError(cfg.Log, passing, cfg.Errors)
 	if cfg.Observer != nil {
 		router.Use(observe(cfg.Observer))
 	}
