@@ -79,8 +79,15 @@ type Network struct {
 	Keys          []Key                           `yaml:"keys"`
 	Push          pushCredentials                 `yaml:",inline"`
 	Webhooks      []Webhook                       `yaml:"webhooks"`
+	Amity         []AmityHook                     `yaml:"amity"`
 	Templates     map[string]map[string]TextPatch `yaml:"templates"`
 	Quota         Quota                           `yaml:"quota"`
+}
+
+// AmityHook is a webhook at Amity that calls chatbell.
+type AmityHook struct {
+	Secret    Secret `yaml:"secret"`
+	Signature string `yaml:"signature"`
 }
 
 // Key is an API key of a network.

@@ -32,6 +32,7 @@ func write(t testing.TB, text string) string {
 var variables = []string{
 	"ADMIN=top-secret-admin-key", "PHONES=top-secret-phones-key", "HOOK=whsec_dG9wLXNlY3JldC1ob29rLXNlY3JldC0xMjM0", "EMPTY=", "HOME=/root",
 	"HOOK_URL=https://top-secret@hooks.acme.example/top-secret", "ACME_KEY=top-secret-acme-key",
+	"AMITY=top-secret-amity-hook", "AMITY_OLD=top-secret-amity-old-hook",
 }
 
 func load(t testing.TB, text string, env ...string) (*config.Config, error) {

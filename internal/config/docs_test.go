@@ -48,12 +48,12 @@ func TestExampleIsTheDefaults(t *testing.T) {
 // has a value.
 func TestExampleUncommented(t *testing.T) {
 	text := uncommented(config.Example())
-	c, err := load(t, text, "CHATBELL_ADMIN_KEY=top-secret-admin-key", "CHATBELL_CLICKHOUSE_PASSWORD=top-secret-password")
+	c, err := load(t, text, "CHATBELL_ADMIN_KEY=top-secret-admin-key", "CHATBELL_CLICKHOUSE_PASSWORD=top-secret-password", "ACME_AMITY=top-secret-amity")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	n := c.Networks[0]
-	if c.AdminKey.Reveal() == "" || n.ID != "acme" || len(n.Keys) != 1 || len(n.Credentials()) != 2 || len(n.Webhooks) != 1 || len(n.Templates) != 1 {
+	if c.AdminKey.Reveal() == "" || n.ID != "acme" || len(n.Keys) != 1 || len(n.Credentials()) != 2 || len(n.Webhooks) != 1 || len(n.Amity) != 1 || len(n.Templates) != 1 {
 		t.Errorf("got %+v", c)
 	}
 	for key := range config.Keys() {

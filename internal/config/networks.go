@@ -37,6 +37,11 @@ func (n *Network) setDefaults() {
 	for _, credential := range n.Credentials() {
 		credential.setDefaults()
 	}
+	for i := range n.Amity {
+		if n.Amity[i].Signature == "" {
+			n.Amity[i].Signature = "base64"
+		}
+	}
 	for i := range n.Webhooks {
 		hook := &n.Webhooks[i]
 		if len(hook.Events) == 0 {
@@ -58,6 +63,9 @@ func (n *Network) check(problems *Problems, key string, private *safedial.Policy
 	n.checkKeys(problems, key, all)
 	n.checkCredentials(problems, key)
 	n.checkWebhooks(problems, key, private)
+	for i := range n.Amity {
+		all.secrets.once(problems, fmt.Sprintf("%s.amity[%d].secret", key, i), n.Amity[i].Secret.Reveal(), "all keys, the admin key and the password")
+	}
 }
 
 func (n *Network) checkKeys(problems *Problems, key string, all *names) {

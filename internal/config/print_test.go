@@ -64,6 +64,9 @@ func revealed(c *config.Config) []string {
 		for _, w := range n.Webhooks {
 			all = append(all, w.Secret.Reveal(), w.URL.Reveal())
 		}
+		for _, a := range n.Amity {
+			all = append(all, a.Secret.Reveal())
+		}
 	}
 	return all
 }

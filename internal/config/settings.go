@@ -178,6 +178,19 @@ var settings = map[string]*setting{
 	"networks.quota":                   {doc: "What the network may send, in place of `quota`."},
 	"networks.quota.events_per_second": {doc: "Events a second; 0 is no limit.", bounds: perSecond},
 	"networks.quota.bytes_per_second":  {doc: "Bytes of events a second; 0 is no limit.", bounds: perSecond},
+	"networks.amity": {
+		doc: "The webhooks at Amity (social.plus) whose calls come to `/v1/hooks/amity?network=<id>`. Several only while one is being replaced: a call is taken " +
+			"if it is signed with any of these secrets.",
+		count: counts(10, "as many webhooks as a network has at Amity; each call is checked with every secret"),
+	},
+	"networks.amity.secret": {
+		doc:    "The webhook's secret, as Amity's console shows it. It must differ from all keys: who knows it can make events.",
+		sample: "env:ACME_AMITY", bounds: lengths(16, 512, secretWhy), required: true,
+	},
+	"networks.amity.signature": {
+		doc: "How the signature is written in `x-amity-signature`.",
+		def: "base64", oneOf: []string{"base64", "hex"},
+	},
 	"networks.templates": {
 		kind:   "texts by template and language",
 		doc:    "Texts of the network's own in place of the built-in ones: template, then language, then `title` and `body`.",
