@@ -53,6 +53,7 @@ var ours = map[string][]string{
 	"analytics/clickhouse":      {".", "analytics", "internal/neterror", "internal/row"},
 	"analytics/engine":          {"internal/listen"}, // a part that other programs could use
 	"handlers/native":           {".", "handlers/web", "handlers/web/openapi", "internal/store", "pipeline/intake", "pipeline/push/providers"},
+	"handlers/amity":            {".", "handlers/web", "handlers/web/openapi", "pipeline/intake", "pipeline/push", "pipeline/push/providers", "rules"},
 	"handlers/status":           {"handlers/web", "handlers/web/openapi", "pipeline/intake"},
 	"handlers/web":              {".", "handlers/web/openapi", "internal/listen", "internal/store", "pipeline/intake"}, // no surface
 	"internal/front":            {"internal/listen"},
@@ -90,12 +91,12 @@ var homes = map[string][]string{
 	"google.golang.org/api":                  {"pipeline/push/fcm"},
 	"golang.org/x/oauth2":                    {"pipeline/push/fcm"},
 	"github.com/sideshow/apns2":              {"pipeline/push/apns"},
-	"github.com/labstack/echo/v4":            {"handlers/web", "handlers/native", "handlers/status"}, // every surface on HTTP
+	"github.com/labstack/echo/v4":            {"handlers/web", "handlers/native", "handlers/amity", "handlers/status"}, // every surface on HTTP
 	"github.com/swaggest":                    {"handlers/web/openapi"},
-	"github.com/golang-jwt/jwt/v5":           {"handlers/web", "internal/sandbox"},             // clients' tokens; APNs' check of ours
-	"github.com/standard-webhooks":           {"pipeline/webhooks", "internal/sandbox"},        // signing; checking as a customer does
-	"github.com/rivo/uniseg":                 {"pipeline/push", "internal/sandbox"},            // cutting texts; columns of the terminal
-	"golang.org/x/text":                      {"templates", "handlers/web", "internal/config"}, // language tags are data of the API, too
+	"github.com/golang-jwt/jwt/v5":           {"handlers/web", "internal/sandbox"},                               // clients' tokens; APNs' check of ours
+	"github.com/standard-webhooks":           {"pipeline/webhooks", "internal/sandbox"},                          // signing; checking as a customer does
+	"github.com/rivo/uniseg":                 {"pipeline/push", "internal/sandbox"},                              // cutting texts; columns of the terminal
+	"golang.org/x/text":                      {"templates", "handlers/web", "handlers/amity", "internal/config"}, // language tags are data of the API, too
 	"github.com/nicksnyder/go-i18n/v2":       {"templates"},
 	"github.com/BurntSushi/toml":             {"templates"},
 	"github.com/ThreeDotsLabs/watermill":     {"pipeline", "pipeline/work", "pipeline/intake", "pipeline/ledger", "pipeline/plan", "pipeline/deliver", "pipeline/jetstream", "internal/app"}, // the stages, the adapter, subscribing

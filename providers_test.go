@@ -16,6 +16,7 @@ var namesProviders = []string{
 	"internal/demo/",           // plays with the sandbox's phones
 	"cmd/chatbell/sandbox.go",
 	"handlers/native/examples.go", // an example has to name one
+	"handlers/amity/examples.go",  // as above
 	"bench/",                      // measures against Apple's client library
 }
 

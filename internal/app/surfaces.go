@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 
+	"chatbell"
+	"chatbell/handlers/amity"
 	"chatbell/handlers/native"
 	"chatbell/handlers/status"
 	"chatbell/handlers/web"
@@ -59,6 +61,7 @@ func surfaces(cfg *config.Config) []Surface {
 	main := Listener{Key: "listen", Flag: "(--listen)", Address: cfg.Listen}
 	return []Surface{
 		{Name: "native", Listener: main, New: newNative},
+		{Name: "amity", Listener: main, Paths: amity.Paths, New: newAmity},
 		{Name: "status", Listener: main, Paths: status.Paths, New: newStatus},
 	}
 }
@@ -71,6 +74,24 @@ func newNative(kit Kit) (http.Handler, error) {
 		Version:  kit.Version,
 		Rejected: func(events int) { kit.Metrics.Event(metrics.EventRejected, events) },
 		Beside:   []web.Part{status.Part()},
+	})
+}
+
+func newAmity(kit Kit) (http.Handler, error) {
+	hooks := map[chatbell.NetworkID][]amity.Hook{}
+	for i := range kit.Config.Networks {
+		network := &kit.Config.Networks[i]
+		for _, hook := range network.Amity {
+			hooks[network.ID] = append(hooks[network.ID], amity.Hook{Secret: hook.Secret.Reveal(), Hex: hook.Signature == "hex"})
+		}
+	}
+	return amity.New(amity.Config{
+		Common:   kit.Common,
+		Intake:   kit.Intake,
+		State:    kit.State,
+		Hooks:    hooks,
+		Version:  kit.Version,
+		Rejected: func(events int) { kit.Metrics.Event(metrics.EventRejected, events) },
 	})
 }
 
