@@ -66,6 +66,7 @@ func TestUserTokens(t *testing.T) {
 		"own device":               {good, "POST", "/v1/devices", `{"device_id":"d-alice","provider":"fcm","token":"t-alice"}`, 200},
 		"own device, named":        {good, "POST", "/v1/devices", `{"user":"alice","provider":"fcm","token":"t-alice2"}`, 200},
 		"another's device":         {good, "POST", "/v1/devices", `{"user":"bob","provider":"fcm","token":"x"}`, 403},
+		"another's device_id":      {good, "POST", "/v1/devices", `{"device_id":"d-bob","provider":"fcm","token":"x"}`, 409},
 		"another's devices listed": {good, "GET", "/v1/devices?user=bob", "", 403},
 		"another's removed":        {good, "DELETE", "/v1/devices/d-bob", "", 404},
 		"another's removed, named": {good, "DELETE", "/v1/devices?device_id=d-bob&user=bob", "", 403},

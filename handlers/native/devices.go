@@ -1,6 +1,7 @@
 package native
 
 import (
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -104,6 +105,8 @@ func checkMeta(check *web.Checker, meta map[string]string) {
 	}
 }
 
+var errDeviceTaken = web.NewProblem(http.StatusConflict, "this device_id is another user's; choose another, or remove the device with that user's token or a server key first")
+
 func (a *api) postDevice(c echo.Context) error {
 	var in deviceInput
 	if err := web.ReadJSON(c, &in); err != nil {
@@ -120,7 +123,14 @@ func (a *api) postDevice(c echo.Context) error {
 	if err := checkDevice(&dev); err != nil {
 		return err
 	}
-	dev, err := a.state.RegisterDevice(c.Request().Context(), who.Network, dev)
+	register := a.state.RegisterDevice
+	if who.User != "" {
+		register = a.state.RegisterOwnDevice
+	}
+	dev, err := register(c.Request().Context(), who.Network, dev)
+	if errors.Is(err, store.ErrTaken) {
+		return errDeviceTaken
+	}
 	if err != nil {
 		return err
 	}

@@ -94,11 +94,17 @@ func replaceMembers() openapi.Operation {
 	return operation
 }
 
-var (
-	docRegisterDevice = puts[deviceInput, registered](
-		words{"registerDevice", tagDevices, "Register a device", "Makes the device exactly this; the last registration wins, also over another user's. An app calls it at each start, with the user's token."},
+func registersDevice() openapi.Operation {
+	operation := puts[deviceInput, registered](
+		words{"registerDevice", tagDevices, "Register a device", "Makes the device exactly this; the last registration wins, with a server key also over another user's. An app calls it at each start, with the user's token."},
 		web.Example("device", exampleDeviceInput), web.Example("registered", `{"id":"phone-1","device_id":"phone-1"}`))
-	docListDevices = reads[devicePage](
+	operation.Answers = append(operation.Answers, web.Fails("DeviceTaken", "The device_id is another user's, and the caller is a user. Nothing was changed.", nil, errDeviceTaken))
+	return operation
+}
+
+var (
+	docRegisterDevice = registersDevice()
+	docListDevices    = reads[devicePage](
 		words{"listDevices", tagDevices, "List devices", "Lists the devices in the order of their ids, page by page."},
 		web.Example("page", `{"devices":[`+exampleDevice+`]}`), devicesQuery{}, pageQuery{})
 	docUnregisterDevice = removes(

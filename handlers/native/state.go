@@ -43,6 +43,8 @@ type Members interface {
 // Devices keeps push tokens.
 type Devices interface {
 	RegisterDevice(ctx context.Context, network chatbell.NetworkID, d chatbell.Device) (chatbell.Device, error)
+	// RegisterOwnDevice takes no device that is another user's: that is [store.ErrTaken].
+	RegisterOwnDevice(ctx context.Context, network chatbell.NetworkID, d chatbell.Device) (chatbell.Device, error)
 	Device(ctx context.Context, network chatbell.NetworkID, id chatbell.DeviceID) (chatbell.Device, error)
 	Devices(ctx context.Context, network chatbell.NetworkID, f store.DeviceFilter) ([]chatbell.Device, error)
 	DeleteDevice(ctx context.Context, network chatbell.NetworkID, id chatbell.DeviceID, onlyIf chatbell.UserID) (bool, error)

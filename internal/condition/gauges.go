@@ -32,7 +32,7 @@ func (a *Parts) Register(registry *metrics.Registry) {
 		Gauges: []metrics.Gauge{metrics.RetryPending, metrics.RetryOldest},
 		Read:   a.readWaiting,
 	})
-	registry.Add(metrics.Part{Name: "queues", Gauges: []metrics.Gauge{metrics.QueueTries, metrics.Destinations, metrics.PushHosts}, Read: a.readQueues})
+	registry.Add(metrics.Part{Name: "queues", Gauges: []metrics.Gauge{metrics.QueueTries, metrics.Destinations, metrics.PushHosts, metrics.SuspectCredentials}, Read: a.readQueues})
 	registry.Add(metrics.Part{
 		Name: "connections", Read: a.readConnections,
 		Gauges: []metrics.Gauge{metrics.Connections, metrics.ConnectionLimit, metrics.ConnectionsCut},
@@ -127,6 +127,10 @@ func (a *Parts) readQueues(_ context.Context, tell metrics.Tell) error {
 		tell(metrics.Destinations, float64(l.Closed), string(l.Target), "closed")
 		tell(metrics.Destinations, float64(l.Degraded), string(l.Target), "degraded")
 		tell(metrics.Destinations, float64(l.Open), string(l.Target), "open")
+		if l.Target != chatbell.TargetWebhook {
+			tell(metrics.SuspectCredentials, float64(l.Holding), string(l.Target), "holding")
+			tell(metrics.SuspectCredentials, float64(l.Sparing), string(l.Target), "sparing")
+		}
 	}
 	for _, h := range a.Pipeline.Hosts() {
 		tell(metrics.PushHosts, float64(h.Closed), string(h.Target), "closed")

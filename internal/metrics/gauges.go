@@ -30,13 +30,15 @@ const (
 	RecorderRows    Gauge = "chatbell_recorder_lag_rows"
 	Destinations    Gauge = "chatbell_destinations"
 	PushHosts       Gauge = "chatbell_push_hosts"
-	Connections     Gauge = "chatbell_connections"
-	ConnectionLimit Gauge = "chatbell_connections_limit"
-	ConnectionsCut  Gauge = "chatbell_connections_cut_total"
-	EngineUp        Gauge = "chatbell_engine_up"
-	EngineRestarts  Gauge = "chatbell_engine_restarts_total"
-	EngineCut       Gauge = "chatbell_engine_connections_cut_total"
-	EngineWrong     Gauge = "chatbell_engine_wrong_passwords_total"
+	// SuspectCredentials are those of which too many tokens are refused.
+	SuspectCredentials Gauge = "chatbell_suspect_credentials"
+	Connections        Gauge = "chatbell_connections"
+	ConnectionLimit    Gauge = "chatbell_connections_limit"
+	ConnectionsCut     Gauge = "chatbell_connections_cut_total"
+	EngineUp           Gauge = "chatbell_engine_up"
+	EngineRestarts     Gauge = "chatbell_engine_restarts_total"
+	EngineCut          Gauge = "chatbell_engine_connections_cut_total"
+	EngineWrong        Gauge = "chatbell_engine_wrong_passwords_total"
 )
 
 type description struct {
@@ -51,29 +53,30 @@ const (
 )
 
 var descriptions = map[Gauge]description{
-	Ready:           {gauge, "1 while events are accepted, as /readyz answers.", nil},
-	SendingPaused:   {gauge, "1 while nothing is sent because there is no room for more results.", nil},
-	StreamPending:   {gauge, "Messages of a stream that no stage was given yet.", []string{"stream"}},
-	StreamInFlight:  {gauge, "Messages of a stream that a stage has in hand.", []string{"stream"}},
-	StreamMessages:  {gauge, "Messages that a stream keeps, also those that are done and only remembered.", []string{"stream"}},
-	StreamBytes:     {gauge, "Bytes that a stream keeps.", []string{"stream"}},
-	StreamLimit:     {gauge, "Bytes that a stream may keep.", []string{"stream"}},
-	DeadLetters:     {counter, "Messages that were given up, since the data folder was made.", nil},
-	RetryPending:    {gauge, "Webhook calls and batches of pushes that wait in the store until they are due.", []string{"target"}},
-	RetryOldest:     {gauge, "Age of the oldest event behind what waits in the store.", []string{"target"}},
-	QueueTries:      {gauge, "Tries in memory: those that wait for their turn at a destination, and those under way.", []string{"target", "state"}},
-	RecorderLag:     {gauge, "Age of the oldest result that the recorder has read and ClickHouse does not have.", nil},
-	RecorderPending: {gauge, "Messages with results, of up to 2,000 rows, that ClickHouse does not have.", nil},
-	RecorderRows:    {gauge, "Rows that ClickHouse does not have; what an earlier process left counts as one a message.", nil},
-	Destinations:    {gauge, "Destinations that were used since the start, by the state of their circuit breakers.", []string{"target", "state"}},
-	PushHosts:       {gauge, "Push services that credentials in use speak to, by the state of their circuit breakers.", []string{"target", "state"}},
-	Connections:     {gauge, "Connections of callers.", nil},
-	ConnectionLimit: {gauge, "Connections of callers that there may be: a share of the limit of open files.", nil},
-	ConnectionsCut:  {counter, "Connections that were closed for lack of room: to let others in, or at once.", []string{"reason"}},
-	EngineUp:        {gauge, "1 while the embedded ClickHouse engine answers.", nil},
-	EngineRestarts:  {counter, "Times that the embedded ClickHouse engine ended and was started again.", nil},
-	EngineCut:       {counter, "Connections to the embedded ClickHouse engine that were closed for lack of room: to let others in, or at once.", []string{"reason"}},
-	EngineWrong:     {counter, "Requests to the embedded ClickHouse engine with a wrong user or password.", nil},
+	Ready:              {gauge, "1 while events are accepted, as /readyz answers.", nil},
+	SendingPaused:      {gauge, "1 while nothing is sent because there is no room for more results.", nil},
+	StreamPending:      {gauge, "Messages of a stream that no stage was given yet.", []string{"stream"}},
+	StreamInFlight:     {gauge, "Messages of a stream that a stage has in hand.", []string{"stream"}},
+	StreamMessages:     {gauge, "Messages that a stream keeps, also those that are done and only remembered.", []string{"stream"}},
+	StreamBytes:        {gauge, "Bytes that a stream keeps.", []string{"stream"}},
+	StreamLimit:        {gauge, "Bytes that a stream may keep.", []string{"stream"}},
+	DeadLetters:        {counter, "Messages that were given up, since the data folder was made.", nil},
+	RetryPending:       {gauge, "Webhook calls and batches of pushes that wait in the store until they are due.", []string{"target"}},
+	RetryOldest:        {gauge, "Age of the oldest event behind what waits in the store.", []string{"target"}},
+	QueueTries:         {gauge, "Tries in memory: those that wait for their turn at a destination, and those under way.", []string{"target", "state"}},
+	RecorderLag:        {gauge, "Age of the oldest result that the recorder has read and ClickHouse does not have.", nil},
+	RecorderPending:    {gauge, "Messages with results, of up to 2,000 rows, that ClickHouse does not have.", nil},
+	RecorderRows:       {gauge, "Rows that ClickHouse does not have; what an earlier process left counts as one a message.", nil},
+	Destinations:       {gauge, "Destinations that were used since the start, by the state of their circuit breakers.", []string{"target", "state"}},
+	PushHosts:          {gauge, "Push services that credentials in use speak to, by the state of their circuit breakers.", []string{"target", "state"}},
+	SuspectCredentials: {gauge, "Push credentials with so many refused tokens that nothing is done to devices: their pushes are held, or go on.", []string{"target", "state"}},
+	Connections:        {gauge, "Connections of callers.", nil},
+	ConnectionLimit:    {gauge, "Connections of callers that there may be: a share of the limit of open files.", nil},
+	ConnectionsCut:     {counter, "Connections that were closed for lack of room: to let others in, or at once.", []string{"reason"}},
+	EngineUp:           {gauge, "1 while the embedded ClickHouse engine answers.", nil},
+	EngineRestarts:     {counter, "Times that the embedded ClickHouse engine ended and was started again.", nil},
+	EngineCut:          {counter, "Connections to the embedded ClickHouse engine that were closed for lack of room: to let others in, or at once.", []string{"reason"}},
+	EngineWrong:        {counter, "Requests to the embedded ClickHouse engine with a wrong user or password.", nil},
 }
 
 // Tell tells a value, with those of the gauge's labels in their order.

@@ -33,6 +33,8 @@ import (
 var (
 	// ErrFull says that there is no room left on the disk.
 	ErrFull = errors.New("the disk is full")
+	// ErrTaken says that a device is another user's, who has to give it up first.
+	ErrTaken = errors.New("the device is another user's")
 	// ErrUnavailable says that the store is busy, closed, or cannot be reached.
 	ErrUnavailable = errors.New("the store is unavailable")
 )

@@ -110,6 +110,9 @@ type answer struct {
 	kind answerKind
 	// after is what a destination that was asked too fast said in its Retry-After.
 	after time.Duration
+	// word is what it says of a token, if anything, and sandbox the token's environment.
+	word    tokenWord
+	sandbox bool
 }
 
 type answerKind int

@@ -13,10 +13,13 @@ import (
 )
 
 // Devices is what a provider's word about a token changes. Both act only where the
-// stored token is the one that was sent, and report whether they did.
+// stored token is the one that was sent and was registered before a time (when it died, or
+// when the try began), and report whether they did.
 type Devices interface {
-	RemoveDeadDevice(ctx context.Context, network chatbell.NetworkID, id chatbell.DeviceID, token string, deadSince time.Time) (bool, error)
-	DisableDevice(ctx context.Context, network chatbell.NetworkID, id chatbell.DeviceID, token string, why chatbell.Reason) (bool, error)
+	RemoveDeadDevice(ctx context.Context, network chatbell.NetworkID, id chatbell.DeviceID, token string, before time.Time) (bool, error)
+	DisableDevice(ctx context.Context, network chatbell.NetworkID, id chatbell.DeviceID, token string, before time.Time, why chatbell.Reason) (bool, error)
+	// EnableDevice takes DisableDevice back.
+	EnableDevice(ctx context.Context, network chatbell.NetworkID, id chatbell.DeviceID, token string) (bool, error)
 	DisableEndpoint(ctx context.Context, network chatbell.NetworkID, id chatbell.EndpointID, why chatbell.Reason) error
 }
 
@@ -138,7 +141,7 @@ func (d *Dispatcher) queue(destination work.Destination) *queue {
 	defer d.mu.Unlock()
 	line := d.queues[destination]
 	if line == nil {
-		line = newQueue(destination, &d.workers, d.quiet, func() { d.bells.ring(destination) })
+		line = newQueue(destination, &d.workers, d.quiet, d.cfg.Log, func() { d.bells.ring(destination) })
 		d.queues[destination] = line
 	}
 	return line
@@ -154,6 +157,10 @@ func (d *Dispatcher) join(line *queue, net *work.Network) {
 	if line.net == net || net == nil {
 		return
 	}
+	if line.refused.holding {
+		line.drainAll() // whoever changed the credential may have mended it
+	}
+	line.refused = refusals{}
 	line.net = net
 	name := net.Hosts[work.Credential{Provider: line.to.Provider, App: line.to.App}]
 	if name == "" || line.to.Endpoint != "" {

@@ -232,6 +232,13 @@ func (q *queue) wants(now time.Time) (int, store.WaitingQuery) {
 		q.expect(when)
 		want = min(want, most)
 		query.Due = time.Time{} // the oldest, whatever its time
+	} else if q.refused.holding {
+		if now.Before(q.refused.probeAt) {
+			q.expect(q.refused.probeAt)
+			return 0, query
+		}
+		want = min(want, probes-q.breaker.trying)
+		query.Due = time.Time{}
 	} else if b.draining {
 		query.Due = time.Time{}
 	}

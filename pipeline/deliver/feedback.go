@@ -23,12 +23,13 @@ func (f *Flight) applyEndpointFeedback(ctx context.Context) error {
 	return nil
 }
 
-// applyTokenFeedback applies what a refusal says about a token.
-func (f *Flight) applyTokenFeedback(ctx context.Context, t *work.Target, y *try) error {
-	if f.batch.Call != nil || y.Err == nil || y.Err.Reason != chatbell.Unregistered && y.Err.Reason != chatbell.InvalidToken {
+// applyTokenFeedback applies what a refusal says about a token, as far as the policy lets
+// it.
+func (f *Flight) applyTokenFeedback(ctx context.Context, t *work.Target, tried *try, policy tokenPolicy) error {
+	if f.batch.Call != nil || tried.Err == nil || !aboutToken(tried.Err) || policy != applyRefusal {
 		return nil
 	}
-	if err := f.invalidateToken(ctx, t, y.Err); err != nil {
+	if err := f.invalidateToken(ctx, t, tried); err != nil {
 		return fmt.Errorf("store what %s said of a token: %w", f.batch.Destination, err)
 	}
 	return nil
@@ -37,18 +38,27 @@ func (f *Flight) applyTokenFeedback(ctx context.Context, t *work.Target, y *try)
 // invalidateToken removes or disables a device and tells the customer. The news is stored
 // first, and taken back where the device has another token by now: of one that is gone
 // nobody would tell after a crash.
-func (f *Flight) invalidateToken(ctx context.Context, t *work.Target, why *chatbell.SendError) error {
+func (f *Flight) invalidateToken(ctx context.Context, t *work.Target, tried *try) error {
 	cfg := &f.dispatcher.cfg
 	network := f.batch.Notification.Network
+	why := tried.Err
+	line := f.dispatcher.queue(f.batch.Destination)
+	if why.Reason == chatbell.InvalidToken && !line.noteDisabled(t) {
+		return nil // it was noticed meanwhile that the tokens are not at fault
+	}
 	news, err := f.announceInvalidation(ctx, t, why, cfg.Now())
 	if err != nil {
 		return err
 	}
 	var acted bool
 	if why.Reason == chatbell.Unregistered {
-		acted, err = cfg.Devices.RemoveDeadDevice(ctx, network, t.Device, t.Token, why.DeadSince)
+		before := why.DeadSince
+		if before.IsZero() {
+			before = tried.At
+		}
+		acted, err = cfg.Devices.RemoveDeadDevice(ctx, network, t.Device, t.Token, before)
 	} else {
-		acted, err = cfg.Devices.DisableDevice(ctx, network, t.Device, t.Token, chatbell.InvalidToken)
+		acted, err = f.disable(ctx, line, t, tried.At)
 	}
 	switch {
 	case err != nil:
@@ -60,6 +70,50 @@ func (f *Flight) invalidateToken(ctx context.Context, t *work.Target, why *chatb
 		return f.dispatcher.takeBack(ctx, news)
 	}
 	return nil
+}
+
+// disable disables a device, unless it is noticed meanwhile that tokens are not at fault.
+func (f *Flight) disable(ctx context.Context, line *queue, t *work.Target, before time.Time) (bool, error) {
+	devices := f.dispatcher.cfg.Devices
+	network := f.batch.Notification.Network
+	acted, err := devices.DisableDevice(ctx, network, t.Device, t.Token, before, chatbell.InvalidToken)
+	if err != nil || !acted || line.tokenPolicy(t.Sandbox) == applyRefusal {
+		return acted, err
+	}
+	_, err = devices.EnableDevice(ctx, network, t.Device, t.Token)
+	return false, err
+}
+
+// tokenPolicy is what is done about a try's word on a token. Where so many are refused that
+// the fault is not theirs, devices are enabled again that were disabled before that was
+// noticed.
+func (f *Flight) tokenPolicy(ctx context.Context, t *work.Target, tried *try) tokenPolicy {
+	if f.batch.Call != nil || !tried.refusesToken() {
+		return applyRefusal
+	}
+	line := f.dispatcher.queue(f.batch.Destination)
+	policy := line.tokenPolicy(t.Sandbox)
+	if policy != applyRefusal {
+		f.restore(ctx, line, t.Sandbox)
+	}
+	return policy
+}
+
+// restore enables devices again.
+func (f *Flight) restore(ctx context.Context, line *queue, sandbox bool) {
+	cfg := &f.dispatcher.cfg
+	network := f.batch.Notification.Network
+	all := line.takeDisabled(sandbox)
+	for i, one := range all {
+		if _, err := cfg.Devices.EnableDevice(ctx, network, one.device, one.token); err != nil {
+			cfg.Log.Warn("devices that were disabled by mistake cannot be enabled; trying again with the next refusal", "destination", line.to, "devices", len(all)-i, "error", err)
+			line.putDisabled(sandbox, all[i:])
+			return
+		}
+	}
+	if len(all) > 0 {
+		cfg.Log.Info("devices are enabled again: their tokens were not at fault", "network", network, "provider", line.to.Provider, "app", line.to.App, "devices", len(all))
+	}
 }
 
 // DeviceRemoved is the type of the raw event that tells a customer of a push token

@@ -92,7 +92,9 @@ func (f *Flight) tasks(ctx context.Context) ([]task, int) {
 	f.expect(len(tasks))
 	for i := range tasks {
 		run := func(skip bool) answer {
-			return f.run(ctx, i, skip, func() (push.Receipt, error) { return f.push(ctx, n, i) })
+			how := f.run(ctx, i, skip, func() (push.Receipt, error) { return f.push(ctx, n, i) })
+			how.sandbox = f.batch.Targets[i].Sandbox
+			return how
 		}
 		tasks[i] = task{key: f.batch.Targets[i].Token, run: run}
 	}

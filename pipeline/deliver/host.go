@@ -145,6 +145,7 @@ func (h *host) await(q *queue, fresh bool) bool {
 func (h *host) pass() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.timer.Stop() // of a look before its time
 	h.timer = nil
 	if !h.away.Load() {
 		return

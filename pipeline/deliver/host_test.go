@@ -163,6 +163,7 @@ func (w *world) send(network chatbell.NetworkID, devices int) {
 	w.t.Helper()
 	w.events++
 	now := time.Now()
+	registered := now
 	b := &work.Batch{
 		Notification: chatbell.Notification{Network: network, EventID: chatbell.EventID(fmt.Sprint("e", w.events)), AcceptedAt: now, ExpiresAt: now.Add(time.Hour)},
 		Destination:  work.Destination{Network: network, Provider: chatbell.ProviderAPNs, App: "chat"},
@@ -174,8 +175,10 @@ func (w *world) send(network chatbell.NetworkID, devices int) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
+		registered = d.RegisteredAt
 		b.Targets = append(b.Targets, work.Target{User: d.User, Device: d.ID, Token: d.Token})
 	}
+	w.until("the next millisecond: a device that is as young as the try is spared", func() bool { return time.Now().UnixMilli() > registered.UnixMilli() })
 	flight := w.Submit(w.t.Context(), w.nets[network], b, 64)
 	w.flying.Go(func() {
 		if err := w.Settle(context.WithoutCancel(w.t.Context()), []*Flight{flight}, new(chatbell.Results)); err != nil {

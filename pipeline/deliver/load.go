@@ -17,6 +17,9 @@ type Load struct {
 
 	// How many destinations there are by the state of their breakers.
 	Closed, Degraded, Open int
+	// Holding is how many credentials have their work held because they refuse too many
+	// tokens; of Sparing nothing is done to devices for that reason, and work goes on.
+	Holding, Sparing int
 }
 
 // HostLoad is how many push services of one kind there are, by the state of their breakers.
@@ -44,11 +47,16 @@ func (d *Dispatcher) Hosts() []HostLoad {
 }
 
 // Degraded says in words what is held up at the moment and by whom: one sentence for each
-// push service that is away.
+// push service that is away, and for each kind of credentials that refuse too many tokens.
 func (d *Dispatcher) Degraded() []string {
+	var out []string
+	for _, l := range d.Load() {
+		if l.Holding > 0 {
+			out = append(out, fmt.Sprintf("%s: credentials whose tokens are refused, so that their pushes wait: %d; the log names them, and says what to compare", l.Target, l.Holding))
+		}
+	}
 	d.hostsLock.Lock()
 	defer d.hostsLock.Unlock()
-	var out []string
 	for _, one := range d.hosts {
 		if one.isAway() {
 			out = append(out, fmt.Sprintf("%s: %s does not answer; what goes there waits until it does", one.target, one.name))
@@ -88,6 +96,12 @@ func (q *queue) load(sum *Load, now time.Time) {
 	sum.Waiting += waiting
 	sum.Sending += q.breaker.trying
 	busy := waiting+q.breaker.trying > 0
+	switch {
+	case q.refused.holding:
+		sum.Holding++
+	case q.refused.sparing():
+		sum.Sparing++
+	}
 	switch {
 	case q.breaker.open(busy, now):
 		sum.Open++

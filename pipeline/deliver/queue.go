@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -37,6 +38,7 @@ type queue struct {
 	to    work.Destination
 	limit int // tries under way at once
 	quiet *quietShare
+	log   *slog.Logger
 	// ring asks the dispatcher to look at the backlog.
 	ring func()
 
@@ -51,11 +53,13 @@ type queue struct {
 	meter   meter
 	pace    pace
 	backlog backlog
+	refused refusals // of tokens
 }
 
-func newQueue(to work.Destination, wg *sync.WaitGroup, quiet *quietShare, ring func()) *queue {
+func newQueue(to work.Destination, wg *sync.WaitGroup, quiet *quietShare, log *slog.Logger, ring func()) *queue {
 	return &queue{
 		to:      to,
+		log:     log,
 		limit:   1,
 		backlog: backlog{loaded: map[string]struct{}{}},
 		tasks:   fifo.New[task](maxParked),
@@ -117,7 +121,7 @@ func (q *queue) admits(tasks, degraded int, now time.Time) bool {
 	inFlight := q.inMemory()
 	q.follow()
 	switch {
-	case q.host.isAway(), q.isOpen(now):
+	case q.refused.holding, q.host.isAway(), q.isOpen(now):
 		return false
 	case q.breaker.quiet(inFlight > 0, now):
 		if inFlight+tasks > degraded {
@@ -185,8 +189,17 @@ func (q *queue) done(t task, skipped bool, how answer, now time.Time) (next task
 }
 
 // start takes a try, or reports that it is to be skipped because the destination, or its
-// host, is taken to be away. The lock is held.
+// host, is taken to be away, or refuses all tokens. The lock is held.
 func (q *queue) start(t *task, now time.Time) (skip bool) {
+	if q.refused.skips(q.breaker.trying, now) || q.skips(t, now) {
+		return true
+	}
+	q.refused.probing(now)
+	return false
+}
+
+// skips asks the breakers of the destination and of its host. The lock is held.
+func (q *queue) skips(t *task, now time.Time) (skip bool) {
 	q.follow()
 	if q.host.isAway() {
 		if t.probe = q.host.take(q); t.probe == noProbe {
@@ -222,6 +235,14 @@ func (q *queue) follow() {
 	q.backlog.draining = q.backlog.rows > 0
 }
 
+// drainAll has all tried that waits, whatever its time. The lock is held.
+func (q *queue) drainAll() {
+	if q.backlog.rows > 0 {
+		q.backlog.draining = true
+		q.ring()
+	}
+}
+
 // ended takes what a try told of the destination. The lock is held.
 func (q *queue) ended(how answer, now time.Time) {
 	q.meter.finished++
@@ -229,10 +250,10 @@ func (q *queue) ended(how answer, now time.Time) {
 		q.breaker.trying--
 		return
 	}
-	if q.breaker.end(how.kind, now) && q.backlog.rows > 0 {
-		q.backlog.draining = true
-		q.ring()
+	if q.breaker.end(how.kind, now) {
+		q.drainAll()
 	}
+	q.heardOfToken(how, now)
 	switch how.kind {
 	case able:
 		q.pace.succeeded(q.limit)

@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"log/slog"
 	"slices"
 	"strconv"
 	"sync"
@@ -30,7 +31,7 @@ func (r *tries) run(n int) func(bool) answer {
 // testQueue is a queue whose backlog nobody looks at.
 func testQueue(wg *sync.WaitGroup) *queue {
 	quiet := &quietShare{sum: func(time.Time) int { return 0 }}
-	return newQueue(work.Destination{Network: "acme", Endpoint: "main"}, wg, quiet, func() {})
+	return newQueue(work.Destination{Network: "acme", Endpoint: "main"}, wg, quiet, slog.New(slog.DiscardHandler), func() {})
 }
 
 func (r *tries) all() []int {

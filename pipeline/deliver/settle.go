@@ -1,8 +1,10 @@
 package deliver
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"chatbell"
@@ -209,10 +211,16 @@ func (f *Flight) judge(ctx context.Context, t work.Target, tried *try, out *chat
 	if f.early {
 		t.Probes++
 	}
+	policy := f.tokenPolicy(ctx, &t, tried)
+	asked := time.Duration(0)
 	var decided verdict
-	if b.Call != nil {
+	switch {
+	case b.Call != nil:
 		decided = retry.judgeHook(t.Attempts-t.Probes, tried)
-	} else {
+	case policy == holdPush:
+		asked = holdWait // and so the last of the batch's parts: others have their turn first
+		decided = judgeHeld(b.Notification.ExpiresAt, tried)
+	default:
 		decided = retry.judgePush(t.Attempts-t.Probes, b.Notification.ExpiresAt, tried)
 	}
 	attempt := b.Attempt(&t, &tried.Try, decided.outcome == "")
@@ -220,10 +228,10 @@ func (f *Flight) judge(ctx context.Context, t work.Target, tried *try, out *chat
 	if decided.outcome == "" {
 		out.Attempts = append(out.Attempts, attempt)
 		t.Doubt = t.Doubt || tried.Err.FateUnknown
-		again.add(t, tried.Err.RetryAfter, decided.retryAt)
+		again.add(t, max(tried.Err.RetryAfter, asked), decided.retryAt)
 		return nil
 	}
-	if err := f.applyTokenFeedback(ctx, &t, tried); err != nil {
+	if err := f.applyTokenFeedback(ctx, &t, tried, policy); err != nil {
 		return err
 	}
 	out.Attempts = append(out.Attempts, attempt)
@@ -295,8 +303,10 @@ func (r *retries) add(t work.Target, asked time.Duration, due time.Time) {
 	r.groups = append(r.groups, retryGroup{asked, due, []work.Target{t}})
 }
 
-// of makes each group a batch of its own.
+// of makes each group a batch of its own: the first, which keeps the place of the whole, is
+// the one that was not asked to wait, or the least.
 func (r *retries) of(b *work.Batch) []deferral {
+	slices.SortStableFunc(r.groups, func(a, b retryGroup) int { return cmp.Compare(a.asked, b.asked) })
 	out := make([]deferral, len(r.groups))
 	for i, g := range r.groups {
 		part := *b

@@ -25,7 +25,11 @@ func (t *try) answer(call bool) answer {
 	switch {
 	case t.skipped, t.handBack:
 		return answer{kind: nothingKnown}
-	case t.Err == nil, !t.Err.Retry:
+	case t.Err == nil:
+		return answer{kind: able, word: tokenTaken}
+	case t.refusesToken() && !call:
+		return answer{kind: able, word: tokenRefused}
+	case !t.Err.Retry:
 		return answer{kind: able}
 	case t.Err.Reason == chatbell.RateLimited && call:
 		return answer{kind: limited, after: t.Err.RetryAfter}
@@ -35,6 +39,14 @@ func (t *try) answer(call bool) answer {
 		return answer{kind: unable}
 	}
 	return answer{kind: noAnswer}
+}
+
+// refusesToken reports whether the provider has refused the token: not where it was seen
+// before sending that it cannot be one.
+func (t *try) refusesToken() bool { return t.Err != nil && t.Err.Status != 0 && aboutToken(t.Err) }
+
+func aboutToken(err *chatbell.SendError) bool {
+	return err.Reason == chatbell.Unregistered || err.Reason == chatbell.InvalidToken
 }
 
 // newTry reads a sender's answer. A cancelled context decides nothing: the work is
@@ -94,6 +106,19 @@ func (r *Retry) judgePush(n uint32, expires time.Time, t *try) verdict {
 	}
 	wait := max(backoff.FullJitter(r.PushInitial, r.PushMax, int(n)), t.Err.RetryAfter)
 	when := t.At.Add(t.Took).Add(wait)
+	if when.After(expires) {
+		return verdict{outcome: chatbell.Expired, reason: chatbell.ExpiredReason}
+	}
+	return verdict{retryAt: when}
+}
+
+// holdWait is when a push is due whose token was refused while so many are that the fault
+// is taken to be the credential's: it is tried before that where the credential is mended.
+const holdWait = 10 * time.Minute
+
+// judgeHeld decides about such a push.
+func judgeHeld(expires time.Time, t *try) verdict {
+	when := t.At.Add(t.Took).Add(holdWait)
 	if when.After(expires) {
 		return verdict{outcome: chatbell.Expired, reason: chatbell.ExpiredReason}
 	}

@@ -32,6 +32,16 @@ func scanDevice(scan func(...any) error) (chatbell.Device, error) {
 // registration wins: a device that was another user's is taken from them, and a token
 // that another device had moves here, so that nobody is told twice.
 func (s *Store) RegisterDevice(ctx context.Context, network chatbell.NetworkID, device chatbell.Device) (chatbell.Device, error) {
+	return s.register(ctx, network, device, false)
+}
+
+// RegisterOwnDevice does the same, but for a device that is another user's: that is
+// [store.ErrTaken].
+func (s *Store) RegisterOwnDevice(ctx context.Context, network chatbell.NetworkID, device chatbell.Device) (chatbell.Device, error) {
+	return s.register(ctx, network, device, true)
+}
+
+func (s *Store) register(ctx context.Context, network chatbell.NetworkID, device chatbell.Device, own bool) (chatbell.Device, error) {
 	if device.ID == "" {
 		device.ID = chatbell.DeviceID(rand.Text())
 	}
@@ -42,6 +52,15 @@ func (s *Store) RegisterDevice(ctx context.Context, network chatbell.NetworkID, 
 		meta = encode(device.Meta)
 	}
 	return device, s.do(ctx, "register device", func(ctx context.Context, txn *tx) error {
+		if own {
+			var others bool
+			if err := txn.QueryRowContext(ctx, `SELECT COUNT(*) FROM devices WHERE network = ? AND id = ? AND user <> ?`, network, device.ID, device.User).Scan(&others); err != nil {
+				return err
+			}
+			if others {
+				return store.ErrTaken
+			}
+		}
 		txn.touchUser(network, device.User)
 		if _, err := txn.touchOwners(ctx, network, `DELETE FROM devices WHERE network = ? AND provider = ? AND app = ? AND token = ? AND id <> ? RETURNING user`,
 			network, device.Provider, device.App, device.Token, device.ID); err != nil {
@@ -106,19 +125,30 @@ func (s *Store) DeleteDevice(ctx context.Context, network chatbell.NetworkID, id
 }
 
 // RemoveDeadDevice removes a device whose token its provider called dead, if it still
-// has that token and was registered before the provider knew. A zero time means that
-// the provider did not say since when.
-func (s *Store) RemoveDeadDevice(ctx context.Context, network chatbell.NetworkID, id chatbell.DeviceID, token string, deadSince time.Time) (bool, error) {
-	since := sql.NullInt64{Int64: deadSince.UnixMilli(), Valid: !deadSince.IsZero()}
+// has that token and was registered before a time: when the provider knew, or when the try
+// began. A zero time says nothing of when.
+func (s *Store) RemoveDeadDevice(ctx context.Context, network chatbell.NetworkID, id chatbell.DeviceID, token string, before time.Time) (bool, error) {
 	return s.changeDevice(ctx, "remove dead device", network, `DELETE FROM devices WHERE network = ? AND id = ? AND token = ? AND (? IS NULL OR registered_at < ?) RETURNING user`,
-		network, id, token, since, since)
+		network, id, token, known(before), known(before))
 }
 
-// DisableDevice keeps a device from being sent to until it registers again, if it
-// still has the token.
-func (s *Store) DisableDevice(ctx context.Context, network chatbell.NetworkID, id chatbell.DeviceID, token string, why chatbell.Reason) (bool, error) {
-	return s.changeDevice(ctx, "disable device", network, `UPDATE devices SET disabled = ? WHERE network = ? AND id = ? AND token = ? RETURNING user`,
-		why, network, id, token)
+// DisableDevice keeps a device from being sent to until it registers again, if it still has
+// the token and was registered before a time: when the try began. A zero time says nothing
+// of when.
+func (s *Store) DisableDevice(ctx context.Context, network chatbell.NetworkID, id chatbell.DeviceID, token string, before time.Time, why chatbell.Reason) (bool, error) {
+	return s.changeDevice(ctx, "disable device", network, `UPDATE devices SET disabled = ? WHERE network = ? AND id = ? AND token = ? AND (? IS NULL OR registered_at < ?) RETURNING user`,
+		why, network, id, token, known(before), known(before))
+}
+
+// EnableDevice takes back that a device was disabled, if it still has the token.
+func (s *Store) EnableDevice(ctx context.Context, network chatbell.NetworkID, id chatbell.DeviceID, token string) (bool, error) {
+	return s.changeDevice(ctx, "enable device", network, `UPDATE devices SET disabled = '' WHERE network = ? AND id = ? AND token = ? AND disabled <> '' RETURNING user`,
+		network, id, token)
+}
+
+// known is a time in milliseconds, or NULL for one that nobody knows.
+func known(at time.Time) sql.NullInt64 {
+	return sql.NullInt64{Int64: at.UnixMilli(), Valid: !at.IsZero()}
 }
 
 // changeDevice runs a query that changes at most one device, and returns whose it is. It

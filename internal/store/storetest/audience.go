@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"chatbell"
 	"chatbell/internal/store"
@@ -41,7 +42,7 @@ func audience(t *testing.T, f *fixture) {
 	f.must(f.PutChannelSettings(ctx, acme, alice.ID, "elsewhere", chatbell.ChannelSettings{}))
 	first, second := f.register(device("d1", "u007", "t1")), f.register(device("d2", "u007", "t2"))
 	f.register(device("d3", "u007", "t3"))
-	if _, err := f.DisableDevice(ctx, acme, "d3", "t3", chatbell.InvalidToken); err != nil {
+	if _, err := f.DisableDevice(ctx, acme, "d3", "t3", time.Time{}, chatbell.InvalidToken); err != nil {
 		t.Fatal(err)
 	}
 	f.register(device("d9", "stranger", "t9"))

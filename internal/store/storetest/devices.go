@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -175,11 +176,17 @@ func deadTokens(t *testing.T, f *fixture) {
 		t.Errorf("dead since nobody knows when: %t, %v", acted, err)
 	}
 
-	f.register(device("d", "a", "t"))
-	if acted, err := f.DisableDevice(ctx, acme, "d", "t0", chatbell.InvalidToken); err != nil || acted {
+	d = f.register(device("d", "a", "t"))
+	if acted, err := f.DisableDevice(ctx, acme, "d", "t", d.RegisteredAt, chatbell.InvalidToken); err != nil || acted {
+		t.Errorf("disabling what was registered after the try began: %t, %v", acted, err)
+	}
+	if acted, err := f.EnableDevice(ctx, acme, "d", "t"); err != nil || acted {
+		t.Errorf("enabling what is not disabled: %t, %v", acted, err)
+	}
+	if acted, err := f.DisableDevice(ctx, acme, "d", "t0", time.Time{}, chatbell.InvalidToken); err != nil || acted {
 		t.Errorf("disabling another token: %t, %v", acted, err)
 	}
-	if acted, err := f.DisableDevice(ctx, acme, "d", "t", chatbell.InvalidToken); err != nil || !acted {
+	if acted, err := f.DisableDevice(ctx, acme, "d", "t", time.Time{}, chatbell.InvalidToken); err != nil || !acted {
 		t.Errorf("disabling: %t, %v", acted, err)
 	}
 	if got, err := f.Device(ctx, acme, "d"); err != nil || got.Disabled != chatbell.InvalidToken {
@@ -188,8 +195,35 @@ func deadTokens(t *testing.T, f *fixture) {
 	if found, err := f.CheckDevices(ctx, acme, []chatbell.DeviceID{"d"}); err != nil || len(found) != 0 {
 		t.Errorf("a disabled device would be sent to: %v, %v", found, err)
 	}
+	if acted, err := f.EnableDevice(ctx, acme, "d", "t0"); err != nil || acted {
+		t.Errorf("enabling another token: %t, %v", acted, err)
+	}
+	if acted, err := f.EnableDevice(ctx, acme, "d", "t"); err != nil || !acted {
+		t.Errorf("enabling: %t, %v", acted, err)
+	}
+	if found, err := f.CheckDevices(ctx, acme, []chatbell.DeviceID{"d"}); err != nil || len(found) != 1 {
+		t.Errorf("a device that was enabled again: %v, %v", found, err)
+	}
+	f.must(second(f.DisableDevice(ctx, acme, "d", "t", d.RegisteredAt.Add(time.Second), chatbell.InvalidToken)))
 	f.register(device("d", "a", "t"))
 	if found, err := f.CheckDevices(ctx, acme, []chatbell.DeviceID{"d"}); err != nil || len(found) != 1 {
 		t.Errorf("a device that registered again: %v, %v", found, err)
 	}
+}
+
+// ownDevices: whoever may register only their own devices takes nobody else's, and leaves it
+// as it is; the push token alone is no device.
+func ownDevices(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	first, err := f.RegisterOwnDevice(ctx, acme, device("d", "a", "t"))
+	f.must(err)
+	if _, err := f.RegisterOwnDevice(ctx, acme, device("d", "b", "t2")); !errors.Is(err, store.ErrTaken) {
+		t.Errorf("taking another user's device: %v", err)
+	}
+	got, err := f.Device(ctx, acme, "d")
+	f.must(err)
+	f.equal("the device after that", got, first)
+	f.must(second(f.RegisterOwnDevice(ctx, acme, device("d", "a", "t3"))))
+	f.must(second(f.RegisterOwnDevice(ctx, acme, device("d2", "b", "t3"))))
+	f.equal("a's devices when the app was installed again for b", f.deviceIDs(store.DeviceFilter{User: "a", Limit: 10}), []string{})
 }

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"chatbell"
+	"chatbell/internal/store"
 )
 
 // deed is a write that was drawn.
@@ -68,7 +69,16 @@ var deeds = rapid.Custom(func(rt *rapid.T) deed {
 			return second(f.RemoveDeadDevice(ctx, n, phone.ID, phone.Token, time.Time{}))
 		}},
 		{"DisableDevice", func(ctx context.Context, f *fixture, n chatbell.NetworkID) error {
-			return second(f.DisableDevice(ctx, n, phone.ID, phone.Token, chatbell.InvalidToken))
+			return second(f.DisableDevice(ctx, n, phone.ID, phone.Token, time.Time{}, chatbell.InvalidToken))
+		}},
+		{"EnableDevice", func(ctx context.Context, f *fixture, n chatbell.NetworkID) error {
+			return second(f.EnableDevice(ctx, n, phone.ID, phone.Token))
+		}},
+		{"RegisterOwnDevice", func(ctx context.Context, f *fixture, n chatbell.NetworkID) error {
+			if err := second(f.RegisterOwnDevice(ctx, n, phone)); !errors.Is(err, store.ErrTaken) {
+				return err
+			}
+			return nil
 		}},
 		{"PutUserSettings", func(ctx context.Context, f *fixture, n chatbell.NetworkID) error {
 			return f.PutUserSettings(ctx, n, user, chatbell.UserSettings{Toggles: on})

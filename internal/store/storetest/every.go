@@ -49,7 +49,9 @@ func (f *fixture) calls(ctx context.Context, n chatbell.NetworkID) []call {
 		{"Device", func() error { return second(f.Device(ctx, n, "d")) }},
 		{"Devices", func() error { return second(f.Devices(ctx, n, store.DeviceFilter{Limit: 10})) }},
 		{"CheckDevices", func() error { return second(f.CheckDevices(ctx, n, []chatbell.DeviceID{"d"})) }},
-		{"DisableDevice", func() error { return second(f.DisableDevice(ctx, n, "d", "t", chatbell.InvalidToken)) }},
+		{"DisableDevice", func() error { return second(f.DisableDevice(ctx, n, "d", "t", time.Time{}, chatbell.InvalidToken)) }},
+		{"EnableDevice", func() error { return second(f.EnableDevice(ctx, n, "d", "t")) }},
+		{"RegisterOwnDevice", func() error { return second(f.RegisterOwnDevice(ctx, n, device("d", "a", "t"))) }},
 		{"RemoveDeadDevice", func() error { return second(f.RemoveDeadDevice(ctx, n, "d", "t", time.Time{})) }},
 		{"DeleteDevice", func() error { return second(f.DeleteDevice(ctx, n, "d", "")) }},
 		{"DisableEndpoint", func() error { return f.DisableEndpoint(ctx, n, "main", chatbell.EndpointDisabled) }},
@@ -166,7 +168,10 @@ func isolation(t *testing.T, f *fixture) {
 	for what, change := range map[string]func() (bool, error){
 		"DeleteDevice":     func() (bool, error) { return f.DeleteDevice(t.Context(), globex, "d", "") },
 		"RemoveDeadDevice": func() (bool, error) { return f.RemoveDeadDevice(t.Context(), globex, "d", "t", time.Time{}) },
-		"DisableDevice":    func() (bool, error) { return f.DisableDevice(t.Context(), globex, "d", "t", chatbell.InvalidToken) },
+		"DisableDevice": func() (bool, error) {
+			return f.DisableDevice(t.Context(), globex, "d", "t", time.Time{}, chatbell.InvalidToken)
+		},
+		"EnableDevice": func() (bool, error) { return f.EnableDevice(t.Context(), globex, "off", "t2") },
 	} {
 		acted, err := change()
 		f.must(err)
@@ -191,7 +196,7 @@ func (f *fixture) populate(n chatbell.NetworkID) {
 	for _, d := range []chatbell.Device{device("d", "a", "t"), device("off", "a", "t2"), device("d9", "b", "t9")} {
 		f.must(second(f.RegisterDevice(ctx, n, d)))
 	}
-	f.must(second(f.DisableDevice(ctx, n, "off", "t2", chatbell.InvalidToken)))
+	f.must(second(f.DisableDevice(ctx, n, "off", "t2", time.Time{}, chatbell.InvalidToken)))
 	toggles := chatbell.Toggles{Enabled: new(true), Events: []chatbell.EventToggle{{Name: chatbell.MessageCreated, Enabled: new(false)}}}
 	f.must(f.PutNetworkSettings(ctx, n, toggles))
 	f.must(f.PutUserSettings(ctx, n, "a", chatbell.UserSettings{Toggles: toggles}))

@@ -88,7 +88,7 @@ func Audiences(t *testing.T, open Open) {
 
 // Devices are push tokens: registered, listed, found dead.
 func Devices(t *testing.T, open Open) {
-	tests{"Devices": devices, "DeadTokens": deadTokens, "Tokens": tokens, "Lists": deviceLists}.run(t, open)
+	tests{"Devices": devices, "DeadTokens": deadTokens, "Tokens": tokens, "OwnDevices": ownDevices, "Lists": deviceLists}.run(t, open)
 }
 
 // Settings are the toggles of the three levels.

@@ -65,7 +65,7 @@ func TestNotifier(t *testing.T) {
 		refusal(400, "MissingDeviceToken", invalid), refusal(400, "MissingTopic", auth),
 		refusal(400, "PayloadEmpty", rejected), refusal(400, "TopicDisallowed", auth),
 		refusal(403, "BadCertificate", auth), refusal(403, "BadCertificateEnvironment", auth),
-		refusal(403, "ExpiredProviderToken", auth), refusal(403, "Forbidden", auth),
+		refusal(403, "ExpiredProviderToken", chatbell.SendError{Reason: chatbell.Auth, Retry: true, RetryAfter: time.Minute}), refusal(403, "Forbidden", auth),
 		refusal(403, "InvalidProviderToken", auth), refusal(403, "MissingProviderToken", auth),
 		refusal(403, "UnrelatedKeyIdInToken", auth), refusal(403, "BadEnvironmentKeyIdInToken", auth),
 		refusal(404, "BadPath", rejected), refusal(405, "MethodNotAllowed", rejected),

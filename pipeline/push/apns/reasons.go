@@ -38,6 +38,10 @@ func verdictOf(word string) (h2.Verdict, bool) {
 	return h2.Verdict{}, false
 }
 
+// wrongClock is the wait before a push is tried again whose provider token is young and
+// counts as expired: somebody, or NTP, has to set the clock.
+const wrongClock = time.Minute
+
 // refused is the error for an answer that is not an acceptance.
 func (n *Notifier) refused(resp *apns2.Response, t *try, token string) error {
 	verdict, known := verdictOf(resp.Reason)
@@ -58,8 +62,12 @@ func (n *Notifier) refused(resp *apns2.Response, t *try, token string) error {
 	}
 	switch {
 	case resp.Reason == apns2.ReasonExpiredProviderToken:
-		// Another try helps only with another provider token.
-		failure.Retry = n.keys.expired(t.bearer, time.Now())
+		// Another try helps only with another provider token: at once where there is one now,
+		// or else when the clock that made a young one has been set.
+		failure.Retry = true
+		if !n.keys.expired(t.bearer, time.Now()) {
+			failure.RetryAfter = max(failure.RetryAfter, wrongClock)
+		}
 	case verdict.Reason == chatbell.Unregistered:
 		failure.DeadSince = t.deadSince
 	}

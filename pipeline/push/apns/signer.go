@@ -16,6 +16,9 @@ const (
 	// minAge is how old a provider token must be before it may be replaced: Apple
 	// refuses more than one in 20 minutes.
 	minAge = 20 * time.Minute
+	// clockStep is by how much a clock has to be set back for a new provider token: the old
+	// one is of a time that has not come yet. What keeps clocks right sets them back by less.
+	clockStep = time.Minute
 )
 
 // signer makes the provider tokens of one key. It is safe for concurrent use: many
@@ -49,7 +52,9 @@ func newSigner(keyPEM []byte, keyID, teamID string) (*signer, error) {
 func (s *signer) bearer(now time.Time) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if age := now.Sub(s.issued); s.header != "" && age < renewAfter && age > -renewAfter {
+	// By the wall clock, which Apple compares with its own, and which may be set meanwhile.
+	age := now.Round(0).Sub(s.issued.Round(0))
+	if s.header != "" && age < renewAfter && age > -clockStep {
 		return s.header, nil
 	}
 	err := s.renew(now)
@@ -68,7 +73,8 @@ func (s *signer) renew(now time.Time) error {
 
 // expired is told that Apple called a token expired, and reports whether the next
 // request will carry another. A token that Apple calls expired although it is young
-// means that a clock is wrong, and more tokens of that clock would not help.
+// means that a clock is wrong, and more tokens of that clock would not help: they do when it
+// is set.
 func (s *signer) expired(header string, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

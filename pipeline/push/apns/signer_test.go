@@ -84,6 +84,28 @@ func TestSignerAfterExpired(t *testing.T) {
 	})
 }
 
+// A clock that was wrong is set: what was signed by the wrong one is not used any more,
+// whatever time has passed in truth.
+func TestSignerAfterClockIsSet(t *testing.T) {
+	s, err := newSigner(pemKey(t, elliptic.P256()), "K", "T")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, step := range map[string]time.Duration{"forward": time.Hour, "back": -10 * time.Minute} {
+		was := time.Now()
+		old, _ := s.bearer(was)
+		wall := was.Round(0).Add(step) // no monotonic clock, as after a step
+		if renewed, _ := s.bearer(wall); renewed == old {
+			t.Errorf("the clock was set %s: the provider token of the old time is still used", what)
+		}
+		s.issued = time.Time{} // for the next
+	}
+	old, _ := s.bearer(time.Now())
+	if same, _ := s.bearer(time.Now().Add(-time.Second)); same != old {
+		t.Error("a new provider token for a second of drift")
+	}
+}
+
 func TestSignerRefusesAnotherCurve(t *testing.T) {
 	if _, err := newSigner(pemKey(t, elliptic.P384()), "K", "T"); err == nil {
 		t.Error("a key that cannot sign ES256 is accepted")
