@@ -43,6 +43,7 @@ var ours = map[string][]string{
 	"pipeline/ledger/rowcodec":  {".", "internal/row"},
 	"pipeline/ledger":           {".", "pipeline/jetstream", "pipeline/ledger/rowcodec", "pipeline/work"},
 	"pipeline/intake":           {".", "pipeline/jetstream", "pipeline/work"},
+	"pipeline/deadletter":       {".", "pipeline/jetstream", "pipeline/work"},
 	"pipeline/deliver":          {".", "internal/backoff", "internal/fifo", "internal/store", "pipeline/jetstream", "pipeline/ledger", "pipeline/push", "pipeline/webhooks", "pipeline/work"},
 	"pipeline/plan":             {".", "pipeline/deliver", "pipeline/jetstream", "pipeline/ledger", "pipeline/webhooks", "pipeline/work"},
 	"pipeline/plan/chat":        {".", "pipeline/plan", "pipeline/work", "rules", "templates"},
@@ -52,7 +53,7 @@ var ours = map[string][]string{
 	"analytics":                 {".", "internal/backoff", "pipeline/ledger/rowcodec", "internal/store"},
 	"analytics/clickhouse":      {".", "analytics", "internal/neterror", "internal/row"},
 	"analytics/engine":          {"internal/listen"}, // a part that other programs could use
-	"handlers/native":           {".", "handlers/web", "handlers/web/openapi", "internal/store", "pipeline/intake", "pipeline/push/providers"},
+	"handlers/native":           {".", "handlers/web", "handlers/web/openapi", "internal/store", "pipeline/deadletter", "pipeline/intake", "pipeline/push/providers"},
 	"handlers/amity":            {".", "handlers/web", "handlers/web/openapi", "pipeline/intake", "pipeline/push", "pipeline/push/providers", "rules"},
 	"handlers/status":           {"handlers/web", "handlers/web/openapi", "pipeline/intake"},
 	"handlers/web":              {".", "handlers/web/openapi", "internal/listen", "internal/store", "pipeline/intake"}, // no surface

@@ -49,7 +49,7 @@ func errorPolicy(stage string, log *slog.Logger) message.HandlerMiddleware {
 			case errors.Is(err, ledger.ErrUnavailable): // the broker is away, and says so itself
 				log.Debug("message waits", "stage", stage, "sequence", jetstream.Sequence(msg), "error", err)
 			case work.IsPermanent(err):
-				log.Error("message goes to the dead letters", "stage", stage, "sequence", jetstream.Sequence(msg), "error", err)
+				log.Warn("no repetition can help a message: it is given up", "stage", stage, "sequence", jetstream.Sequence(msg), "error", err)
 				jetstream.SetDead(msg, err.Error())
 			default:
 				wait := backoff.FullJitter(nackFirst, nackMax, jetstream.Deliveries(msg))

@@ -70,7 +70,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetVersionTemplate("chatbell {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newServe(), newSandbox(), newCheckConfig(), newSecret(), newDemo(), newVersion(), newEngine())
+	root.AddCommand(newServe(), newSandbox(), newCheckConfig(), newSecret(), newDeadLetters(), newDemo(), newVersion(), newEngine())
 	root.SetHelpCommand(newHelp())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

@@ -41,7 +41,7 @@ func handler(t *testing.T, change func(*native.Config)) (http.Handler, *lockedBu
 		}
 	})
 	log, in := &lockedBuffer{}, &door{seen: map[string]bool{}}
-	c := native.Config{Common: web.Common{Keys: keys{}, Log: slog.New(slog.NewTextHandler(log, nil))}, Intake: in, State: st}
+	c := native.Config{Common: web.Common{Keys: keys{}, Log: slog.New(slog.NewTextHandler(log, nil))}, Intake: in, State: st, DeadLetters: &graves{}}
 	change(&c)
 	h, err := surfaces(c, in)
 	if err != nil {

@@ -133,7 +133,7 @@ var readDocument = sync.OnceValues(func() (*document, error) {
 func bare(version string) (http.Handler, error) {
 	in := &door{}
 	return surfaces(native.Config{
-		Common: web.Common{Keys: keys{}, Log: discard}, Intake: in, State: struct{ native.State }{}, Version: version,
+		Common: web.Common{Keys: keys{}, Log: discard}, Intake: in, State: struct{ native.State }{}, DeadLetters: &graves{}, Version: version,
 	}, in)
 }
 

@@ -108,6 +108,7 @@ func (in *door) Degraded(context.Context) []string { return nil }
 type rig struct {
 	t      testing.TB
 	in     *door
+	dead   *graves
 	addr   string
 	log    *lockedBuffer
 	client *http.Client
@@ -149,7 +150,7 @@ func surfaces(c native.Config, health status.Health) (http.Handler, error) {
 
 func start(t testing.TB) *rig {
 	t.Helper()
-	r := &rig{t: t, in: &door{seen: map[string]bool{}}, log: &lockedBuffer{}, client: &http.Client{Timeout: 30 * time.Second}}
+	r := &rig{t: t, in: &door{seen: map[string]bool{}}, dead: &graves{}, log: &lockedBuffer{}, client: &http.Client{Timeout: 30 * time.Second}}
 	st, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(t.TempDir(), "db")})
 	if err != nil {
 		t.Fatal(err)
@@ -160,7 +161,7 @@ func start(t testing.TB) *rig {
 			Log:     slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 			Guesses: listen.NewThrottle(listen.ThrottleConfig{Burst: 1 << 20}), // TestWrongKeys has one that slows
 		},
-		Intake: r.in, State: st, Version: "test",
+		Intake: r.in, State: st, DeadLetters: r.dead, Version: "test",
 	}, r.in)
 	if err != nil {
 		t.Fatal(err)

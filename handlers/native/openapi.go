@@ -7,6 +7,7 @@ import (
 
 	"chatbell"
 	"chatbell/handlers/web/openapi"
+	"chatbell/pipeline/deadletter"
 	"chatbell/pipeline/push/providers"
 )
 
@@ -86,6 +87,11 @@ func types() []openapi.Type {
 		{Go: reflect.TypeFor[registered](), Description: "A device that was registered."},
 		{Go: reflect.TypeFor[eventResult](), Description: "What became of one event."},
 		{Go: reflect.TypeFor[eventResults](), Description: "What became of the events of a request."},
+
+		{Go: reflect.TypeFor[deadLetter](), Description: "What was accepted and given up."},
+		{Go: reflect.TypeFor[deadLetterPage](), Description: "A part of the dead letters."},
+		{Go: reflect.TypeFor[replayed](), Description: "What was replayed."},
+		{Go: reflect.TypeFor[deadletter.Kind](), Enum: list(deadletter.Kinds[:]), Description: "What a dead letter was."},
 
 		{Go: reflect.TypeFor[chatbell.Toggles](), Name: "NetworkSettings", Closed: true, Description: "What the network has switched on or off. What is absent is on, except where a channel's mode says otherwise."},
 		{Go: reflect.TypeFor[chatbell.UserSettings](), Closed: true, Description: "A user's own settings. They hold on all of the user's devices."},

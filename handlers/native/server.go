@@ -15,9 +15,11 @@ import (
 // Config is what the API is made of. Rejected and Beside may be left out.
 type Config struct {
 	web.Common
-	Intake  Intake
-	State   State
-	Version string
+	Intake Intake
+	State  State
+	// DeadLetters are what was given up.
+	DeadLetters DeadLetters
+	Version     string
 	// Rejected counts events that are wrong, which never reach the intake.
 	Rejected func(events int)
 	// Beside are parts that other surfaces serve at the same address: /openapi.json and
@@ -28,6 +30,7 @@ type Config struct {
 type api struct {
 	intake   Intake
 	state    State
+	dead     DeadLetters
 	now      func() time.Time
 	version  string
 	bulk     bulkGate
@@ -37,8 +40,8 @@ type api struct {
 
 // New makes the API.
 func New(cfg Config) (http.Handler, error) {
-	if cfg.Intake == nil || cfg.State == nil {
-		return nil, errors.New("native API: Intake and State are required")
+	if cfg.Intake == nil || cfg.State == nil || cfg.DeadLetters == nil {
+		return nil, errors.New("native API: Intake, State and DeadLetters are required")
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -49,6 +52,7 @@ func New(cfg Config) (http.Handler, error) {
 	made := &api{
 		intake:   cfg.Intake,
 		state:    cfg.State,
+		dead:     cfg.DeadLetters,
 		now:      cfg.Now,
 		version:  cfg.Version,
 		rejected: cfg.Rejected,
@@ -80,7 +84,7 @@ func (a *api) routes() []web.Route {
 			Access: web.Server,
 			Doc:    docPostEvents,
 		}},
-		a.userRoutes(), a.channelRoutes(), a.deviceRoutes(), a.settingsRoutes(),
+		a.userRoutes(), a.channelRoutes(), a.deviceRoutes(), a.settingsRoutes(), a.deadLetterRoutes(),
 	)
 	for i := range list {
 		list[i].Handle = notIdempotent(list[i].Handle)

@@ -20,6 +20,7 @@ import (
 	"chatbell/internal/recording"
 	"chatbell/internal/unshown"
 	"chatbell/pipeline"
+	"chatbell/pipeline/deadletter"
 	"chatbell/pipeline/jetstream"
 )
 
@@ -144,7 +145,7 @@ func build(ctx context.Context, cfg *config.Config, opts *Options, open *closers
 		Limiter:  limiter,
 	}
 	health.Register(numbers)
-	kit := Kit{Config: cfg, Intake: taken, State: state, Health: health, Metrics: numbers}
+	kit := Kit{Config: cfg, Intake: taken, State: state, Dead: deadletter.New(broker), Health: health, Metrics: numbers}
 	if err := makeSurfaces(ctx, doors, opts, kit, state); err != nil {
 		return nil, err
 	}

@@ -116,7 +116,11 @@ func openBroker(ctx context.Context, cfg *config.Config, opts *Options, state St
 		Streams:         streams,
 		DeadLetterBytes: pipeline.DeadLetterBytes(storage),
 		Waiting:         waiting,
-		Logger:          opts.Log,
+		Buried: func(subject string, sequence uint64, reason string) {
+			opts.Log.Error("a message was given up and is among the dead letters; when its cause is mended, replay it: \"chatbell dead-letters list\" tells its id",
+				"subject", subject, "sequence", sequence, "reason", reason)
+		},
+		Logger: opts.Log,
 	})
 	if errors.Is(err, jetstream.ErrHoldsMore) {
 		return nil, fmt.Errorf("open the broker: %w; raise broker_storage (now %s), at least until what waits is handled", err, cfg.BrokerStorage)

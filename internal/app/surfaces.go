@@ -52,6 +52,7 @@ type Kit struct {
 	Version string
 	Intake  *intake.Intake
 	State   native.State
+	Dead    native.DeadLetters
 	Health  status.Health
 	Metrics *metrics.Registry
 }
@@ -68,12 +69,14 @@ func surfaces(cfg *config.Config) []Surface {
 
 func newNative(kit Kit) (http.Handler, error) {
 	return native.New(native.Config{
-		Common:   kit.Common,
-		Intake:   kit.Intake,
-		State:    kit.State,
-		Version:  kit.Version,
-		Rejected: func(events int) { kit.Metrics.Event(metrics.EventRejected, events) },
-		Beside:   []web.Part{status.Part()},
+		Common: kit.Common,
+		Intake: kit.Intake,
+		State:  kit.State,
+
+		DeadLetters: kit.Dead,
+		Version:     kit.Version,
+		Rejected:    func(events int) { kit.Metrics.Event(metrics.EventRejected, events) },
+		Beside:      []web.Part{status.Part()},
 	})
 }
 

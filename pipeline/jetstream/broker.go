@@ -58,6 +58,9 @@ type Config struct {
 	Streams []Stream
 	// DeadLetterBytes bounds the dead letters on disk; default 1 GiB.
 	DeadLetterBytes int64
+	// Buried is told of each dead letter that was written, in the goroutine that wrote it;
+	// nil means nobody.
+	Buried func(subject string, sequence uint64, reason string)
 	// Waiting is told once when an external broker cannot be reached while it is opened,
 	// and waited for; nil means nobody.
 	Waiting func(why error)
@@ -75,6 +78,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Replicas <= 0 {
 		c.Replicas = 1
+	}
+	if c.Buried == nil {
+		c.Buried = func(string, uint64, string) {}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -14,9 +15,11 @@ const (
 	// deduplication and may be absent on what others publish.
 	headerUUID = "Chatbell-Uuid"
 	// Headers of a dead letter.
-	headerDeadReason   = "Chatbell-Dead-Reason"
-	headerDeadSubject  = "Chatbell-Dead-Subject"
-	headerDeadSequence = "Chatbell-Dead-Sequence"
+	headerDead         = "Chatbell-Dead-"
+	headerDeadReason   = headerDead + "Reason"
+	headerDeadSubject  = headerDead + "Subject"
+	headerDeadSequence = headerDead + "Sequence"
+	headerDeadTries    = headerDead + "Tries"
 )
 
 // delivery is one handing-out of a message, known to its handler by the message's
@@ -43,8 +46,12 @@ func withDelivery(ctx context.Context, d *delivery) context.Context {
 }
 
 // Sequence is the message's place in its stream; 0 for a message that came from
-// elsewhere.
+// elsewhere. That of a dead letter which was replayed is the one that it had at first: what
+// came after it goes on being newer.
 func Sequence(m *message.Message) uint64 {
+	if first, err := strconv.ParseUint(m.Metadata.Get(headerReplayed), 10, 64); err == nil {
+		return first
+	}
 	if handed := deliveryOf(m); handed != nil {
 		return handed.sequence
 	}

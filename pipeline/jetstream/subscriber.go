@@ -252,7 +252,7 @@ func (s *Subscriber) Close() error {
 // dead gives a message up: a copy with the reason goes to the dead letters first, so
 // that nothing is lost if this process dies in between.
 func (s *Subscriber) dead(held *inHand, reason string) {
-	err := s.broker.bury(context.Background(), held.raw.Headers(), held.raw.Subject(), s.cfg.Durable, held.delivery.sequence, held.raw.Data(), reason)
+	err := s.broker.bury(context.Background(), withTries(held.raw.Headers(), held.delivery.deliveries), held.raw.Subject(), s.cfg.Durable, held.delivery.sequence, held.raw.Data(), reason)
 	if err != nil {
 		s.log.Error("cannot write a dead letter; the message comes again", "subject", held.raw.Subject(), "sequence", held.delivery.sequence, "error", err)
 		_ = held.raw.NakWithDelay(s.cfg.NackDelay) // if this is lost too, AckWait brings the message back
@@ -282,5 +282,6 @@ func (b *Broker) bury(ctx context.Context, header nats.Header, subject, by strin
 	if _, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: DeadLetters + "." + subject, Header: h, Data: payload}); err != nil {
 		return fmt.Errorf("write a dead letter: %w", asUnavailable(err))
 	}
+	b.cfg.Buried(subject, sequence, reason)
 	return nil
 }

@@ -18,8 +18,11 @@ type Kind string
 const KindEvent Kind = "event"
 
 // KindOf is the kind of a request.
-func KindOf(m *message.Message) Kind {
-	if key := m.Metadata.Get(metaKind); key != "" {
+func KindOf(m *message.Message) Kind { return KindIn(m.Metadata.Get) }
+
+// KindIn is the kind of a request whose metadata a function reads; empty is no entry.
+func KindIn(metadata func(name string) string) Kind {
+	if key := metadata(metaKind); key != "" {
 		return Kind(key)
 	}
 	return KindEvent
