@@ -20,8 +20,10 @@ demo: build ## play a day of chat on simulated phones (KEEP=1 leaves it running)
 test: setup ## run all tests with the race detector
 	@scripts/race -timeout 20m ./...
 
+# Many tests wait most of their time, so more of a package run side by side than there are
+# cores. Vet is left to "make check".
 quick: setup ## run the tests of the inner loop: all but test/, without the race detector
-	@go test -timeout 5m $$(go list ./... | grep -v '/test/')
+	@go test -timeout 5m -vet=off -parallel 8 $$(go list ./... | grep -v '/test/')
 
 flaky: setup ## run the tests N times, half of them beside two busy loops (PKG=./... by default)
 	@scripts/repeat $(or $(N),20) $(or $(PKG),./...)

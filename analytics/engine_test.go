@@ -63,6 +63,7 @@ func (k *killer) write(ctx context.Context, token string, rows *chatbell.Results
 // The engine is killed while the recorder works, and the recorder is stopped and
 // another made: with the real cursor and the real tables, each row is there once.
 func TestEngineIsKilled(t *testing.T) {
+	t.Parallel()
 	k := &killer{realTables: newReal(t, clickhousetest.Start(t)), t: t}
 	db, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(t.TempDir(), "store.db")})
 	if err != nil {

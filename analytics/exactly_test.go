@@ -69,6 +69,7 @@ func story(t *testing.T, db tables, fault int, crash bool) (where string) {
 // Whichever step fails, before it was done or after, and whether the process goes on or
 // another takes over: each row is there once.
 func TestExactlyOnceWithAFaultAtEachStep(t *testing.T) {
+	t.Parallel()
 	engine := newReal(t, clickhousetest.Shared(t))
 	for name, tc := range map[string]struct {
 		crash bool

@@ -16,6 +16,7 @@ func TestAnalystSeesOneDatabase(t *testing.T) {
 	s := shared(t)
 	a, w := clickhousetest.AsAnalyst(t, s), clickhousetest.AsWriter(t, s)
 	w.Must("CREATE DATABASE private ENGINE = Atomic")
+	defer w.Must("DROP DATABASE private SYNC")
 	w.Must("CREATE TABLE private.t (hidden_a UInt32) ENGINE = MergeTree ORDER BY hidden_a AS SELECT 77001")
 	pid := s.PID()
 	for _, q := range []string{

@@ -200,6 +200,9 @@ func TestOfficialClient(t *testing.T) {
 			t.Errorf("%v: read %d rows of %d: %v", method, next, n, err)
 		}
 		_ = rows.Close()
+		if err := conn.Exec(ctx, "DROP TABLE "+table+" SYNC"); err != nil {
+			t.Errorf("%v: %v", method, err)
+		}
 		_ = conn.Close()
 	}
 }
@@ -210,6 +213,7 @@ func TestHalfSentInsert(t *testing.T) {
 	s := shared(t)
 	w := clickhousetest.AsWriter(t, s)
 	w.Must("CREATE TABLE half (a UInt32) ENGINE = MergeTree ORDER BY a")
+	defer w.Must("DROP TABLE half SYNC")
 	body := &failing{data: []byte("1\n2\n3\n")}
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+"/?query="+url.QueryEscape("INSERT INTO half FORMAT TSV"), body)
 	if err != nil {
