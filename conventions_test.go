@@ -64,7 +64,7 @@ var ours = map[string][]string{
 	"internal/keyring":          {".", "internal/config"},
 	"internal/networks":         {".", "internal/config", "pipeline/push", "pipeline/work", "rules", "templates"},
 	"internal/recording":        {".", "analytics", "internal/store", "pipeline/jetstream", "pipeline/ledger", "pipeline/work"},
-	"internal/condition":        {".", "analytics", "analytics/engine", "internal/listen", "internal/metrics", "internal/store", "pipeline", "pipeline/intake", "pipeline/jetstream", "pipeline/work"},
+	"internal/condition":        {".", "analytics", "analytics/engine", "internal/datadir", "internal/listen", "internal/metrics", "internal/store", "pipeline", "pipeline/intake", "pipeline/jetstream", "pipeline/work"},
 	"internal/listen":           {},
 	"handlers/web/openapi":      {}, // Go types in, a document out
 	"internal/metrics":          {"."},

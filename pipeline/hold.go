@@ -66,7 +66,7 @@ func (h *hold) full(ctx context.Context) bool {
 		return full
 	}
 	if full {
-		h.log.Warn("no room for more results: sending pauses until ClickHouse takes them; see what is wrong with it")
+		h.log.Warn("no room for more results: sending pauses until ClickHouse takes them, or the disk has room; see what is wrong with it")
 	} else {
 		h.log.Info("there is room for results again; sending goes on")
 	}

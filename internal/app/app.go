@@ -37,6 +37,8 @@ type Options struct {
 	Backlog uint64
 	// ResultBytes bounds the results that wait for ClickHouse; 0 means 8 GiB.
 	ResultBytes int64
+	// DiskFree tells the free room of the data folder's disk; nil asks the system.
+	DiskFree datadir.Free
 	// SendTimeout bounds one try of a push or of a webhook; 0 leaves it to the providers
 	// and the caller, 10 and 15 s.
 	SendTimeout time.Duration
@@ -60,6 +62,7 @@ type App struct {
 	shutdown time.Duration
 	doors    []*door
 	broker   *jetstream.Broker
+	disk     *datadir.Reserve
 	pipeline *pipeline.Pipeline
 	records  *records
 	last     *recording.Last
@@ -112,6 +115,7 @@ func build(ctx context.Context, cfg *config.Config, opts *Options, open *closers
 	if err != nil {
 		return nil, err
 	}
+	disk := datadir.NewReserve(cfg.Data, opts.DiskFree, opts.Log)
 	newest := new(accepted)
 	state, err := openStore(ctx, cfg, newest.sequence, opts.Log, open)
 	if err != nil {
@@ -121,7 +125,7 @@ func build(ctx context.Context, cfg *config.Config, opts *Options, open *closers
 	if err != nil {
 		return nil, err
 	}
-	taken, err := openIntake(ctx, cfg, opts, broker, numbers, open)
+	taken, err := openIntake(ctx, cfg, opts, intakeOf{broker, disk, numbers}, open)
 	if err != nil {
 		return nil, err
 	}
@@ -143,6 +147,7 @@ func build(ctx context.Context, cfg *config.Config, opts *Options, open *closers
 		Recorder: rec.recorder,
 		Engine:   rec.engine,
 		Limiter:  limiter,
+		Disk:     disk,
 	}
 	health.Register(numbers)
 	kit := Kit{Config: cfg, Intake: taken, State: state, Dead: deadletter.New(broker), Health: health, Metrics: numbers}
@@ -155,6 +160,7 @@ func build(ctx context.Context, cfg *config.Config, opts *Options, open *closers
 		shutdown: cfg.ShutdownTimeout,
 		doors:    doors,
 		broker:   broker,
+		disk:     disk,
 		pipeline: stages,
 		records:  rec,
 		last:     last,
@@ -212,6 +218,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	// The recorder outlives the pipeline, so that the last rows land.
 	life.add("recorder", a.records.recorder.Run)
 	life.add("purge", func(ctx context.Context) error { return pipeline.Upkeep(ctx, a.broker, a.log) })
+	life.add("broker", func(ctx context.Context) error { return watchBroker(ctx, a.broker, a.disk) })
 	life.add("memory", func(ctx context.Context) error { return memory.Watch(ctx, a.log) })
 	return life.run()
 }

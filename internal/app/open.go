@@ -17,6 +17,7 @@ import (
 	"chatbell/handlers/status"
 	"chatbell/internal/condition"
 	"chatbell/internal/config"
+	"chatbell/internal/datadir"
 	"chatbell/internal/front"
 	"chatbell/internal/keyring"
 	"chatbell/internal/listen"
@@ -141,13 +142,22 @@ func openBroker(ctx context.Context, cfg *config.Config, opts *Options, state St
 	return broker, nil
 }
 
-func openIntake(ctx context.Context, cfg *config.Config, opts *Options, broker *jetstream.Broker, numbers *metrics.Registry, open *closers) (*intake.Intake, error) {
+// intakeOf is what the intake is made of.
+type intakeOf struct {
+	broker  *jetstream.Broker
+	disk    *datadir.Reserve
+	metrics *metrics.Registry
+}
+
+func openIntake(ctx context.Context, cfg *config.Config, opts *Options, parts intakeOf, open *closers) (*intake.Intake, error) {
 	in, err := intake.New(ctx, intake.Config{
-		Broker:    broker,
+		Broker:    parts.broker,
 		Consumers: pipeline.Consumers()[0].Durables(),
-		Observer:  numbers,
-		Limit:     opts.Backlog,
-		Log:       opts.Log,
+		Observer:  parts.metrics,
+		Disk:      parts.disk,
+
+		Limit: opts.Backlog,
+		Log:   opts.Log,
 		Quotas: func(id chatbell.NetworkID) intake.Quota {
 			quota := cfg.QuotaOf(id)
 			return intake.Quota{EventsPerSecond: int64(quota.EventsPerSecond), BytesPerSecond: int64(quota.BytesPerSecond)}

@@ -37,6 +37,7 @@ func (a *Parts) Register(registry *metrics.Registry) {
 		Name: "connections", Read: a.readConnections,
 		Gauges: []metrics.Gauge{metrics.Connections, metrics.ConnectionLimit, metrics.ConnectionsCut},
 	})
+	registry.Add(metrics.Part{Name: "disk", Gauges: []metrics.Gauge{metrics.DiskFree, metrics.DiskReserve}, Read: a.readDisk})
 	registry.Add(metrics.Part{Name: "recorder", Gauges: []metrics.Gauge{metrics.RecorderLag}, Read: a.readRecorder})
 	if a.Engine != nil {
 		registry.Add(metrics.Part{
@@ -145,6 +146,13 @@ func (a *Parts) readConnections(_ context.Context, tell metrics.Tell) error {
 	tell(metrics.ConnectionLimit, float64(stats.Max))
 	tell(metrics.ConnectionsCut, float64(stats.Closed), "for_others")
 	tell(metrics.ConnectionsCut, float64(stats.Refused), "at_once")
+	return nil
+}
+
+func (a *Parts) readDisk(_ context.Context, tell metrics.Tell) error {
+	free, kept := a.Disk.Room()
+	tell(metrics.DiskFree, float64(free))
+	tell(metrics.DiskReserve, float64(kept))
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"chatbell/analytics"
 	"chatbell/analytics/engine"
+	"chatbell/internal/datadir"
 	"chatbell/internal/listen"
 	"chatbell/internal/store"
 	"chatbell/pipeline"
@@ -25,6 +26,7 @@ type Parts struct {
 	Recorder *analytics.Recorder
 	Engine   *engine.Supervisor
 	Limiter  *listen.Limiter
+	Disk     *datadir.Reserve
 
 	rowLag rowLag // guarded by the lock of the metrics' part that reads it
 }

@@ -35,6 +35,8 @@ const (
 	Connections        Gauge = "chatbell_connections"
 	ConnectionLimit    Gauge = "chatbell_connections_limit"
 	ConnectionsCut     Gauge = "chatbell_connections_cut_total"
+	DiskFree           Gauge = "chatbell_disk_free_bytes"
+	DiskReserve        Gauge = "chatbell_disk_reserve_bytes"
 	EngineUp           Gauge = "chatbell_engine_up"
 	EngineRestarts     Gauge = "chatbell_engine_restarts_total"
 	EngineCut          Gauge = "chatbell_engine_connections_cut_total"
@@ -73,6 +75,8 @@ var descriptions = map[Gauge]description{
 	Connections:        {gauge, "Connections of callers.", nil},
 	ConnectionLimit:    {gauge, "Connections of callers that there may be: a share of the limit of open files.", nil},
 	ConnectionsCut:     {counter, "Connections that were closed for lack of room: to let others in, or at once.", []string{"reason"}},
+	DiskFree:           {gauge, "Bytes that are free on the disk of the data folder.", nil},
+	DiskReserve:        {gauge, "Free bytes on the disk of the data folder below which events are refused.", nil},
 	EngineUp:           {gauge, "1 while the embedded ClickHouse engine answers.", nil},
 	EngineRestarts:     {counter, "Times that the embedded ClickHouse engine ended and was started again.", nil},
 	EngineCut:          {counter, "Connections to the embedded ClickHouse engine that were closed for lack of room: to let others in, or at once.", []string{"reason"}},

@@ -29,7 +29,8 @@ type Cause int
 const (
 	// Overloaded: too much waits to be worked off, or to be recorded.
 	Overloaded Cause = iota
-	// DiskFull: the broker has no room at all, however little waits.
+	// DiskFull: there is no room on the disk, however little waits, but the reserve for what
+	// is in hand.
 	DiskFull
 	// OverLimit: the network has reached a limit of its own; no other is affected.
 	OverLimit
@@ -59,7 +60,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 var causeWords = [...]string{
 	Overloaded:  "backlog is full",
-	DiskFull:    "broker has no room",
+	DiskFull:    "disk is full",
 	OverLimit:   "network is over a limit of its own",
 	Unavailable: "broker is unavailable",
 	Stopping:    "server is stopping",

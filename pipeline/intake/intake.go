@@ -35,11 +35,31 @@ type Config struct {
 	Limit uint64
 	// Quotas tells the rate limits of a network as they are now; nil means none.
 	Quotas func(chatbell.NetworkID) Quota
+	// Disk guards the room on the disk; nil means that there is always some.
+	Disk Disk
 	// Log is told of networks that reach their limits; nil means nobody.
 	Log *slog.Logger
 }
 
+// Disk tells how much room there is where requests and what comes of them are kept. Both
+// methods are asked for every message and must be cheap.
+type Disk interface {
+	// Low is nil while there is room for new requests.
+	Low() error
+	// Last reports that there is none for what comes of those that were accepted.
+	Last() bool
+}
+
+// endless is a disk that has always room.
+type endless struct{}
+
+func (endless) Low() error { return nil }
+func (endless) Last() bool { return false }
+
 func (c *Config) setDefaults() {
+	if c.Disk == nil {
+		c.Disk = endless{}
+	}
 	if c.Limit == 0 {
 		c.Limit = defaultLimit
 	}
@@ -66,6 +86,7 @@ type Intake struct {
 	consumers []string
 	observer  Observer
 	log       *slog.Logger
+	disk      Disk
 	shares    *shares
 
 	last   atomic.Uint64 // the newest accepted sequence
@@ -97,6 +118,7 @@ func New(ctx context.Context, cfg Config) (*Intake, error) {
 		consumers: cfg.Consumers,
 		observer:  cfg.Observer,
 		log:       cfg.Log,
+		disk:      cfg.Disk,
 		shares: &shares{
 			limit:    cfg.Limit,
 			quotas:   cfg.Quotas,
@@ -274,6 +296,9 @@ func (in *Intake) enter(ctx context.Context, demands []demand) error {
 
 // backlog is how much waits, unless what comes of more could not be recorded.
 func (in *Intake) backlog(ctx context.Context) (jetstream.Backlog, error) {
+	if err := in.disk.Low(); err != nil {
+		return jetstream.Backlog{}, refusal(DiskFull, err)
+	}
 	backlog, err := in.broker.Backlog(ctx, work.StreamEvents, in.consumers...)
 	if err != nil {
 		return backlog, refused(err)
@@ -290,6 +315,9 @@ func (in *Intake) backlog(ctx context.Context) (jetstream.Backlog, error) {
 
 // Full reports that there is room only for the results of work in hand.
 func (in *Intake) Full(ctx context.Context) (bool, error) {
+	if in.disk.Last() {
+		return true, nil
+	}
 	backlog, err := in.broker.Backlog(ctx, work.StreamResults)
 	return backlog.MaxBytes > 0 && float64(backlog.Bytes) > resultsFull*float64(backlog.MaxBytes), err
 }

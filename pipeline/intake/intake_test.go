@@ -206,6 +206,39 @@ func TestStreamsAreFull(t *testing.T) {
 	refused(t, err, intake.Overloaded)
 }
 
+// disk is one whose room a test says.
+type disk struct {
+	low  error
+	last bool
+}
+
+func (d *disk) Low() error { return d.low }
+func (d *disk) Last() bool { return d.last }
+
+// A disk with little room takes nothing new; one with none lets nothing be sent.
+func TestDisk(t *testing.T) {
+	guard := &disk{}
+	in, broker, seen := startWith(t, intake.Config{Disk: guard}, 1<<20, 1<<20)
+	guard.low = errors.New("the disk has 3 bytes free")
+	_, err := in.Accept(t.Context(), []intake.Request{event(t, "acme", "1")})
+	refused(t, err, intake.DiskFull)
+	refused(t, in.Ready(t.Context()), intake.DiskFull)
+	if full, err := in.Full(t.Context()); full || err != nil {
+		t.Errorf("what is in hand cannot be recorded: %v", err)
+	}
+	guard.last = true
+	if full, err := in.Full(t.Context()); !full || err != nil {
+		t.Errorf("on a full disk results could be recorded: %v", err)
+	}
+	*guard = disk{}
+	if _, err := in.Accept(t.Context(), []intake.Request{event(t, "acme", "1")}); err != nil {
+		t.Errorf("when there is room again: %v", err)
+	}
+	if last, err := broker.LastSequence(t.Context(), work.StreamEvents); last != 1 || err != nil || seen.String() != "map[accepted:1 refused:1]" {
+		t.Errorf("%d are stored, %v; counted are %v", last, err, seen)
+	}
+}
+
 // A broker that is away is nobody's overload. The next call is told so at once, and
 // whoever asks before sending, too.
 func TestBrokerAway(t *testing.T) {
