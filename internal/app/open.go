@@ -41,6 +41,7 @@ type Store interface {
 	keyring.Store
 	condition.Waiting
 	ownNetworks
+	networks.Endpoints
 	notes
 	NewestSequence(ctx context.Context) (uint64, error)
 	Close() error
@@ -211,6 +212,9 @@ func openPipeline(ctx context.Context, cfg *config.Config, opts *Options, parts 
 	all, opened, err := networks.New(cfg, stored, roots, opts.SendTimeout)
 	for _, c := range opened {
 		open.add(c.Close)
+	}
+	if err == nil {
+		err = all.EnableChanged(ctx, parts.store)
 	}
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@
 package networks
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -62,6 +63,34 @@ func New(cfg *config.Config, stored []chatbell.NetworkID, roots *x509.CertPool, 
 		registry[id] = net
 	}
 	return registry, open, nil
+}
+
+// Endpoints keeps which webhooks are disabled.
+type Endpoints interface {
+	DisabledEndpoints(ctx context.Context) (map[chatbell.NetworkID]map[chatbell.EndpointID]chatbell.Reason, error)
+	EnableChangedEndpoint(ctx context.Context, network chatbell.NetworkID, endpoint chatbell.Endpoint) (bool, error)
+}
+
+// EnableChanged enables the webhooks that were disabled with another URL than they have now.
+func (r Registry) EnableChanged(ctx context.Context, kept Endpoints) error {
+	disabled, err := kept.DisabledEndpoints(ctx)
+	if err != nil {
+		return fmt.Errorf("read which webhooks are disabled: %w", err)
+	}
+	for network, off := range disabled {
+		if r[network] == nil {
+			continue
+		}
+		for _, endpoint := range r[network].Endpoints {
+			if off[endpoint.ID] == "" {
+				continue
+			}
+			if _, err := kept.EnableChangedEndpoint(ctx, network, endpoint); err != nil {
+				return fmt.Errorf("enable webhook %s of network %s: %w", endpoint.ID, network, err)
+			}
+		}
+	}
+	return nil
 }
 
 func newNetwork(network *config.Network, builtin *templates.Builtin, roots *x509.CertPool, timeout time.Duration) (*work.Network, []io.Closer, error) {

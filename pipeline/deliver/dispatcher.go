@@ -20,7 +20,7 @@ type Devices interface {
 	DisableDevice(ctx context.Context, network chatbell.NetworkID, id chatbell.DeviceID, token string, before time.Time, why chatbell.Reason) (bool, error)
 	// EnableDevice takes DisableDevice back.
 	EnableDevice(ctx context.Context, network chatbell.NetworkID, id chatbell.DeviceID, token string) (bool, error)
-	DisableEndpoint(ctx context.Context, network chatbell.NetworkID, id chatbell.EndpointID, why chatbell.Reason) error
+	DisableEndpoint(ctx context.Context, network chatbell.NetworkID, endpoint chatbell.Endpoint, why chatbell.Reason) error
 }
 
 // Caller calls a customer's webhook. A nil error means that it accepted.

@@ -17,9 +17,14 @@ func (f *Flight) applyEndpointFeedback(ctx context.Context) error {
 	if f.batch.Call == nil || tried.Err == nil || tried.Err.Reason != chatbell.EndpointDisabled {
 		return nil
 	}
-	if err := f.dispatcher.cfg.Devices.DisableEndpoint(ctx, destination.Network, destination.Endpoint, chatbell.EndpointDisabled); err != nil {
+	endpoint, ok := f.net.Endpoint(destination.Endpoint)
+	if !ok {
+		return nil
+	}
+	if err := f.dispatcher.cfg.Devices.DisableEndpoint(ctx, destination.Network, endpoint, chatbell.EndpointDisabled); err != nil {
 		return fmt.Errorf("store that %s is disabled: %w", destination, err)
 	}
+	f.dispatcher.cfg.Report.disabled(destination)
 	return nil
 }
 

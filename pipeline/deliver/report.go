@@ -88,6 +88,13 @@ func (r *Report) failed(b *work.Batch, host string, t *work.Target, decided verd
 	r.log.Warn("notification ended without success", attrs...)
 }
 
+// disabled tells that an endpoint wants no more calls.
+func (r *Report) disabled(to work.Destination) {
+	if _, ok := r.ended.allow(failure{to, chatbell.EndpointDisabled}); ok {
+		r.log.Warn("endpoint answered 410 and is not called any more; when that was a mistake, change its URL or its id in the configuration and restart", "network", to.Network, "endpoint", to.Endpoint)
+	}
+}
+
 // missing names a credential that devices need and nobody configured.
 type missing struct {
 	network chatbell.NetworkID

@@ -2,7 +2,9 @@ package sqlite
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/base64"
 	"errors"
 	"fmt"
 
@@ -122,10 +124,33 @@ func (s *Store) Keys(ctx context.Context) (out []chatbell.Key, err error) {
 }
 
 // DisableEndpoint keeps a webhook from being called.
-func (s *Store) DisableEndpoint(ctx context.Context, network chatbell.NetworkID, id chatbell.EndpointID, why chatbell.Reason) error {
+func (s *Store) DisableEndpoint(ctx context.Context, network chatbell.NetworkID, endpoint chatbell.Endpoint, why chatbell.Reason) error {
 	defer s.disabled.drop()
-	_, err := s.exec(ctx, "disable endpoint", `INSERT OR REPLACE INTO disabled_endpoints VALUES (?, ?, ?)`, network, id, why)
+	_, err := s.exec(ctx, "disable endpoint", `INSERT OR REPLACE INTO disabled_endpoints (network, endpoint, reason, url) VALUES (?, ?, ?, ?)`,
+		network, endpoint.ID, why, hashOf(endpoint.URL))
 	return err
+}
+
+// EnableEndpoint takes that back, and reports whether the webhook was disabled.
+func (s *Store) EnableEndpoint(ctx context.Context, network chatbell.NetworkID, id chatbell.EndpointID) (bool, error) {
+	defer s.disabled.drop()
+	n, err := s.exec(ctx, "enable endpoint", `DELETE FROM disabled_endpoints WHERE network = ? AND endpoint = ?`, network, id)
+	return n > 0, err
+}
+
+// EnableChangedEndpoint takes it back where the webhook had another URL when it was
+// disabled: it counts as new. It reports whether it did.
+func (s *Store) EnableChangedEndpoint(ctx context.Context, network chatbell.NetworkID, endpoint chatbell.Endpoint) (bool, error) {
+	defer s.disabled.drop()
+	n, err := s.exec(ctx, "enable endpoint", `DELETE FROM disabled_endpoints WHERE network = ? AND endpoint = ? AND url NOT IN ('', ?)`,
+		network, endpoint.ID, hashOf(endpoint.URL))
+	return n > 0, err
+}
+
+// hashOf stands for a URL that is not to be stored.
+func hashOf(url string) string {
+	sum := sha256.Sum256([]byte(url))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // DisabledEndpoints lists the webhooks that are not called. The caller must not change

@@ -110,7 +110,7 @@ func readYourWrites(t *testing.T, f *fixture) {
 			t.Errorf("put %t, read %+v, %v", on, s, err)
 		}
 		id := chatbell.EndpointID(fmt.Sprint("e", i))
-		f.must(f.DisableEndpoint(ctx, acme, id, chatbell.EndpointDisabled))
+		f.must(f.DisableEndpoint(ctx, acme, chatbell.Endpoint{ID: id, URL: "https://x"}, chatbell.EndpointDisabled))
 		if off, err := f.DisabledEndpoints(ctx); err != nil || off[acme][id] == "" {
 			t.Errorf("%s is not disabled: %v", id, err)
 		}

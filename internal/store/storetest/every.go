@@ -54,7 +54,13 @@ func (f *fixture) calls(ctx context.Context, n chatbell.NetworkID) []call {
 		{"RegisterOwnDevice", func() error { return second(f.RegisterOwnDevice(ctx, n, device("d", "a", "t"))) }},
 		{"RemoveDeadDevice", func() error { return second(f.RemoveDeadDevice(ctx, n, "d", "t", time.Time{})) }},
 		{"DeleteDevice", func() error { return second(f.DeleteDevice(ctx, n, "d", "")) }},
-		{"DisableEndpoint", func() error { return f.DisableEndpoint(ctx, n, "main", chatbell.EndpointDisabled) }},
+		{"DisableEndpoint", func() error {
+			return f.DisableEndpoint(ctx, n, chatbell.Endpoint{ID: "main", URL: "https://x"}, chatbell.EndpointDisabled)
+		}},
+		{"EnableChangedEndpoint", func() error {
+			return second(f.EnableChangedEndpoint(ctx, n, chatbell.Endpoint{ID: "main", URL: "https://y"}))
+		}},
+		{"EnableEndpoint", func() error { return second(f.EnableEndpoint(ctx, n, "main")) }},
 		{"DisabledEndpoints", func() error { return second(f.DisabledEndpoints(ctx)) }},
 		{"Apply", func() error {
 			for i, e := range everyEvent("c", "a", "b") {
@@ -171,7 +177,8 @@ func isolation(t *testing.T, f *fixture) {
 		"DisableDevice": func() (bool, error) {
 			return f.DisableDevice(t.Context(), globex, "d", "t", time.Time{}, chatbell.InvalidToken)
 		},
-		"EnableDevice": func() (bool, error) { return f.EnableDevice(t.Context(), globex, "off", "t2") },
+		"EnableEndpoint": func() (bool, error) { return f.EnableEndpoint(t.Context(), globex, "main") },
+		"EnableDevice":   func() (bool, error) { return f.EnableDevice(t.Context(), globex, "off", "t2") },
 	} {
 		acted, err := change()
 		f.must(err)
@@ -201,7 +208,7 @@ func (f *fixture) populate(n chatbell.NetworkID) {
 	f.must(f.PutNetworkSettings(ctx, n, toggles))
 	f.must(f.PutUserSettings(ctx, n, "a", chatbell.UserSettings{Toggles: toggles}))
 	f.must(f.PutChannelSettings(ctx, n, "a", "c", chatbell.ChannelSettings{MentionsOnly: true}))
-	f.must(f.DisableEndpoint(ctx, n, "main", chatbell.EndpointDisabled))
+	f.must(f.DisableEndpoint(ctx, n, chatbell.Endpoint{ID: "main", URL: "https://x"}, chatbell.EndpointDisabled))
 }
 
 // picture is all that can be read of a network, as far as it is about the people and

@@ -89,12 +89,44 @@ func endpoints(t *testing.T, f *fixture) {
 	off, err := f.DisabledEndpoints(ctx)
 	f.must(err)
 	f.equal("disabled endpoints at first", len(off), 0)
-	f.must(f.DisableEndpoint(ctx, acme, "main", chatbell.EndpointDisabled))
-	f.must(f.DisableEndpoint(ctx, "globex", "main", chatbell.EndpointDisabled))
-	f.must(f.DisableEndpoint(ctx, acme, "main", chatbell.EndpointDisabled))
+	f.must(f.DisableEndpoint(ctx, acme, chatbell.Endpoint{ID: "main", URL: "https://x"}, chatbell.EndpointDisabled))
+	f.must(f.DisableEndpoint(ctx, "globex", chatbell.Endpoint{ID: "main", URL: "https://x"}, chatbell.EndpointDisabled))
+	f.must(f.DisableEndpoint(ctx, acme, chatbell.Endpoint{ID: "main", URL: "https://x"}, chatbell.EndpointDisabled))
 	off, err = f.DisabledEndpoints(ctx)
 	f.must(err)
 	f.equal("disabled endpoints", off, map[chatbell.NetworkID]map[chatbell.EndpointID]chatbell.Reason{
 		acme: {"main": chatbell.EndpointDisabled}, "globex": {"main": chatbell.EndpointDisabled},
 	})
+}
+
+// enabledEndpoints: that an endpoint is disabled can be taken back, by name, or because it
+// has another URL than it had.
+func enabledEndpoints(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	was := chatbell.Endpoint{ID: "main", URL: "https://x"}
+	moved := chatbell.Endpoint{ID: "main", URL: "https://y"}
+	for _, x := range []struct {
+		what string
+		do   func() (bool, error)
+		want bool
+	}{
+		{"the same URL", func() (bool, error) { return f.EnableChangedEndpoint(ctx, acme, was) }, false},
+		{"another network", func() (bool, error) { return f.EnableEndpoint(ctx, "globex", "main") }, false},
+		{"another URL", func() (bool, error) { return f.EnableChangedEndpoint(ctx, acme, moved) }, true},
+		{"by name", func() (bool, error) { return f.EnableEndpoint(ctx, acme, "main") }, true},
+	} {
+		f.must(f.DisableEndpoint(ctx, acme, was, chatbell.EndpointDisabled))
+		if off, err := f.DisabledEndpoints(ctx); err != nil || off[acme]["main"] == "" {
+			t.Errorf("%s: not disabled: %v", x.what, err)
+		}
+		did, err := x.do()
+		f.must(err)
+		f.equal(x.what, did, x.want)
+		off, err := f.DisabledEndpoints(ctx)
+		f.must(err)
+		f.equal("disabled after "+x.what, off[acme]["main"] != "", !x.want)
+	}
+	if did, err := f.EnableEndpoint(ctx, acme, "main"); err != nil || did {
+		t.Errorf("enabling what is not disabled: %t, %v", did, err)
+	}
 }

@@ -30,6 +30,8 @@ type Store interface {
 	Networks(ctx context.Context) ([]store.NetworkRow, error)
 	Meta(ctx context.Context, key string) (string, error)
 	PutMeta(ctx context.Context, key, value string) error
+	EnableEndpoint(ctx context.Context, network chatbell.NetworkID, id chatbell.EndpointID) (bool, error)
+	EnableChangedEndpoint(ctx context.Context, network chatbell.NetworkID, endpoint chatbell.Endpoint) (bool, error)
 	NewestSequence(ctx context.Context) (uint64, error)
 	Close() error
 }
@@ -95,7 +97,9 @@ func Devices(t *testing.T, open Open) {
 func Settings(t *testing.T, open Open) { tests{"Settings": settings}.run(t, open) }
 
 // Endpoints are webhooks that are not called any more.
-func Endpoints(t *testing.T, open Open) { tests{"Endpoints": endpoints}.run(t, open) }
+func Endpoints(t *testing.T, open Open) {
+	tests{"Endpoints": endpoints, "Enabled": enabledEndpoints}.run(t, open)
+}
 
 // Networks are made by calls, with their first keys.
 func Networks(t *testing.T, open Open) { tests{"Networks": networks}.run(t, open) }
