@@ -128,18 +128,25 @@ func start(t testing.TB) *rig {
 			t.Error(err)
 		}
 	})
+	r.serve(r.store)
+	return r
+}
+
+// serve makes the surface, on a state.
+func (r *rig) serve(state amity.State) {
+	r.t.Helper()
+	var err error
 	r.handler, err = amity.New(amity.Config{
 		Common: web.Common{
 			Keys: keys{}, Log: slog.New(slog.NewTextHandler(r.log, nil)), Now: func() time.Time { return r.now },
 			Guesses: listen.NewThrottle(listen.ThrottleConfig{Burst: 1 << 20}),
 		},
-		Intake: r.in, State: r.store, Version: "test", Rejected: func(n int) { r.rejected += n },
+		Intake: r.in, State: state, Version: "test", Rejected: func(n int) { r.rejected += n },
 		Hooks: map[chatbell.NetworkID][]amity.Hook{"acme": {{Secret: hookSecret}, {Secret: hexSecret, Hex: true}}},
 	})
 	if err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
-	return r
 }
 
 // answer is a response, read.

@@ -160,6 +160,12 @@ func TestMessage(t *testing.T) {
 	if diff := cmp.Diff(want, got[0].Event); diff != "" || got[0].Network != "acme" || got[0].Source != chatbell.SourceEvent {
 		t.Errorf("%+v (-want +got)\n%s", got[0], diff)
 	}
+	r.amity(`{"event":"message.didCreate","data":{"messages":[{"messageId":"v5","channelId":"c","creatorId":"a1","dataType":"text","data":{"text":"x"},
+		"mentionedUsers":[{"type":"user","userIds":["b1"],"userPublicIds":["bob"]},{"type":"user","userIds":["c1"]}]}],
+		"users":[{"_id":"a1","userId":"alice"},{"_id":"c1","userId":"carol"}]}}`)
+	if got := r.in.take()[0].Event; got.Actor.ID != "alice" || fmt.Sprint(got.Message.Mentions) != "[bob carol]" || got.Message.MentionsChannel {
+		t.Errorf("in the form of v5: %+v %+v", got, got.Message)
+	}
 	for amity, ours := range map[string]string{"image": "image", "video": "video", "audio": "audio", "custom": "custom", "imagemap": "custom", "": "custom", "new": "custom"} {
 		r.amity(fmt.Sprintf(`{"event":"message.didCreate","data":{"messages":[{"messageId":"m-%s","channelId":"c","userId":"a","type":%q,"data":{"text":"t","x":[1]}}]}}`, amity, amity))
 		got := r.in.take()[0].Event.Message
