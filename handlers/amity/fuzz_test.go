@@ -3,6 +3,7 @@ package amity_test
 import (
 	"encoding/json"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -10,6 +11,14 @@ import (
 	"chatbell/handlers/native"
 	"chatbell/handlers/web"
 )
+
+// nativeAPI is chatbell's own, over the same state.
+func nativeAPI(r *rig) (http.Handler, error) {
+	return native.New(native.Config{
+		Common: web.Common{Keys: keys{}, Log: slog.New(slog.DiscardHandler)}, Intake: &door{seen: map[string]bool{}}, State: r.store,
+		DeadLetters: struct{ native.DeadLetters }{},
+	})
+}
 
 // FuzzCall: whatever Amity, or somebody who has its secret, sends, it is answered in
 // Amity's form; a call that is taken comes to events that our own API would take as well,
@@ -28,7 +37,7 @@ func FuzzCall(f *testing.F) {
 	f.Add(`{"event":"message.didCreate","data":{"messages":{"messageId":"m","channelId":"c","creatorId":"x","data":null,"metadata":[[[[]]]],"createdAt":"0001-01-01T00:00:00Z"}}}`)
 	f.Add(`{"event":"user.didUpdate","data":{"users":[{"userId":"a","metadata":5,"roles":[null]}]}}`)
 	base := start(f)
-	own, err := native.New(native.Config{Common: web.Common{Keys: keys{}, Log: slog.New(slog.DiscardHandler)}, Intake: &door{seen: map[string]bool{}}, State: base.store})
+	own, err := nativeAPI(base)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -77,7 +86,7 @@ func FuzzSetting(f *testing.F) {
 	f.Add(`{"level":"user","snoozeUntil":"2026-11-20T10:00:00Z","quietHours":{"from":"22:00","to":"07:00"}}`)
 	f.Add(`{"level":"user","snoozeUntil":"0000-01-01T00:00:00Z","quietHours":{"from":"22:00","to":"07:00","timezone":"Local"}}`)
 	base := start(f)
-	own, err := native.New(native.Config{Common: web.Common{Keys: keys{}, Log: slog.New(slog.DiscardHandler)}, Intake: &door{seen: map[string]bool{}}, State: base.store})
+	own, err := nativeAPI(base)
 	if err != nil {
 		f.Fatal(err)
 	}
