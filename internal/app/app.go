@@ -218,9 +218,20 @@ func (a *App) Run(ctx context.Context) (err error) {
 	// The recorder outlives the pipeline, so that the last rows land.
 	life.add("recorder", a.records.recorder.Run)
 	life.add("purge", func(ctx context.Context) error { return pipeline.Upkeep(ctx, a.broker, a.log) })
+	life.add("lease", a.holds)
 	life.add("broker", func(ctx context.Context) error { return watchBroker(ctx, a.broker, a.disk) })
 	life.add("memory", func(ctx context.Context) error { return memory.Watch(ctx, a.log) })
 	return life.run()
+}
+
+// holds ends when another process has taken the broker over.
+func (a *App) holds(ctx context.Context) error {
+	select {
+	case err := <-a.broker.Lost():
+		return err
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 // welcome shows the surfaces when somebody listens to the stream of what they take in.

@@ -16,7 +16,9 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"chatbell/internal/app"
 	"chatbell/internal/app/apptest"
+	"chatbell/internal/config"
 	"chatbell/internal/polltest"
 	"chatbell/internal/sandbox"
 )
@@ -200,4 +202,31 @@ func try(ctx context.Context, url string) (status int, body string) {
 	defer resp.Body.Close()
 	data, _ := io.ReadAll(resp.Body) // half a body does not say it
 	return resp.StatusCode, string(data)
+}
+
+// A second server on the same external broker is refused in words, whatever its data folder;
+// one that follows a stopped one is not.
+func TestSecondServerOnABroker(t *testing.T) {
+	t.Parallel()
+	url := "nats://" + natsServer(t)
+	world := func() *apptest.World {
+		w := apptest.New(t, apptest.Config{Networks: []sandbox.Network{{ID: "acme", Key: apptest.Key, NoWebhook: true}}})
+		w.Configure("broker: " + url + "\n" + w.Configuration())
+		return w
+	}
+	first := world()
+	second := world()
+	first.Start()
+	cfg, err := config.Load(config.Options{File: second.File()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = app.New(t.Context(), cfg, app.Options{})
+	if err == nil || !strings.Contains(err.Error(), "another chatbell uses this broker") || !strings.Contains(err.Error(), filepath.Join(first.Dir, "data")) {
+		t.Errorf("a second server is told %v", err)
+	}
+	first.Post(apptest.Created("c", "bob"))
+	first.Stop()
+	second.Start()
+	second.Stop()
 }

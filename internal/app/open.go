@@ -2,9 +2,11 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
@@ -96,6 +98,10 @@ func openBroker(ctx context.Context, cfg *config.Config, opts *Options, state St
 	if err != nil {
 		return nil, fmt.Errorf("open the broker: %w", err)
 	}
+	self, err := holder(ctx, cfg, state)
+	if err != nil {
+		return nil, fmt.Errorf("open the broker: %w", err)
+	}
 	storage := int64(cfg.BrokerStorage)
 	streams := pipeline.Streams(storage)
 	for i := range streams {
@@ -118,6 +124,7 @@ func openBroker(ctx context.Context, cfg *config.Config, opts *Options, state St
 		Streams:         streams,
 		DeadLetterBytes: pipeline.DeadLetterBytes(storage),
 		Waiting:         waiting,
+		Holder:          self,
 		Buried: func(subject string, sequence uint64, reason string) {
 			opts.Log.Error("a message was given up and is among the dead letters; when its cause is mended, replay it: \"chatbell dead-letters list\" tells its id",
 				"subject", subject, "sequence", sequence, "reason", reason)
@@ -141,6 +148,30 @@ func openBroker(ctx context.Context, cfg *config.Config, opts *Options, state St
 			"stream", work.StreamEvents, "last", last, "store", newest)
 	}
 	return broker, nil
+}
+
+// metaInstallation is where the identity of this data is kept, which is random.
+const metaInstallation = "installation"
+
+// holder is what this process tells others that want its broker.
+func holder(ctx context.Context, cfg *config.Config, kept notes) (jetstream.Holder, error) {
+	id, err := kept.Meta(ctx, metaInstallation)
+	if errors.Is(err, chatbell.ErrNotFound) || err == nil && id == "" {
+		id = rand.Text()
+		err = kept.PutMeta(ctx, metaInstallation, id)
+	}
+	if err != nil {
+		return jetstream.Holder{}, fmt.Errorf("identity of the data: %w", err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "a host without a name"
+	}
+	data, err := filepath.Abs(cfg.Data)
+	if err != nil {
+		data = cfg.Data
+	}
+	return jetstream.Holder{Installation: id, Place: host + ":" + data, PID: os.Getpid()}, nil
 }
 
 // intakeOf is what the intake is made of.

@@ -52,7 +52,8 @@ var settings = map[string]*setting{
 	"broker": {
 		kind: "`embedded`, or addresses `nats://host:4222` or `tls://host:4222` with commas in between",
 		doc: "The queue that events go through. `embedded` is NATS JetStream in this process. Addresses may hold user and password, or a token; " +
-			"then better give the whole value as `env:NAME` or `file:PATH`.",
+			"then better give the whole value as `env:NAME` or `file:PATH`. One server at a time works with such a broker: it holds a lease there (bucket `chatbell`), " +
+			"and a second one is refused, naming the first. The lease of a killed server ends after 10 s, and at once for the one that follows on the same data folder.",
 	},
 	"broker_storage": {
 		doc: "Most that the broker's streams may hold together, on disk. EVENTS and RESULTS have 8/25 of it each, PUSH and HOOK 4/25 each, DEAD 1/25. " +

@@ -52,6 +52,9 @@ type Config struct {
 	SyncInterval time.Duration
 	// DedupWindow is how long message ids are remembered; default 10 min.
 	DedupWindow time.Duration
+	// Holder says who works with an external broker: another process is refused while this
+	// one lives. Without a place there is no such lease. Only Place and PID are read.
+	Holder Holder
 	// Replicas of each stream on an external cluster; default 1.
 	Replicas int
 	// Streams are made, or brought to these settings, when the broker is opened.
@@ -104,6 +107,7 @@ type Broker struct {
 	marks      map[string][]mark
 	readers    map[string]*reader
 	resumed    map[string]bool
+	held       *Lease // nil without one
 }
 
 // Open starts or connects to the broker and creates its streams. An external broker that
@@ -140,6 +144,9 @@ func (b *Broker) open(ctx context.Context, connect func(context.Context) error) 
 	if b.js, err = jetstream.New(b.conn, jetstream.WithPublishAsyncMaxPending(asyncPending),
 		jetstream.WithPublishAsyncTimeout(publishTimeout), jetstream.WithDefaultTimeout(publishTimeout)); err != nil {
 		return fmt.Errorf("open jetstream: %w", err)
+	}
+	if err := b.lease(ctx); err != nil {
+		return err
 	}
 	for _, s := range slices.Concat(b.cfg.Streams, []Stream{b.cfg.deadLetters()}) {
 		if err := b.ensure(ctx, s.Name); err != nil {
@@ -237,9 +244,18 @@ func (b *Broker) lockDir() error {
 	return nil
 }
 
+// release gives the lease back, if there is one.
+func (b *Broker) release() {
+	if held := b.held; held != nil {
+		b.held = nil
+		held.close()
+	}
+}
+
 // Close closes the connection and stops the embedded server. Subscribers must be
 // closed before. Closing again does nothing.
 func (b *Broker) Close() error {
+	b.release()
 	if b.conn != nil {
 		b.conn.Close()
 	}

@@ -31,6 +31,7 @@ func (b *Broker) reach(ctx context.Context) error {
 			}
 			return nil
 		}
+		b.release()
 		if b.conn != nil {
 			b.conn.Close()
 			b.conn = nil
