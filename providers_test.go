@@ -15,6 +15,7 @@ var namesProviders = []string{
 	"internal/sandbox/",        // simulates Apple's and Google's services
 	"internal/demo/",           // plays with the sandbox's phones
 	"cmd/chatbell/sandbox.go",
+	"handlers/centrifugo/",        // its messages do
 	"handlers/native/examples.go", // an example has to name one
 	"handlers/amity/examples.go",  // as above
 	"bench/",                      // measures against Apple's client library

@@ -22,6 +22,7 @@ import (
 	"chatbell/pipeline"
 	"chatbell/pipeline/deadletter"
 	"chatbell/pipeline/jetstream"
+	"chatbell/pipeline/schedule"
 )
 
 // Options are what is not configuration.
@@ -66,6 +67,7 @@ type App struct {
 	pipeline *pipeline.Pipeline
 	records  *records
 	last     *recording.Last
+	later    *schedule.Schedule
 	// showSecrets shows what was made and not shown so far.
 	showSecrets func(context.Context) error
 	open        *closers
@@ -150,7 +152,8 @@ func build(ctx context.Context, cfg *config.Config, opts *Options, open *closers
 		Disk:     disk,
 	}
 	health.Register(numbers)
-	kit := Kit{Config: cfg, Intake: taken, State: state, Dead: deadletter.New(broker), Health: health, Metrics: numbers}
+	later := schedule.New(schedule.Config{Store: state, Intake: taken, Log: opts.Log})
+	kit := Kit{Config: cfg, Intake: taken, State: state, Topics: state, Schedule: later, Dead: deadletter.New(broker), Health: health, Metrics: numbers}
 	if err := makeSurfaces(ctx, doors, opts, kit, state); err != nil {
 		return nil, err
 	}
@@ -164,6 +167,7 @@ func build(ctx context.Context, cfg *config.Config, opts *Options, open *closers
 		pipeline: stages,
 		records:  rec,
 		last:     last,
+		later:    later,
 		open:     open,
 		showSecrets: func(ctx context.Context) error {
 			return showSecrets(ctx, cfg, state, secrets, opts.Notices, opts.Log)
@@ -209,6 +213,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	for _, one := range a.doors {
 		life.add("http "+one.key, func(ctx context.Context) error { return one.front.Run(ctx, patience(a.shutdown)) })
 	}
+	life.add("schedule", a.later.Run)
 	life.add("pipeline", a.pipeline.Run)
 	life.barrier(func() {
 		ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)

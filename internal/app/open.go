@@ -10,11 +10,13 @@ import (
 	"path/filepath"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"chatbell"
 	"chatbell/analytics"
+	"chatbell/handlers/centrifugo"
 	"chatbell/handlers/native"
 	"chatbell/handlers/status"
 	"chatbell/internal/condition"
@@ -31,6 +33,9 @@ import (
 	"chatbell/pipeline"
 	"chatbell/pipeline/intake"
 	"chatbell/pipeline/jetstream"
+	"chatbell/pipeline/plan"
+	"chatbell/pipeline/plan/push"
+	"chatbell/pipeline/schedule"
 	"chatbell/pipeline/webhooks"
 	"chatbell/pipeline/work"
 )
@@ -38,6 +43,8 @@ import (
 // Store is what is kept: all that its users need, in one.
 type Store interface {
 	native.State
+	centrifugo.State
+	schedule.Store
 	pipeline.Store
 	analytics.Cursors
 	keyring.Store
@@ -222,6 +229,23 @@ func openStore(ctx context.Context, cfg *config.Config, sequence func() uint64, 
 	return opened, nil
 }
 
+// devicesPage is how many devices of a push are read, decided and written in one go: as
+// many as people of an event.
+const devicesPage = webhooks.MaxTargets
+
+// planners are the kinds of requests besides chat events.
+func planners(cfg *config.Config, state push.State, all work.Networks) map[work.Kind]plan.Planner {
+	return map[work.Kind]plan.Planner{
+		push.Kind: push.New(push.Config{
+			State:     state,
+			Networks:  all,
+			PageLimit: devicesPage,
+			Expire:    cfg.PipelineRetry().PushExpire,
+			Now:       time.Now,
+		}),
+	}
+}
+
 // stagesOf is what the pipeline is made of.
 type stagesOf struct {
 	broker  *jetstream.Broker
@@ -273,6 +297,7 @@ func openPipeline(ctx context.Context, cfg *config.Config, opts *Options, parts 
 		Results:      parts.broker.Tail(work.StreamResults),
 		Room:         parts.intake,
 		Caller:       caller,
+		Planners:     planners(cfg, parts.store, all),
 		Observer:     parts.metrics,
 		Log:          opts.Log,
 		Retry:        cfg.PipelineRetry(),

@@ -7,6 +7,7 @@ import (
 
 	"chatbell"
 	"chatbell/handlers/amity"
+	"chatbell/handlers/centrifugo"
 	"chatbell/handlers/native"
 	"chatbell/handlers/status"
 	"chatbell/handlers/web"
@@ -53,18 +54,27 @@ type Kit struct {
 	Intake  *intake.Intake
 	State   native.State
 	Dead    native.DeadLetters
-	Health  status.Health
-	Metrics *metrics.Registry
+	// Topics are the devices with what they subscribe to, Schedule keeps pushes until
+	// their time.
+	Topics   centrifugo.State
+	Schedule centrifugo.Schedule
+	Health   status.Health
+	Metrics  *metrics.Registry
 }
 
 // surfaces is the list: a new surface gets an entry here.
 func surfaces(cfg *config.Config) []Surface {
 	main := Listener{Key: "listen", Flag: "(--listen)", Address: cfg.Listen}
-	return []Surface{
+	all := []Surface{
 		{Name: "native", Listener: main, New: newNative},
 		{Name: "amity", Listener: main, Paths: amity.Paths, New: newAmity},
 		{Name: "status", Listener: main, Paths: status.Paths, New: newStatus},
 	}
+	if address := cfg.Centrifugo.Listen; address != "" {
+		own := Listener{Key: "centrifugo.listen", Address: address}
+		all = append(all, Surface{Name: "centrifugo", Listener: own, New: newCentrifugo})
+	}
+	return all
 }
 
 func newNative(kit Kit) (http.Handler, error) {
@@ -106,6 +116,10 @@ func newStatus(k Kit) (http.Handler, error) {
 		Version:  k.Version,
 		Document: "/openapi.json",
 	})
+}
+
+func newCentrifugo(k Kit) (http.Handler, error) {
+	return centrifugo.New(centrifugo.Config{Common: k.Common, State: k.Topics, Intake: k.Intake, Schedule: k.Schedule})
 }
 
 // door is a listener that is open, with the surfaces behind it.

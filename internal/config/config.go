@@ -46,10 +46,17 @@ type Config struct {
 	CAFiles              []string       `yaml:"ca_files"`
 	Quota                Quota          `yaml:"quota"`
 	Retry                Retry          `yaml:"retry"`
+	Centrifugo           Centrifugo     `yaml:"centrifugo"`
 	Networks             []Network      `yaml:"networks"`
 
 	// Warnings are what is odd, but no mistake.
 	Warnings []Problem `yaml:"-"`
+}
+
+// Centrifugo is the surface for callers of Centrifugo's push API.
+type Centrifugo struct {
+	// Listen is its address; empty means that there is none.
+	Listen string `yaml:"listen"`
 }
 
 // Retry says when what failed is tried again.

@@ -5,13 +5,14 @@ import "time"
 // later are the keys of the contract whose features are not in this build. A value that
 // does not need the feature (empty, 0, without an address) is taken.
 var later = map[string]string{
-	"centrifugo":      "the Centrifugo surface is",
 	"xmtp":            "the XMTP surface is",
 	"history":         "the XMTP history surface is",
 	"secrets_key":     "encryption of stored secrets (this build stores none) is",
 	"broker_replicas": "replicas of an external broker's streams are",
 	"node":            "several nodes on one broker are",
 	"retention":       "another retention than 395 days in ClickHouse is",
+
+	"centrifugo.grpc_listen": "the Centrifugo surface on gRPC is",
 
 	"networks.webpush":                "Web Push is",
 	"networks.prehook":                "a pre-hook is",
@@ -132,6 +133,12 @@ var settings = map[string]*setting{
 	"retry.push.expire": {
 		doc:    "For how long after its acceptance an event is worth a push, also at the push service while a phone is off. An event's own expiry wins.",
 		bounds: durations(time.Second, 28*24*time.Hour, "push services keep a message for four weeks at most"),
+	},
+
+	"centrifugo": {doc: "The surface for callers of Centrifugo PRO's push notification API, see `docs/centrifugo.md`. The keys are the networks' server keys."},
+	"centrifugo.listen": {
+		kind: listenWhy,
+		doc:  "Address of its HTTP API. Without one there is none.", sample: "127.0.0.1:8000",
 	},
 
 	"networks": {

@@ -81,6 +81,12 @@ func (c *Config) checkAddresses(problems *Problems) {
 		problems.Add("data", "must name a folder", "write it like ./data")
 	}
 	listen, ok := checkAddress(problems, "listen", c.Listen)
+	if c.Centrifugo.Listen != "" {
+		centrifugo, alsoOK := checkAddress(problems, "centrifugo.listen", c.Centrifugo.Listen)
+		if ok && alsoOK && listen.overlaps(centrifugo) {
+			problems.Add("centrifugo.listen", "is the same as listen", "each needs a port of its own")
+		}
+	}
 	if !c.EmbeddedClickHouse() {
 		return
 	}

@@ -76,6 +76,10 @@ func (e *Eligibility) checkDevices(ctx context.Context, b *work.Batch) ([]chatbe
 	var rows []chatbell.Delivery
 	kept := b.Targets[:0]
 	for _, t := range b.Targets {
+		if t.Device == "" { // a token of no known device
+			kept = append(kept, t)
+			continue
+		}
 		dev, ok := devices[t.Device]
 		if !ok || dev.User != t.User || dev.Provider != b.Destination.Provider {
 			rows = append(rows, e.stop(b, &t, chatbell.LevelDevice, chatbell.NoDevice))

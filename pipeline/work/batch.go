@@ -91,6 +91,10 @@ type Call struct {
 func (b *Batch) DeliveryID(t *Target) chatbell.UUID {
 	kind := string(b.Destination.Kind())
 	name := string(t.Device)
+	if name == "" && t.Token != "" { // a token of no known device
+		sum := sha256.Sum256([]byte(t.Token))
+		name = "\x00" + string(sum[:])
+	}
 	if b.Destination.Endpoint != "" {
 		name = string(b.Destination.Endpoint)
 	}

@@ -27,7 +27,7 @@ var readThrough = regexp.MustCompile(`^SCAN (\w+)|^SEARCH (\w+) .*\(network=\?\)
 // endpoint, kind of target or list on its way in or out, or one row; j, json_each and bulk.list are ids that a call
 // gives, the others what was found before.
 var mayBeRead = []string{
-	"networks", "keys", "disabled_endpoints", "network_settings", "recorder_cursor", "waiting_totals", "old_members", "j", "json_each", "bulk", "list", "m", "CONSTANT",
+	"networks", "keys", "disabled_endpoints", "network_settings", "recorder_cursor", "waiting_totals", "scheduled_totals", "old_members", "j", "json_each", "bulk", "list", "m", "CONSTANT",
 }
 
 // The suite, and what it leads to: every query finds its rows by an index, and nothing

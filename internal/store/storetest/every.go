@@ -49,6 +49,31 @@ func (f *fixture) calls(ctx context.Context, n chatbell.NetworkID) []call {
 		{"Device", func() error { return second(f.Device(ctx, n, "d")) }},
 		{"Devices", func() error { return second(f.Devices(ctx, n, store.DeviceFilter{Limit: 10})) }},
 		{"CheckDevices", func() error { return second(f.CheckDevices(ctx, n, []chatbell.DeviceID{"d"})) }},
+		{"RegisterWithTopics", func() error { return second(f.RegisterWithTopics(ctx, n, registration("", "a", "t", "x"))) }},
+		{"ChangeDevices", func() error {
+			return f.ChangeDevices(ctx, n, store.DeviceChoice{IDs: []chatbell.DeviceID{"d"}}, store.DeviceChange{Locale: new("de")})
+		}},
+		{"ChosenDevices", func() error {
+			return second(f.ChosenDevices(ctx, n, store.DevicePage{Choice: store.DeviceChoice{Topics: []string{"x"}}, Limit: 10, Topics: true}))
+		}},
+		{"CountDevices", func() error { return second(f.CountDevices(ctx, n, store.DeviceChoice{})) }},
+		{"ChangeDeviceTopics", func() error {
+			return f.ChangeDeviceTopics(ctx, n, "d", "", store.TopicChange{Op: store.TopicAdd, Topics: []string{"y"}})
+		}},
+		{"DeviceTopics", func() error { return second(f.DeviceTopics(ctx, n, store.TopicPage{Limit: 10})) }},
+		{"CountDeviceTopics", func() error { return second(f.CountDeviceTopics(ctx, n, store.TopicChoice{})) }},
+		{"ChangeUserTopics", func() error {
+			return f.ChangeUserTopics(ctx, n, "a", store.TopicChange{Op: store.TopicSet, Topics: []string{"z"}})
+		}},
+		{"UserTopics", func() error { return second(f.UserTopics(ctx, n, store.TopicPage{Limit: 10})) }},
+		{"CountUserTopics", func() error { return second(f.CountUserTopics(ctx, n, store.TopicChoice{})) }},
+		{"RemoveDevices", func() error { return f.RemoveDevices(ctx, n, store.DeviceChoice{Users: []chatbell.UserID{"nobody"}}) }},
+		{"PutScheduled", func() error { return f.PutScheduled(ctx, scheduled(n, "1", time.UnixMilli(5))) }},
+		{"NextScheduled", func() error { return second(f.NextScheduled(ctx)) }},
+		{"CancelScheduled", func() error { return second(f.CancelScheduled(ctx, n, "push", "2")) }},
+		{"ClaimScheduled", func() error { return second(f.ClaimScheduled(ctx, time.UnixMilli(5), 10)) }},
+		{"PostponeScheduled", func() error { return f.PostponeScheduled(ctx, n, "push", "1", time.UnixMilli(6)) }},
+		{"ScheduledDone", func() error { return f.ScheduledDone(ctx, n, "push", "1") }},
 		{"DisableDevice", func() error { return second(f.DisableDevice(ctx, n, "d", "t", time.Time{}, chatbell.InvalidToken)) }},
 		{"EnableDevice", func() error { return second(f.EnableDevice(ctx, n, "d", "t")) }},
 		{"RegisterOwnDevice", func() error { return second(f.RegisterOwnDevice(ctx, n, device("d", "a", "t"))) }},
@@ -204,6 +229,7 @@ func (f *fixture) populate(n chatbell.NetworkID) {
 		f.must(second(f.RegisterDevice(ctx, n, d)))
 	}
 	f.must(second(f.DisableDevice(ctx, n, "off", "t2", time.Time{}, chatbell.InvalidToken)))
+	f.must(f.ChangeUserTopics(ctx, n, "a", store.TopicChange{Op: store.TopicSet, Topics: []string{"z"}}))
 	toggles := chatbell.Toggles{Enabled: new(true), Events: []chatbell.EventToggle{{Name: chatbell.MessageCreated, Enabled: new(false)}}}
 	f.must(f.PutNetworkSettings(ctx, n, toggles))
 	f.must(f.PutUserSettings(ctx, n, "a", chatbell.UserSettings{Toggles: toggles}))
@@ -250,6 +276,10 @@ func (f *fixture) picture(n chatbell.NetworkID) map[string]any {
 	}
 	d, err := f.Devices(ctx, n, store.DeviceFilter{Limit: 100})
 	note("devices", d, err)
+	w, err := f.ChosenDevices(ctx, n, store.DevicePage{Limit: 100, Topics: true})
+	note("devices with topics", w, err)
+	u, err := f.UserTopics(ctx, n, store.TopicPage{Limit: 100})
+	note("topics of users", u, err)
 	s, err := f.NetworkSettings(ctx, n)
 	note("settings", s, err)
 	e, err := f.DisabledEndpoints(ctx)

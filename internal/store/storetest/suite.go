@@ -13,10 +13,12 @@ import (
 
 	"chatbell"
 	"chatbell/analytics"
+	"chatbell/handlers/centrifugo"
 	"chatbell/handlers/native"
 	"chatbell/internal/keyring"
 	"chatbell/internal/store"
 	"chatbell/pipeline"
+	"chatbell/pipeline/schedule"
 )
 
 // Store is everything that the server asks of a store. What is in it is declared by those
@@ -24,6 +26,8 @@ import (
 type Store interface {
 	pipeline.Store
 	native.State
+	centrifugo.State
+	schedule.Store
 	analytics.Cursors
 	keyring.Store
 	CreateNetwork(ctx context.Context, id chatbell.NetworkID, key chatbell.Key) error
@@ -46,6 +50,7 @@ type Suite func(t *testing.T, open Open)
 // suites are all, by name.
 var suites = map[string]Suite{
 	"People": People, "Channels": Channels, "Members": Members, "Audiences": Audiences, "Devices": Devices,
+	"Topics": Topics, "Scheduled": Scheduled,
 	"Settings": Settings, "Modes": Modes, "Endpoints": Endpoints, "Networks": Networks, "Meta": Meta,
 	"Events": Events, "Sequence": Sequence, "Backlog": Backlog, "Checkpoints": Checkpoints, "Cursors": Cursors,
 	"Whole": Whole,
