@@ -9,7 +9,7 @@
 //
 // # Order
 //
-// Requests of one channel are planned one after another. A message's gate is opened only
+// Requests of one channel are planned one after another. A partition's next micro-batch is handed out only
 // when its targets are in their queues, which fixes the order of first attempts; retries
 // hold up nothing.
 //

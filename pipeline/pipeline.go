@@ -34,7 +34,7 @@ type Store interface {
 // Config is what a pipeline is made of. All fields but the last four are required.
 type Config struct {
 	Publisher message.Publisher
-	// Subscribe opens the subscriber of a stage's share, with the gate of [work.Key].
+	// Subscribe opens the subscriber of a stage's share, as [Consumer.Subscriber] says.
 	Subscribe func(stage Consumer, share int) (message.Subscriber, error)
 	Store     Store
 	Networks  work.Networks
@@ -125,7 +125,8 @@ func New(cfg Config) (*Pipeline, error) {
 		Ledger:      done,
 		Dispatcher:  dispatcher,
 		Observer:    cfg.Observer,
-		Degraded:    stagePlan.InFlight * stagePlan.Shares / 2,
+		Done:        settleRequests(cfg.Observer, cfg.Log),
+		Degraded:    degraded,
 	})
 	delivery := deliver.NewStage(deliver.StageConfig{
 		Networks:    cfg.Networks,
@@ -143,13 +144,14 @@ func New(cfg Config) (*Pipeline, error) {
 	}
 	for _, stage := range []struct {
 		Consumer
-		handle message.NoPublishHandlerFunc
+		handle   message.NoPublishHandlerFunc
+		observed []message.HandlerMiddleware
 	}{
-		{stagePlan, planning.Handle},
-		{stagePush, delivery.Handle},
-		{stageHook, delivery.Handle},
+		{stagePlan, planning.Handle, nil}, // its batches are of many messages, of which it tells itself
+		{stagePush, delivery.Handle, []message.HandlerMiddleware{observe(work.StreamPush, cfg.Observer)}},
+		{stageHook, delivery.Handle, []message.HandlerMiddleware{observe(work.StreamHook, cfg.Observer)}},
 	} {
-		if err := made.add(cfg, stage.Consumer, stage.handle); err != nil {
+		if err := made.add(cfg, stage.Consumer, stage.handle, stage.observed...); err != nil {
 			return nil, err
 		}
 	}
@@ -172,7 +174,7 @@ func (c *Config) planners() map[work.Kind]plan.Planner {
 }
 
 // add gives the router a stage: a handler for each share.
-func (p *Pipeline) add(cfg Config, stage Consumer, handle message.NoPublishHandlerFunc) error {
+func (p *Pipeline) add(cfg Config, stage Consumer, handle message.NoPublishHandlerFunc, observed ...message.HandlerMiddleware) error {
 	for share := range stage.Shares {
 		from, err := cfg.Subscribe(stage, share)
 		if err != nil {
@@ -180,7 +182,9 @@ func (p *Pipeline) add(cfg Config, stage Consumer, handle message.NoPublishHandl
 		}
 		h := p.router.AddConsumerHandler(stage.Durable(share), stage.Topic(share), from, handle)
 		// The first is the outermost: a panic is an error for those outside of it.
-		h.AddMiddleware(p.hands.count, p.hold.before, observe(stage.Stream, cfg.Observer), errorPolicy(stage.Name, cfg.Log), recoverer)
+		h.AddMiddleware(p.hands.count, p.hold.before)
+		h.AddMiddleware(observed...)
+		h.AddMiddleware(errorPolicy(stage.Name, cfg.Log), recoverer)
 	}
 	return nil
 }

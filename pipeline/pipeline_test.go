@@ -169,7 +169,10 @@ func (s *stage) openBroker() {
 // subscribe opens the stages' subscribers; 0 deliveries are the default.
 func (s *stage) subscribe(maxDeliver int) func(pipeline.Consumer, int) (message.Subscriber, error) {
 	return func(c pipeline.Consumer, share int) (message.Subscriber, error) {
-		return s.broker.Subscriber(jetstream.SubscriberConfig{Durable: c.Durable(share), Key: work.Key, CloseTimeout: time.Second, MaxDeliver: maxDeliver})
+		cfg := c.Subscriber(share)
+		cfg.CloseTimeout = time.Second
+		cfg.MaxDeliver = maxDeliver
+		return s.broker.Subscriber(cfg)
 	}
 }
 

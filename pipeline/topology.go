@@ -21,8 +21,24 @@ type Consumer struct {
 	// Shares is how many durable consumers it has; it divides the number of partitions.
 	// Each takes the broker some 10 ms to open and to close.
 	Shares int
+	// Batch is how much of a share it is given at a time; zero is message by message.
+	Batch jetstream.Limits
 	// InFlight is how many messages of a share it has in hand at once.
 	InFlight int
+	// Parked is how many may wait besides: those that failed, and those behind them.
+	Parked int
+}
+
+// Subscriber is how a share is read. How long closing may take is for the caller to say.
+func (c Consumer) Subscriber(share int) jetstream.SubscriberConfig {
+	return jetstream.SubscriberConfig{
+		Durable:  c.Durable(share),
+		Formerly: c.Name,
+		Batch:    c.Batch,
+		InFlight: c.InFlight,
+		Parked:   c.Parked,
+		Key:      work.Key,
+	}
 }
 
 // Durable is the name of a share's consumer.
@@ -46,15 +62,24 @@ func (c Consumer) Topic(share int) string {
 	return strings.Join(subjects, ",")
 }
 
-// The stages. An event holds its place until its sends are done, or for two seconds:
-// 64 in each of 32 partitions are 2,048, half of which, the share of one destination that
-// is quiet, hide a provider's 30 ms at 30,000 pushes/s. A batch of a large request is up to
-// 256 sends, so that 64 of them are one destination's full queue.
+// planBatch is what a partition's planning takes at a time: enough that a write of results
+// and an acknowledgement are little beside the planning, and few enough that what is behind
+// them waits for a few milliseconds.
+var planBatch = jetstream.Limits{Messages: 128, Bytes: 1 << 20}
+
+// The stages. Of each partition of EVENTS two micro-batches are in hand: one is planned
+// while the sends of the other are under way. A channel whose event fails may have another
+// thousand of them wait before its partition waits with it. A batch of a large request
+// is up to 256 sends, so that 64 of them are one destination's full queue.
 var (
-	stagePlan = Consumer{Name: "match", Stream: work.StreamEvents, Shares: work.Partitions, InFlight: 64}
+	stagePlan = Consumer{Name: "match", Stream: work.StreamEvents, Shares: work.Partitions, Batch: planBatch, InFlight: 256, Parked: 1024}
 	stagePush = Consumer{Name: "push", Stream: work.StreamPush, Shares: 4, InFlight: 64}
 	stageHook = Consumer{Name: "hook", Stream: work.StreamHook, Shares: 4, InFlight: 64}
 )
+
+// degraded is how many tries a destination may have in flight while it says nothing: they
+// hide a provider's 30 ms at 30,000 pushes a second.
+const degraded = 1024
 
 // Consumers are the stages, in the order in which work goes through them. A new stage is
 // a row here and its handler in [New].

@@ -285,9 +285,9 @@ func openPipeline(ctx context.Context, cfg *config.Config, opts *Options, parts 
 	}
 	open.add(caller.Close)
 	subscribe := func(c pipeline.Consumer, share int) (message.Subscriber, error) {
-		return parts.broker.Subscriber(jetstream.SubscriberConfig{
-			Durable: c.Durable(share), Formerly: c.Name, InFlight: c.InFlight, Key: work.Key, CloseTimeout: patience(cfg.ShutdownTimeout),
-		})
+		how := c.Subscriber(share)
+		how.CloseTimeout = patience(cfg.ShutdownTimeout)
+		return parts.broker.Subscriber(how)
 	}
 	return pipeline.New(pipeline.Config{
 		Publisher:    parts.broker.Publisher(),

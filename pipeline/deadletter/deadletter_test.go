@@ -80,8 +80,8 @@ func TestLetters(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := polltest.Receive(t, "the event, replayed", messages)
-	if again.UUID != got.UUID || work.Key(again) != "acme\x00general" || jetstream.Sequence(again) != 2 || jetstream.RedeliveryOf(again) != jetstream.RedeliveredHere {
-		t.Errorf("it comes as %q with the key %q, sequence %d, redelivery %d", again.UUID, work.Key(again), jetstream.Sequence(again), jetstream.RedeliveryOf(again))
+	if again.UUID != got.UUID || work.Key(jetstream.BatchOf(again).Items()[0]) != "acme\x00general" || jetstream.Sequence(again) != 2 || jetstream.RedeliveryOf(again) != jetstream.RedeliveredHere {
+		t.Errorf("it comes as %q with the key %q, sequence %d, redelivery %d", again.UUID, work.Key(jetstream.BatchOf(again).Items()[0]), jetstream.Sequence(again), jetstream.RedeliveryOf(again))
 	}
 	again.Ack()
 	if err := letters.Replay(t.Context(), "acme", one.ID); !errors.Is(err, chatbell.ErrNotFound) {

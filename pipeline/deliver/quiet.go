@@ -7,7 +7,7 @@ import (
 
 const (
 	// quietTries is how many tries all destinations together may have in memory that have
-	// become quiet: an eighth of what the stages have in flight. What comes on top goes to
+	// become quiet: few beside what the stages have in flight. What comes on top goes to
 	// the backlogs, so that a hundred that hang do not hold the places of all others.
 	quietTries = 256
 	// quietFresh is how old the sum may be: going over all destinations costs some 50 ns

@@ -20,12 +20,21 @@
 // whether somebody may have seen its message before; it never errs on the side of
 // "new".
 //
+// # Micro-batches
+//
+// With [SubscriberConfig.Batch] a message of watermill's is a micro-batch ([BatchOf]): what
+// waits in its topic, in order. The next one is handed out when the handler has released it
+// ([Release]), and not when all that it caused has ended; one acknowledgement settles all of
+// it. Each of its messages ([Item]) may be settled by itself besides: acknowledged early,
+// handed back for a while, given up.
+//
 // # Order
 //
-// Messages of one key pass the subscriber's gate one after another, in the order of
-// the stream; other keys do not wait for them. A handler opens the gate early with
-// [Release]; otherwise the acknowledgement does. A message that was handed back
-// before its release keeps its place: those behind it wait for its return.
+// A topic's messages are handed out in the order of the stream. One that was handed back
+// waits here, not at the broker, and those behind it of its key wait with it; other keys do
+// not. Without micro-batches each key goes on by itself: a message waits until the one
+// before it of its key was released or acknowledged, and for nobody else. Both are one keyed
+// FIFO (fifo.go).
 //
 // All types are safe for concurrent use.
 package jetstream

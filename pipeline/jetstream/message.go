@@ -1,9 +1,6 @@
 package jetstream
 
 import (
-	"context"
-	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -22,71 +19,44 @@ const (
 	headerDeadTries    = headerDead + "Tries"
 )
 
-// delivery is one handing-out of a message, known to its handler by the message's
-// context.
-type delivery struct {
-	sequence   uint64
-	deliveries int
-	redelivery Redelivery
-	key        string
-	gate       *gate
-	delay      atomic.Int64 // nanoseconds; 0 means the subscriber's default
-	dead       atomic.Pointer[string]
-}
-
-type deliveryKey struct{}
-
-func deliveryOf(m *message.Message) *delivery {
-	handed, _ := m.Context().Value(deliveryKey{}).(*delivery)
-	return handed
-}
-
-func withDelivery(ctx context.Context, d *delivery) context.Context {
-	return context.WithValue(ctx, deliveryKey{}, d)
-}
-
-// Sequence is the message's place in its stream; 0 for a message that came from
-// elsewhere. That of a dead letter which was replayed is the one that it had at first: what
-// came after it goes on being newer.
+// Sequence is the place in its stream of a message, or of the first of a batch; 0 for one
+// that came from elsewhere. See [Item.Sequence] for one that was replayed.
 func Sequence(m *message.Message) uint64 {
-	if first, err := strconv.ParseUint(m.Metadata.Get(headerReplayed), 10, 64); err == nil {
-		return first
-	}
-	if handed := deliveryOf(m); handed != nil {
-		return handed.sequence
+	if item := first(m); item != nil {
+		return item.Sequence()
 	}
 	return 0
 }
 
-// Deliveries is how often handlers of this process got the message, this time
-// included.
+// Deliveries is how often handlers of this process got the message, or the first of a
+// batch, this time included.
 func Deliveries(m *message.Message) int {
-	if handed := deliveryOf(m); handed != nil {
-		return handed.deliveries
+	if item := first(m); item != nil {
+		return item.deliveries
 	}
 	return 1
 }
 
-// Release opens the gate for the next message of the same key, before this one is
-// acknowledged. It may be called any number of times.
+// Release lets the next message of the same key be handed out, or the next batch, before
+// this one is acknowledged. It may be called any number of times.
 func Release(m *message.Message) {
-	if handed := deliveryOf(m); handed != nil && handed.gate != nil {
-		handed.gate.release(handed.key, handed.sequence)
+	if batch := BatchOf(m); batch != nil {
+		batch.Release()
 	}
 }
 
 // SetNackDelay says when the message comes again if it is handed back.
 func SetNackDelay(m *message.Message, after time.Duration) {
-	if handed := deliveryOf(m); handed != nil {
-		handed.delay.Store(int64(after))
+	if batch := BatchOf(m); batch != nil {
+		batch.delay.Store(int64(after))
 	}
 }
 
 // SetDead says that no repetition can help: when the message is handed back it goes
 // to the dead letters, with the reason.
 func SetDead(m *message.Message, reason string) {
-	if handed := deliveryOf(m); handed != nil {
-		handed.dead.Store(&reason)
+	if batch := BatchOf(m); batch != nil {
+		batch.dead.Store(&reason)
 	}
 }
 

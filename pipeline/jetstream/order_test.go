@@ -20,6 +20,8 @@ const keyOf = "key"
 
 func byKey(m *message.Message) string { return m.Metadata.Get(keyOf) }
 
+func itemKey(i *jetstream.Item) string { return i.Header(keyOf) }
+
 func event(id, key string) *message.Message {
 	m := message.NewMessage(id, []byte(id))
 	m.Metadata.Set(keyOf, key)
@@ -36,7 +38,7 @@ func publish(t *testing.T, b *jetstream.Broker, topic string, msgs ...*message.M
 // subscribe reads a topic until the test ends or the subscriber is closed.
 func subscribe(t *testing.T, b *jetstream.Broker, topic string, change ...func(*jetstream.SubscriberConfig)) (<-chan *message.Message, *jetstream.Subscriber) {
 	t.Helper()
-	cfg := jetstream.SubscriberConfig{Durable: "test", NackDelay: 10 * time.Millisecond, CloseTimeout: 100 * time.Millisecond, Key: byKey}
+	cfg := jetstream.SubscriberConfig{Durable: "test", NackDelay: 10 * time.Millisecond, CloseTimeout: 100 * time.Millisecond, Key: itemKey}
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -139,7 +141,7 @@ func TestOrderForEachKey(t *testing.T) {
 }
 
 // Release lets the key's next message pass before this one is acknowledged.
-func TestReleaseOpensTheGate(t *testing.T) {
+func TestReleaseLetsTheNextPass(t *testing.T) {
 	b := open(t, t.TempDir())
 	const topic = "RELEASE.x"
 	publish(t, b, topic, event("1", "k"), event("2", "k"), event("3", "k"))
@@ -153,7 +155,7 @@ func TestReleaseOpensTheGate(t *testing.T) {
 		t.Fatalf("got %s", second.UUID)
 	}
 	none(t, b, topic, out)
-	first.Ack() // already released: the second still holds the gate
+	first.Ack() // already released: the third still waits for the second
 	settled(t, b, "RELEASE", 2)
 	none(t, b, topic, out)
 	second.Ack()

@@ -29,14 +29,14 @@ func open(t testing.TB, dir string, change ...func(*jetstream.Config)) *jetstrea
 	return b
 }
 
-// TestPubSub is watermill's own suite. Order across concurrent handlers needs the
-// gate; without it the router would run handlers side by side.
+// TestPubSub is watermill's own suite. Order across concurrent handlers needs a
+// key; without one the router would run handlers side by side.
 func TestPubSub(t *testing.T) {
 	b := open(t, t.TempDir())
 	construct := func(t *testing.T, durable string) (message.Publisher, message.Subscriber) {
 		s, err := b.Subscriber(jetstream.SubscriberConfig{
 			Durable: durable, NackDelay: 10 * time.Millisecond, CloseTimeout: time.Second,
-			Key: func(*message.Message) string { return "all" },
+			Key: func(*jetstream.Item) string { return "all" },
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -25,11 +25,8 @@ func (r Redelivery) Possible() bool { return r != FirstDelivery }
 // RedeliveryOf is what the broker knows of a message; a message that came from elsewhere
 // is a first delivery.
 func RedeliveryOf(m *message.Message) Redelivery {
-	if m.Metadata.Get(headerReplayed) != "" {
-		return RedeliveredHere // some of it may have been done before it was given up
-	}
-	if handed := deliveryOf(m); handed != nil {
-		return handed.redelivery
+	if item := first(m); item != nil {
+		return item.Redelivery()
 	}
 	return FirstDelivery
 }

@@ -149,6 +149,36 @@ func TestRestartResumesInOrder(t *testing.T) {
 	none(t, b, "RESUME.x", out)
 }
 
+// What a partition had in hand comes at once after a restart, however many messages of other
+// partitions lie in between.
+func TestRestartResumesAPartition(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir)
+	for i := range 200 {
+		publish(t, b, fmt.Sprintf("PART.%d.x", i%50), event(fmt.Sprint(i), ""))
+	}
+	patient := func(c *jetstream.SubscriberConfig) {
+		c.AckWait = time.Hour
+		c.InFlight = 4
+	}
+	out, s := subscribe(t, b, "PART.0.>", patient)
+	for range 4 {
+		next(t, out) // in hand until the end
+	}
+	if err := errors.Join(s.Close(), b.Close()); err != nil {
+		t.Fatal(err)
+	}
+	b = open(t, dir)
+	out, _ = subscribe(t, b, "PART.0.>", patient)
+	for _, want := range []string{"0", "50", "100", "150"} {
+		m := next(t, out)
+		if m.UUID != want {
+			t.Errorf("got %s, want %s", m.UUID, want)
+		}
+		m.Ack()
+	}
+}
+
 // An id is known after a restart, also when its message was handled and purged.
 func TestDedupAcrossRestarts(t *testing.T) {
 	dir := t.TempDir()

@@ -23,8 +23,15 @@ type SubscriberConfig struct {
 	// Formerly names a consumer that had the messages before, when one had those of all: a
 	// new consumer begins where it stood. Empty means none.
 	Formerly string
-	// InFlight bounds the messages handed out and not acknowledged; default 256.
+	// Batch makes each of watermill's messages a micro-batch ([BatchOf]): what waits, up to
+	// these limits, never waiting for more. The next is handed out when the one before was
+	// released. The zero value hands out each of the broker's messages by itself.
+	Batch Limits
+	// InFlight bounds the messages that handlers have; default 256.
 	InFlight int
+	// Parked is how many messages may wait besides; those that were handed back, and those
+	// behind them of the same key. Default none: they count among those in flight.
+	Parked int
 	// AckWait is how long after the last sign of life a message is handed out again;
 	// default 30 s. Handlers may take longer: the subscriber gives the signs.
 	AckWait time.Duration
@@ -37,8 +44,16 @@ type SubscriberConfig struct {
 	// CloseTimeout is how long Close waits for handlers before it cancels their
 	// messages' contexts; default 30 s.
 	CloseTimeout time.Duration
-	// Key gives a message's ordering key; "" orders nothing. Nil means no gate.
-	Key func(*message.Message) string
+	// Key gives a message's ordering key; "" orders nothing. Nil means no keys.
+	Key func(*Item) string
+}
+
+// ahead is how many messages the broker may send before anybody wants them.
+func (c *SubscriberConfig) ahead() int {
+	if c.Batch.Messages > 0 {
+		return c.Batch.Messages
+	}
+	return min(c.InFlight, 500)
 }
 
 func (c *SubscriberConfig) setDefaults() error {
@@ -122,7 +137,7 @@ func (s *Subscriber) consumer(ctx context.Context, topic string) (jetstream.Cons
 	cfg := jetstream.ConsumerConfig{
 		Durable: s.cfg.Durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: s.cfg.AckWait,
 		// We write the dead letter ourselves, so the broker must not give up first.
-		MaxAckPending: s.cfg.InFlight, MaxDeliver: -1,
+		MaxAckPending: s.cfg.InFlight + s.cfg.Parked, MaxDeliver: -1,
 	}
 	if subjects := strings.Split(topic, ","); len(subjects) > 1 {
 		cfg.FilterSubjects = subjects
@@ -130,7 +145,7 @@ func (s *Subscriber) consumer(ctx context.Context, topic string) (jetstream.Cons
 		cfg.FilterSubject = topic
 	}
 	stream := streamName(topic)
-	start, err := s.broker.resume(ctx, stream, s.cfg.Durable, uint64(rewindFactor*s.cfg.InFlight))
+	start, err := s.broker.resume(ctx, stream, s.cfg.Durable, uint64(rewindFactor*(s.cfg.InFlight+s.cfg.Parked)))
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +205,7 @@ func (b *Broker) resume(ctx context.Context, stream, durable string, limit uint6
 	info := consumer.CachedInfo()
 	floor := info.AckFloor.Stream
 	alone := b.server != nil && b.first(stream, durable)
-	if !alone || info.NumAckPending == 0 || info.Delivered.Stream-floor > limit {
+	if !alone || info.NumAckPending == 0 || info.Delivered.Consumer-info.AckFloor.Consumer > limit {
 		return info.Config.OptStartSeq, nil
 	}
 	err = b.dropConsumer(ctx, stream, durable+rewinding) // of a rewinding that was finished
@@ -251,14 +266,14 @@ func (s *Subscriber) Close() error {
 
 // dead gives a message up: a copy with the reason goes to the dead letters first, so
 // that nothing is lost if this process dies in between.
-func (s *Subscriber) dead(held *inHand, reason string) {
-	err := s.broker.bury(context.Background(), withTries(held.raw.Headers(), held.delivery.deliveries), held.raw.Subject(), s.cfg.Durable, held.delivery.sequence, held.raw.Data(), reason)
+func (s *Subscriber) dead(item *Item, reason string) {
+	err := s.broker.bury(context.Background(), withTries(item.raw.Headers(), item.deliveries), item.raw.Subject(), s.cfg.Durable, item.sequence, item.raw.Data(), reason)
 	if err != nil {
-		s.log.Error("cannot write a dead letter; the message comes again", "subject", held.raw.Subject(), "sequence", held.delivery.sequence, "error", err)
-		_ = held.raw.NakWithDelay(s.cfg.NackDelay) // if this is lost too, AckWait brings the message back
+		s.log.Error("cannot write a dead letter; the message comes again", "subject", item.raw.Subject(), "sequence", item.sequence, "error", err)
+		_ = item.raw.NakWithDelay(s.cfg.NackDelay) // if this is lost too, AckWait brings the message back
 		return
 	}
-	_ = held.raw.TermWithReason("see the stream " + DeadLetters)
+	_ = item.raw.TermWithReason("see the stream " + DeadLetters)
 }
 
 // Bury puts a message that somebody read and could not use among the dead letters.

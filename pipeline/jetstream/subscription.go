@@ -3,50 +3,48 @@ package jetstream
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// inHand is a message between the broker and its acknowledgement.
-type inHand struct {
-	raw      jetstream.Msg
-	msg      *message.Message
-	delivery *delivery
-	cancel   context.CancelFunc
-	handled  bool // a handler has it; guarded by the subscription's lock
-}
-
 // subscription is one call of Subscribe. Three goroutines serve it: one reads from
-// the broker, one hands out, one gives the signs of life; and one for each message
+// the broker, one hands out, one gives the signs of life; and one for each batch in hand
 // waits for its acknowledgement.
 type subscription struct {
 	s        *Subscriber
 	consumer jetstream.Consumer
 	topic    string
 	out      chan *message.Message
-	gate     *gate
+	atOpen   uint64 // the stream's newest sequence when the broker was opened
+	credit   int    // what may be read although there is no room; the reader's own
 
-	mu    sync.Mutex
-	it    jetstream.MessagesContext
-	hands map[*inHand]struct{} // everything not settled
-	nacks map[uint64]int       // how often handlers handed a sequence back; bounded by what is unsettled
-	older map[uint64]struct{}  // handed out by us, though older than us; bounded by the backlog at the start
-	ready []*inHand            // may be handed out; bounded by InFlight
-	more  chan struct{}        // ready has grown; capacity 1
-	wg    sync.WaitGroup       // waits for acknowledgements
-	left  chan struct{}        // closed when handlers that keep their messages are given up
+	mu      sync.Mutex
+	it      jetstream.MessagesContext
+	hands   map[uint64]*Item    // everything not settled, by sequence
+	older   map[uint64]struct{} // handed out by us, though older than us; bounded by the backlog at the start
+	fifo    *fifo               // what no handler has; bounded by what the broker gives us
+	busy    int                 // messages that handlers have
+	current *Batch              // the one that those behind it wait for; nil where nothing is in order but keys
+	closing bool                // what is handed back goes to the broker
+	more    chan struct{}       // something may be handed out; capacity 1
+	room    chan struct{}       // less waits here; capacity 1
+	wg      sync.WaitGroup      // waits for acknowledgements
+	left    chan struct{}       // closed when handlers that keep their messages are given up
 }
 
 func newSubscription(subscriber *Subscriber, c jetstream.Consumer, topic string) *subscription {
 	sub := &subscription{
 		s: subscriber, consumer: c, topic: topic, out: make(chan *message.Message),
-		hands: map[*inHand]struct{}{}, nacks: map[uint64]int{}, older: map[uint64]struct{}{}, more: make(chan struct{}, 1), left: make(chan struct{}),
+		atOpen: subscriber.broker.SequenceAtOpen(streamName(topic)),
+		hands:  map[uint64]*Item{}, older: map[uint64]struct{}{},
+		more: make(chan struct{}, 1), room: make(chan struct{}, 1), left: make(chan struct{}),
 	}
-	// One key may park an eighth of what is in flight: the rest is for the others.
-	sub.gate = newGate(max(subscriber.cfg.InFlight/8, 1), sub.pass)
+	sub.fifo = newFIFO(sub.wake)
 	return sub
 }
 
@@ -65,12 +63,15 @@ const (
 	// crashLoop is how many times MaxDeliver the broker itself may hand a message out.
 	// Its count also has the times when no handler saw the message.
 	crashLoop = 50
+	// handBackDelay is when the broker hands out again what a closing subscription gives
+	// back, all of it alike: those that failed are not overtaken by those behind them.
+	handBackDelay = time.Millisecond
 	// settleTimeout is how long cancelled handlers have to let go of their messages.
 	settleTimeout = 10 * time.Second
 )
 
 func (sub *subscription) open() error {
-	pulled, err := sub.consumer.Messages(jetstream.PullMaxMessages(min(sub.s.cfg.InFlight, 500)),
+	pulled, err := sub.consumer.Messages(jetstream.PullMaxMessages(sub.s.cfg.ahead()),
 		jetstream.PullExpiry(pullExpiry), jetstream.PullHeartbeat(pullHeartbeat))
 	if err != nil {
 		return fmt.Errorf("read %s: %w", sub.topic, asUnavailable(err))
@@ -91,8 +92,8 @@ func (sub *subscription) run(ctx context.Context) {
 	beating, stopBeating := context.WithCancel(context.WithoutCancel(ctx))
 
 	var flow, signs sync.WaitGroup
-	flow.Go(func() { sub.read(reading, lifetime) })
-	flow.Go(func() { sub.handOut(reading) })
+	flow.Go(func() { sub.read(reading) })
+	flow.Go(func() { sub.handOut(reading, lifetime) })
 	signs.Go(func() { sub.beat(beating) })
 	select {
 	case <-ctx.Done():
@@ -108,20 +109,23 @@ func (sub *subscription) run(ctx context.Context) {
 }
 
 // handBack returns what no handler has, so that the next process need not wait for
-// AckWait to get it.
+// AckWait to get it. What handlers hand back goes the same way from now on.
 func (sub *subscription) handBack() {
 	sub.mu.Lock()
-	var rest []*inHand
-	for held := range sub.hands {
-		if !held.handled {
-			rest = append(rest, held)
+	sub.closing = true
+	sub.fifo.stop()
+	var rest []*Item
+	for _, item := range sub.hands {
+		if item.place == placeHere {
+			rest = append(rest, item)
 		}
 	}
 	sub.mu.Unlock()
-	for _, one := range rest {
-		_ = one.raw.NakWithDelay(time.Millisecond) // if it is lost AckWait brings the message back
-		sub.forget(one)
+	slices.SortFunc(rest, bySequence)
+	for _, item := range rest {
+		_ = item.raw.NakWithDelay(handBackDelay) // if it is lost AckWait brings the message back
 	}
+	sub.forget(rest)
 }
 
 // finish waits for the handlers, first patiently, then with their contexts
@@ -148,209 +152,229 @@ func (sub *subscription) finish(cancelAll func()) {
 	}
 }
 
-// read takes messages from the broker until ctx ends. Errors do not end it: a missed
-// heart-beat or another leader is the broker's daily life.
-func (sub *subscription) read(ctx, lifetime context.Context) {
-	for ctx.Err() == nil {
-		sub.mu.Lock()
-		pulled := sub.it
-		sub.mu.Unlock()
-		raw, err := pulled.Next(jetstream.NextContext(ctx))
-		if err == nil {
-			sub.take(lifetime, raw)
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			continue
-		case <-time.After(reopenPause):
-		}
-		pulled.Stop()
-		if err := sub.open(); err != nil {
-			sub.s.log.Warn("subscription cannot be reopened yet", "topic", sub.topic, "error", err)
-		}
-	}
-	sub.drain(lifetime)
-}
-
-// drain takes what the broker has sent and nobody has read: as far as the broker knows
-// we have it, so that it would give it to nobody else before AckWait.
-func (sub *subscription) drain(lifetime context.Context) {
-	sub.mu.Lock()
-	pulled := sub.it
-	sub.mu.Unlock()
-	pulled.Drain()
-	patience, cancel := context.WithTimeout(context.Background(), drainTimeout)
-	defer cancel()
-	for {
-		raw, err := pulled.Next(jetstream.NextContext(patience))
-		if err != nil { // that was all, or the broker is away
-			return
-		}
-		sub.take(lifetime, raw)
-	}
-}
-
-// take brings a message to the gate.
-func (sub *subscription) take(lifetime context.Context, raw jetstream.Msg) {
-	meta, err := raw.Metadata()
-	if err != nil {
-		sub.s.log.Error("message without metadata is left to the broker", "subject", raw.Subject(), "error", err)
-		return
-	}
-	handed := sub.history(meta)
-	held := &inHand{raw: raw, msg: unmarshal(raw.Headers(), raw.Data()), delivery: handed}
-	if sub.s.cfg.Key != nil {
-		handed.key = sub.s.cfg.Key(held.msg)
-	}
-	if handed.key != "" && sub.gate.holds(handed.key, handed.sequence) {
-		return // the answer to what is here settles this one, too
-	}
-	var ctx context.Context
-	ctx, held.cancel = context.WithCancel(withDelivery(lifetime, handed))
-	held.msg.SetContext(ctx)
-	sub.mu.Lock()
-	sub.hands[held] = struct{}{}
-	sub.mu.Unlock()
-	switch {
-	case meta.NumDelivered > crashLoop*uint64(sub.s.cfg.MaxDeliver):
-		sub.giveUp(held, fmt.Sprintf("delivered %d times and never settled", meta.NumDelivered-1))
-	case handed.key == "":
-		sub.pass(held)
-	default:
-		handed.gate = sub.gate
-		if !sub.gate.arrive(held, sub.comesAgain(sub.s.cfg.NackDelay)) {
-			_ = raw.NakWithDelay(sub.s.cfg.NackDelay)
-			sub.forget(held)
-		}
-	}
-}
-
-// history tells who may have had a message before.
-func (sub *subscription) history(meta *jetstream.MsgMetadata) *delivery {
-	seq := meta.Sequence.Stream
-	older := seq <= sub.s.broker.SequenceAtOpen(meta.Stream)
-	sub.mu.Lock()
-	defer sub.mu.Unlock()
-	_, again := sub.older[seq]
-	handed := &delivery{sequence: seq, deliveries: sub.nacks[seq] + 1}
-	switch {
-	case again, !older && meta.NumDelivered > 1:
-		handed.redelivery = RedeliveredHere
-	case older:
-		handed.redelivery = RedeliveredFromBefore
-	}
-	return handed
-}
-
-// comesAgain is until when a message that was handed back is waited for.
-func (sub *subscription) comesAgain(delay time.Duration) time.Time {
-	return time.Now().Add(delay + 2*sub.s.cfg.AckWait)
-}
-
-// pass queues a message to be handed out.
-func (sub *subscription) pass(m *inHand) {
-	sub.mu.Lock()
-	sub.ready = append(sub.ready, m)
-	sub.mu.Unlock()
+// wake makes whoever hands out look again.
+func (sub *subscription) wake() {
 	select {
 	case sub.more <- struct{}{}:
 	default:
 	}
 }
 
-// handOut gives messages to the reader of the channel, in the order of the gate.
-func (sub *subscription) handOut(ctx context.Context) {
+// handOut gives batches to the reader of the channel.
+func (sub *subscription) handOut(ctx, lifetime context.Context) {
 	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-sub.more:
-		}
-		sub.mu.Lock()
-		batch := sub.ready
-		sub.ready = nil
-		sub.mu.Unlock()
-		for _, held := range batch {
+		batch := sub.next(lifetime)
+		if batch == nil {
 			select {
-			case sub.out <- held.msg:
-				sub.mu.Lock()
-				held.handled = true
-				if held.delivery.sequence <= sub.s.broker.SequenceAtOpen(streamName(sub.topic)) {
-					sub.older[held.delivery.sequence] = struct{}{}
-				}
-				sub.mu.Unlock()
-				sub.wg.Go(func() { sub.await(held) })
 			case <-ctx.Done():
 				return
+			case <-sub.more:
 			}
+			continue
+		}
+		select {
+		case sub.out <- batch.msg:
+			sub.wg.Go(func() { sub.await(batch) })
+		case <-ctx.Done():
+			sub.untake(batch)
+			return
 		}
 	}
 }
 
-// await settles a message once its handler has decided.
-func (sub *subscription) await(held *inHand) {
+// next is what may be handed out now; nil for nothing.
+func (sub *subscription) next(lifetime context.Context) *Batch {
+	limit := sub.s.cfg.Batch
+	batches := limit.Messages > 0
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	sub.fifo.expire(time.Now())
+	free := sub.s.cfg.InFlight - sub.busy
+	if sub.current != nil || free <= 0 {
+		return nil
+	}
+	limit.Messages = min(max(limit.Messages, 1), free)
+	items := sub.fifo.take(limit, !batches)
 	select {
-	case <-held.msg.Acked():
-	case <-held.msg.Nacked():
+	case sub.room <- struct{}{}: // also where all that was ready waits for its key now
+	default:
+	}
+	if len(items) == 0 {
+		return nil
+	}
+	for _, item := range items {
+		item.place = placeHandler
+		item.deliveries++
+		if item.sequence <= sub.atOpen {
+			sub.older[item.sequence] = struct{}{}
+		}
+	}
+	sub.busy += len(items)
+	batch := &Batch{sub: sub, items: items}
+	if batches {
+		batch.msg = message.NewMessage(watermill.NewShortUUID(), nil)
+		sub.current = batch
+	} else {
+		batch.msg = unmarshal(items[0].raw.Headers(), items[0].raw.Data())
+	}
+	ctx, cancel := context.WithCancel(context.WithValue(lifetime, batchKey{}, batch))
+	batch.cancel = cancel
+	batch.msg.SetContext(ctx)
+	return batch
+}
+
+// untake takes back what nobody wanted.
+func (sub *subscription) untake(batch *Batch) {
+	batch.cancel()
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	for _, item := range batch.items {
+		item.place = placeHere
+		item.deliveries--
+		delete(sub.older, item.sequence)
+	}
+	sub.busy -= len(batch.items)
+}
+
+// await settles a batch once its handler has decided.
+func (sub *subscription) await(batch *Batch) {
+	msg := batch.msg
+	select {
+	case <-msg.Acked():
+	case <-msg.Nacked():
 	case <-sub.left:
 	}
 	// A decision counts also if nobody was patient enough to hear of it before.
 	select {
-	case <-held.msg.Acked():
-		_ = held.raw.Ack() // if it is lost the message comes again, marked
-		sub.settled(held)
-	case <-held.msg.Nacked():
-		sub.nacked(held)
+	case <-msg.Acked():
+		sub.ack(batch.items)
+	case <-msg.Nacked():
+		sub.nackAll(batch)
 	default:
-		sub.forget(held)
+		sub.forget(sub.claim(batch.items))
+	}
+	sub.release(batch)
+	batch.cancel()
+}
+
+func (sub *subscription) nackAll(batch *Batch) {
+	reason := batch.dead.Load()
+	for _, item := range batch.items {
+		if reason != nil {
+			sub.giveUp(item, *reason)
+			continue
+		}
+		sub.nack(item, time.Duration(batch.delay.Load()))
 	}
 }
 
-func (sub *subscription) nacked(held *inHand) {
-	if reason := held.delivery.dead.Load(); reason != nil {
-		sub.giveUp(held, *reason)
+// release lets go of what comes behind a batch.
+func (sub *subscription) release(batch *Batch) {
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	if batch.released {
 		return
 	}
-	if held.delivery.deliveries >= sub.s.cfg.MaxDeliver {
-		sub.giveUp(held, fmt.Sprintf("its handler failed %d times", held.delivery.deliveries))
+	batch.released = true
+	if sub.current == batch {
+		sub.current = nil
+	}
+	if sub.s.cfg.Batch.Messages == 0 {
+		for _, item := range batch.items {
+			sub.fifo.release(item, time.Now())
+		}
+	}
+	sub.wake()
+}
+
+func (sub *subscription) hold(item *Item) {
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	if item.place == placeHandler {
+		sub.fifo.hold(item)
+	}
+}
+
+// claim takes messages from their handlers, to settle them; those that were settled before
+// are left out.
+func (sub *subscription) claim(items []*Item) []*Item {
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	claimed := make([]*Item, 0, len(items))
+	for _, item := range items {
+		if item.place == placeHandler {
+			item.place = placeGone
+			sub.busy--
+			claimed = append(claimed, item)
+		}
+	}
+	return claimed
+}
+
+func (sub *subscription) ack(items []*Item) {
+	items = sub.claim(items)
+	for _, item := range items {
+		_ = item.raw.Ack() // if it is lost the message comes again, marked
+	}
+	sub.forget(items)
+}
+
+func (sub *subscription) nack(item *Item, after time.Duration) {
+	if after <= 0 {
+		after = sub.s.cfg.NackDelay
+	}
+	if item.deliveries >= sub.s.cfg.MaxDeliver {
+		sub.giveUp(item, fmt.Sprintf("its handler failed %d times", item.deliveries))
 		return
 	}
-	sub.mu.Lock()
-	sub.nacks[held.delivery.sequence] = held.delivery.deliveries
-	sub.mu.Unlock()
-	delay := time.Duration(held.delivery.delay.Load())
-	if delay <= 0 {
-		delay = sub.s.cfg.NackDelay
-	}
-	if g := held.delivery.gate; g != nil {
-		g.returned(held.delivery.key, held.delivery.sequence, sub.comesAgain(delay))
-	}
-	_ = held.raw.NakWithDelay(delay) // if it is lost AckWait brings the message back
-	sub.forget(held)
+	sub.back(item, after, 0)
 }
 
-func (sub *subscription) giveUp(m *inHand, reason string) {
-	sub.s.dead(m, reason)
-	sub.settled(m)
-}
+func (sub *subscription) wait(item *Item, after time.Duration) { sub.back(item, after, 1) }
 
-// settled lets the next of the key pass and forgets the message.
-func (sub *subscription) settled(held *inHand) {
-	if held.delivery.key != "" {
-		sub.gate.release(held.delivery.key, held.delivery.sequence)
+// back takes a message from its handler, to hand it out again later. Some of its
+// deliveries are not counted.
+func (sub *subscription) back(item *Item, after time.Duration, uncounted int) {
+	sub.mu.Lock()
+	if item.place != placeHandler {
+		sub.mu.Unlock()
+		return
 	}
-	sub.mu.Lock()
-	delete(sub.nacks, held.delivery.sequence)
+	sub.busy--
+	closing := sub.closing
+	if closing {
+		item.place = placeGone
+	} else {
+		item.place = placeHere
+		item.deliveries -= uncounted
+		sub.fifo.back(item, after, time.Now())
+		sub.wake()
+	}
 	sub.mu.Unlock()
-	sub.forget(held)
+	if closing {
+		_ = item.raw.NakWithDelay(handBackDelay) // as above
+		sub.forget([]*Item{item})
+	}
 }
 
-func (sub *subscription) forget(m *inHand) {
-	m.cancel()
+func (sub *subscription) giveUp(item *Item, reason string) {
+	claimed := sub.claim([]*Item{item})
+	for _, item := range claimed {
+		sub.s.dead(item, reason)
+	}
+	sub.forget(claimed)
+}
+
+// forget lets go of settled messages, and of those that waited for them.
+func (sub *subscription) forget(items []*Item) {
+	now := time.Now()
 	sub.mu.Lock()
-	delete(sub.hands, m)
-	sub.mu.Unlock()
+	defer sub.mu.Unlock()
+	for _, item := range items {
+		delete(sub.hands, item.sequence)
+		sub.fifo.release(item, now)
+	}
+	sub.wake()
 }
 
 // beat tells the broker, well within AckWait, which messages are still in hand.
@@ -361,17 +385,16 @@ func (sub *subscription) beat(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-ticker.C:
+		case <-ticker.C:
 			sub.mu.Lock()
-			hands := make([]*inHand, 0, len(sub.hands))
-			for held := range sub.hands {
-				hands = append(hands, held)
+			hands := make([]*Item, 0, len(sub.hands))
+			for _, item := range sub.hands {
+				hands = append(hands, item)
 			}
 			sub.mu.Unlock()
 			for _, one := range hands {
 				_ = one.raw.InProgress() // the next beat, or AckWait, makes up for a lost one
 			}
-			sub.gate.expire(now)
 		}
 	}
 }

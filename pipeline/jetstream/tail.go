@@ -18,9 +18,14 @@ type Tail struct {
 // Tail makes a reader of a stream's end.
 func (b *Broker) Tail(stream string) *Tail { return &Tail{broker: b, stream: stream} }
 
-// Read returns up to limit messages from a sequence on, in order, without waiting.
+// tailWait is how long a message that is there is waited for: the broker stores it, and
+// says so, a moment before its readers see it.
+const tailWait = time.Second
+
+// Read returns up to limit messages from a sequence on, in order. The caller knows that
+// there are some: where none comes in a second, they were removed.
 func (t *Tail) Read(ctx context.Context, from uint64, limit int) ([]Record, error) {
-	return t.broker.readAs(ctx, t.stream+" tail", t.stream, from, limit, 0)
+	return t.broker.readAs(ctx, t.stream+" tail", t.stream, from, limit, tailWait)
 }
 
 // At is the first sequence that is not older than a time, or the next one where all are

@@ -19,7 +19,8 @@ import (
 // Tail reads the end of the stream RESULTS, which is kept there for [Kept] after the
 // recorder has taken it. The methods are called by one goroutine at a time.
 type Tail interface {
-	// Read returns up to limit messages from a sequence on, without waiting.
+	// Read returns up to limit messages from a sequence on; none where all that there were
+	// have been removed.
 	Read(ctx context.Context, from uint64, limit int) ([]jetstream.Record, error)
 	// At is the first sequence that is not older than a time, or the next one where all
 	// are older.

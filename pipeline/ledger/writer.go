@@ -32,8 +32,17 @@ type Writer struct {
 }
 
 type resultRequest struct {
-	rows *chatbell.Results
+	rows []*chatbell.Results
 	done chan error
+}
+
+// count is how many rows wait in the request.
+func (r *resultRequest) count() int {
+	n := 0
+	for _, rows := range r.rows {
+		n += rows.Rows()
+	}
+	return n
 }
 
 // errStopped says that the writer no longer takes rows.
@@ -47,11 +56,11 @@ func NewWriter(p message.Publisher) *Writer {
 
 // Write returns when the rows are durable in the broker. An error means that they
 // are not, or that nobody knows: the caller hands its work back.
-func (w *Writer) Write(ctx context.Context, rows *chatbell.Results) error {
-	if rows.Empty() {
+func (w *Writer) Write(ctx context.Context, rows ...*chatbell.Results) error {
+	req := resultRequest{rows, make(chan error, 1)}
+	if req.count() == 0 {
 		return nil
 	}
-	req := resultRequest{rows, make(chan error, 1)}
 	select {
 	case w.in <- req:
 	case <-w.stopped:
@@ -85,12 +94,12 @@ func (w *Writer) Run(ctx context.Context) {
 // collect takes what waits already, up to the bound of one message.
 func (w *Writer) collect(first resultRequest) []resultRequest {
 	reqs := []resultRequest{first}
-	rows := first.rows.Rows()
+	rows := first.count()
 	for rows < maxResultRows {
 		select {
 		case r := <-w.in:
 			reqs = append(reqs, r)
-			rows += r.rows.Rows()
+			rows += r.count()
 		default:
 			return reqs
 		}
@@ -104,13 +113,15 @@ func (w *Writer) flush(reqs []resultRequest) {
 	var fresh, repeat chatbell.Results
 	repeat.MaybeRepeat = true
 	for _, r := range reqs {
-		into := &fresh
-		if r.rows.MaybeRepeat {
-			into = &repeat
+		for _, rows := range r.rows {
+			into := &fresh
+			if rows.MaybeRepeat {
+				into = &repeat
+			}
+			into.Deliveries = append(into.Deliveries, rows.Deliveries...)
+			into.Attempts = append(into.Attempts, rows.Attempts...)
+			into.Events = append(into.Events, rows.Events...)
 		}
-		into.Deliveries = append(into.Deliveries, r.rows.Deliveries...)
-		into.Attempts = append(into.Attempts, r.rows.Attempts...)
-		into.Events = append(into.Events, r.rows.Events...)
 	}
 	err := errors.Join(w.publish(&fresh), w.publish(&repeat))
 	for _, r := range reqs {

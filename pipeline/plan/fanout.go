@@ -26,6 +26,7 @@ type fanout struct {
 	req   *Request
 	plan  Plan
 	start time.Time // when the request was handed out
+	first []*Page   // decided already
 	at    progress
 }
 
@@ -83,13 +84,10 @@ func (f *fanout) resume(ctx context.Context) (bool, error) {
 
 // run fans the request out from where it stands. When it returns nil, every target is in
 // a stream and every suppressed person's row is durable.
-func (f *fanout) run(ctx context.Context) error {
+func (f *fanout) run(ctx context.Context) (err error) {
+	defer recovered(&err)
 	for !f.at.Planned {
-		page, err := f.plan.Page(ctx, f.at.Next)
-		if err != nil {
-			return err
-		}
-		if err := f.write(ctx, page); err != nil {
+		if err := f.page(ctx); err != nil {
 			return err
 		}
 	}
@@ -104,6 +102,25 @@ func (f *fanout) run(ctx context.Context) error {
 	}
 	f.stage.cfg.Observer.Matched(time.Since(f.start), f.at.People, true)
 	return f.forget(ctx)
+}
+
+// page decides and writes the next page, when it is the network's turn.
+func (f *fanout) page(ctx context.Context) error {
+	network := f.plan.Network().ID
+	if err := f.stage.turns.take(ctx, network); err != nil {
+		return err
+	}
+	defer f.stage.turns.give()
+	if len(f.first) > 0 {
+		page := f.first[0]
+		f.first = f.first[1:]
+		return f.write(ctx, page)
+	}
+	page, err := f.plan.Page(ctx, f.at.Next)
+	if err != nil {
+		return err
+	}
+	return f.write(ctx, page)
 }
 
 // write makes one page durable: its batches, its finished rows, and the checkpoint

@@ -2,7 +2,10 @@ package plan
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -32,6 +35,9 @@ type StageConfig struct {
 	Ledger      *ledger.Ledger
 	Dispatcher  *deliver.Dispatcher
 	Observer    Observer
+	// Done is told of each request once, when all that it caused is durable or it has failed.
+	// Took is the time since it was handed out. It hands back, or gives up, what failed.
+	Done func(item *jetstream.Item, took time.Duration, err error)
 	// Degraded is how many tries a destination that has become quiet may have in flight.
 	Degraded int
 }
@@ -43,52 +49,135 @@ type Observer interface {
 	Matched(took time.Duration, audience uint32, fanOut bool)
 }
 
-// Stage is the consumer of EVENTS: one message is one request.
-type Stage struct{ cfg StageConfig }
+// Stage is the consumer of EVENTS: a message is a micro-batch of requests of one
+// partition, in order.
+type Stage struct {
+	cfg   StageConfig
+	turns *turns
+}
 
 // NewStage makes a stage.
-func NewStage(c StageConfig) *Stage { return &Stage{cfg: c} }
+func NewStage(c StageConfig) *Stage { return &Stage{cfg: c, turns: newTurns(fanouts)} }
 
-// Handle is the watermill handler of the stage.
+// errForeign says that a message did not come from one of our subscriptions.
+var errForeign = errors.New("the message is no micro-batch of a subscription")
+
+// Handle is the watermill handler of the stage: it plans the requests in order, lets go of
+// the partition, and settles them together. A request that fails is handed back by itself,
+// and those behind it of its key wait for it; so do those behind a large one, until its
+// pages are written. Handle returns when all of them have been settled.
 func (s *Stage) Handle(msg *message.Message) error {
-	ctx := msg.Context()
-	start := time.Now()
-	kind := work.KindOf(msg)
+	batch := jetstream.BatchOf(msg)
+	if batch == nil {
+		return work.Permanent(errForeign)
+	}
+	round := &round{stage: s, batch: batch, start: time.Now(), held: map[string]bool{}}
+	defer round.large.Wait()
+	for _, item := range batch.Items() {
+		round.take(msg.Context(), item)
+	}
+	batch.Release()
+	s.cfg.Dispatcher.SettleAll(msg.Context(), round.small, round.settled)
+	return nil
+}
+
+// round is one micro-batch in hand.
+type round struct {
+	stage *Stage
+	batch *jetstream.Batch
+	start time.Time
+	// held are the keys that wait for an earlier request of the batch.
+	held  map[string]bool
+	small []*deliver.Settlement
+	large sync.WaitGroup // fan-outs under way
+}
+
+// take plans one request.
+func (r *round) take(ctx context.Context, item *jetstream.Item) {
+	key := item.Key()
+	if key != "" && r.held[key] {
+		item.Wait(0)
+		return
+	}
+	fan, settlement, err := r.stage.plan(ctx, item, r.start)
+	switch {
+	case err != nil:
+		r.held[key] = true
+		r.done(item, err)
+	case fan != nil:
+		r.held[key] = true
+		item.Hold()
+		r.large.Go(func() { r.done(item, fan.run(ctx)) })
+	default:
+		r.small = append(r.small, settlement)
+	}
+}
+
+func (r *round) done(item *jetstream.Item, err error) {
+	r.stage.cfg.Done(item, time.Since(r.start), err)
+	if err == nil {
+		item.Ack()
+	}
+}
+
+// settled acknowledges requests together.
+func (r *round) settled(some []*deliver.Settlement, err error) {
+	items := make([]*jetstream.Item, len(some))
+	for i, s := range some {
+		items[i] = s.Message
+		r.stage.cfg.Done(s.Message, time.Since(r.start), err)
+	}
+	if err == nil {
+		r.batch.Ack(items)
+	}
+}
+
+// plan decides a request, and hands it to the dispatchers if it is small; a large one is a
+// fan-out, which has to be run. A panic is an error of the request's: one bad event must not
+// take those beside it, and all other networks, with it.
+func (s *Stage) plan(ctx context.Context, item *jetstream.Item, start time.Time) (_ *fanout, _ *deliver.Settlement, err error) {
+	defer recovered(&err)
+	kind := work.KindOf(item)
 	planner, ok := s.cfg.Planners[kind]
 	if !ok {
-		return work.Permanent(fmt.Errorf("there is no planner for requests of kind %q", kind))
+		return nil, nil, work.Permanent(fmt.Errorf("there is no planner for requests of kind %q", kind))
 	}
 	req := &Request{
-		ID:         msg.UUID,
-		Payload:    msg.Payload,
-		Sequence:   jetstream.Sequence(msg),
-		Redelivery: jetstream.RedeliveryOf(msg),
+		ID:         item.ID(),
+		Payload:    item.Payload(),
+		Sequence:   item.Sequence(),
+		Redelivery: item.Redelivery(),
 	}
 	plan, err := planner.Open(ctx, req)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	fan := &fanout{stage: s, req: req, plan: plan, start: start}
 	resumed, err := fan.resume(ctx)
-	if err != nil {
-		return err
-	}
-	if resumed {
-		return fan.run(ctx)
+	if err != nil || resumed {
+		return fan, nil, err
 	}
 	pages, small, err := firstPages(ctx, plan)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	if small {
-		return s.direct(ctx, msg, fan, pages)
+	if !small {
+		fan.first = pages
+		return fan, nil, nil
 	}
-	for _, page := range pages {
-		if err := fan.write(ctx, page); err != nil {
-			return err
-		}
+	settlement, err := s.direct(ctx, fan, pages)
+	if err != nil {
+		return nil, nil, err
 	}
-	return fan.run(ctx)
+	settlement.Message = item
+	return nil, settlement, nil
+}
+
+// recovered makes an error of a panic.
+func recovered(err *error) {
+	if value := recover(); value != nil {
+		*err = fmt.Errorf("panic: %v\n%s", value, debug.Stack())
+	}
 }
 
 // firstPages decides pages as long as the request is small, and reports whether it is.
@@ -117,12 +206,11 @@ func firstPages(ctx context.Context, plan Plan) ([]*Page, bool, error) {
 	}
 }
 
-// direct sends what was planned and makes the results durable. The gate for the
-// channel's next request opens as soon as the targets are in their queues.
-func (s *Stage) direct(ctx context.Context, msg *message.Message, fan *fanout, pages []*Page) error {
+// direct puts what was planned into the queues of its destinations.
+func (s *Stage) direct(ctx context.Context, fan *fanout, pages []*Page) (*deliver.Settlement, error) {
 	req := fan.req
 	plan := fan.plan
-	out := &chatbell.Results{MaybeRepeat: req.Redelivery.Possible()}
+	out := chatbell.Results{MaybeRepeat: req.Redelivery.Possible()}
 	var batches []*work.Batch
 	var people uint32
 	for _, page := range pages {
@@ -134,19 +222,18 @@ func (s *Stage) direct(ctx context.Context, msg *message.Message, fan *fanout, p
 	batches = number(batches)
 	for _, b := range batches {
 		if err := b.Seal(); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if req.Redelivery.Possible() {
 		if err := s.cfg.Ledger.Drop(ctx, batches, req.Redelivery); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	flights := make([]*deliver.Flight, 0, len(batches))
 	for _, b := range batches {
 		flights = append(flights, s.cfg.Dispatcher.Submit(ctx, plan.Network(), b, s.cfg.Degraded))
 	}
-	jetstream.Release(msg)
 	s.cfg.Observer.Matched(time.Since(fan.start), people, false)
-	return s.cfg.Dispatcher.Settle(ctx, flights, out)
+	return &deliver.Settlement{Flights: flights, Results: out}, nil
 }

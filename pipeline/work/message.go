@@ -2,10 +2,12 @@ package work
 
 import (
 	"github.com/ThreeDotsLabs/watermill/message"
+
+	"chatbell/pipeline/jetstream"
 )
 
 const (
-	// metaKey carries the ordering key, so that the gate need not decode the message.
+	// metaKey carries the ordering key, so that nobody has to decode the message for it.
 	metaKey = "chatbell_key"
 	// metaKind names the kind of a request; a message without it is an event.
 	metaKind = "chatbell_kind"
@@ -18,7 +20,7 @@ type Kind string
 const KindEvent Kind = "event"
 
 // KindOf is the kind of a request.
-func KindOf(m *message.Message) Kind { return KindIn(m.Metadata.Get) }
+func KindOf(i *jetstream.Item) Kind { return KindIn(i.Header) }
 
 // KindIn is the kind of a request whose metadata a function reads; empty is no entry.
 func KindIn(metadata func(name string) string) Kind {
@@ -31,9 +33,8 @@ func KindIn(metadata func(name string) string) Kind {
 // SetKind says of what kind a request is.
 func SetKind(m *message.Message, k Kind) { m.Metadata.Set(metaKind, string(k)) }
 
-// Key is the ordering key of a message in any of the streams; it is what the
-// subscribers' gates go by.
-func Key(m *message.Message) string { return m.Metadata.Get(metaKey) }
+// Key is the ordering key of a message in any of the streams.
+func Key(i *jetstream.Item) string { return i.Header(metaKey) }
 
 // SetKey puts the ordering key on a message.
 func SetKey(m *message.Message, key string) { m.Metadata.Set(metaKey, key) }
