@@ -140,7 +140,7 @@ func (g *settling) last(ctx context.Context, all []*Settlement) {
 		return
 	}
 	for i, flight := range parked {
-		flight.adopt(places[first+i])
+		flight.adopt(places[first+i]) //nolint:contextcheck // from now on it outlives its message
 	}
 	if len(good) > 0 {
 		g.settled(good, nil)

@@ -18,7 +18,7 @@ func (sub *subscription) read(ctx context.Context) {
 		sub.mu.Unlock()
 		raw, err := pulled.Next(jetstream.NextContext(ctx))
 		if err == nil {
-			sub.take(raw)
+			sub.take(raw) //nolint:contextcheck // a dead letter is written whoever stops meanwhile
 			continue
 		}
 		select {
@@ -31,7 +31,7 @@ func (sub *subscription) read(ctx context.Context) {
 			sub.s.log.Warn("subscription cannot be reopened yet", "topic", sub.topic, "error", err)
 		}
 	}
-	sub.drain()
+	sub.drain() //nolint:contextcheck // it begins when the context has ended
 }
 
 // waitForRoom returns when little waits here, or after a while: what the broker has sent
