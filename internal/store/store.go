@@ -63,6 +63,10 @@ type WaitingQuery struct {
 	// Due asks for what is due by then, in the order of the times; the zero value for
 	// whatever waits, in the order in which it came.
 	Due time.Time
+	// Since, if it is set, asks for what comes of requests that were accepted at that
+	// millisecond instead, in the order in which it came, behind the place After.
+	Since time.Time
+	After int64
 	// Limit bounds the page.
 	Limit int
 }

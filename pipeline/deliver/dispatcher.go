@@ -80,6 +80,9 @@ func NewDispatcher(c Config) *Dispatcher {
 	dispatcher := &Dispatcher{cfg: c, bells: newBells(), queues: map[work.Destination]*queue{}, hosts: map[string]*host{}, own: map[*Flight]struct{}{}}
 	dispatcher.quiet = &quietShare{sum: dispatcher.quietTries}
 	dispatcher.settler = newSettler(dispatcher)
+	if c.Ledger != nil {
+		c.Ledger.Consult(dispatcher)
+	}
 	return dispatcher
 }
 

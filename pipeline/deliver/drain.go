@@ -238,7 +238,7 @@ func (q *queue) wants(now time.Time) (int, store.WaitingQuery) {
 			return 0, query
 		}
 		want = min(want, probes-q.breaker.trying)
-		query.Due = time.Time{}
+		query.Due = farAway // by their times: what was refused is due later, and others have their turn
 	} else if b.draining {
 		query.Due = time.Time{}
 	}
@@ -314,7 +314,7 @@ func (d *Dispatcher) retry(ctx context.Context, line *queue, r store.Waiting) er
 	// Another process may have tried it, and this one what it came from.
 	if b.Redelivered || b.Instance != d.cfg.Instance {
 		flight.redelivered = true
-		if err := d.cfg.Ledger.Drop(ctx, []*work.Batch{b}, jetstream.RedeliveredHere); err != nil {
+		if err := d.cfg.Ledger.DropFinished(ctx, []*work.Batch{b}, jetstream.RedeliveredHere); err != nil {
 			return err
 		}
 	}

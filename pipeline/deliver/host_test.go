@@ -161,6 +161,12 @@ func newWorld(t *testing.T, at *service, count int) *world {
 // send tells devices of a network of one event, as a stage does. It registers them first.
 func (w *world) send(network chatbell.NetworkID, devices int) {
 	w.t.Helper()
+	w.submit(w.batch(network, devices))
+}
+
+// batch is an event for new devices of a network.
+func (w *world) batch(network chatbell.NetworkID, devices int) *work.Batch {
+	w.t.Helper()
 	w.events++
 	now := time.Now()
 	registered := now
@@ -179,7 +185,12 @@ func (w *world) send(network chatbell.NetworkID, devices int) {
 		b.Targets = append(b.Targets, work.Target{User: d.User, Device: d.ID, Token: d.Token})
 	}
 	w.until("the next millisecond: a device that is as young as the try is spared", func() bool { return time.Now().UnixMilli() > registered.UnixMilli() })
-	flight := w.Submit(w.t.Context(), w.nets[network], b, 64)
+	return b
+}
+
+func (w *world) submit(b *work.Batch) {
+	w.t.Helper()
+	flight := w.Submit(w.t.Context(), w.nets[b.Notification.Network], b, 64)
 	w.flying.Go(func() {
 		if err := w.Settle(context.WithoutCancel(w.t.Context()), []*Flight{flight}, new(chatbell.Results)); err != nil {
 			w.t.Error(err)

@@ -172,3 +172,20 @@ func TestRefusalsBreaker(t *testing.T) {
 	say(1, tokenTaken)
 	is("after a minute with few refusals", applyRefusal)
 }
+
+// What waits first is for tokens that are dead indeed: the probes go on to others.
+func TestProbesOfTokensTakeTurns(t *testing.T) {
+	apple := &service{answer: refuses(chatbell.InvalidToken)}
+	w := newWorld(t, apple, 1)
+	w.send("n0", refusedAnswers)
+	w.until("the refusals are noticed", w.held)
+	dead := "n0-1-" // those of the first event
+	apple.answerWith(func(target push.Target) error {
+		if strings.HasPrefix(target.Token, dead) {
+			return refuses(chatbell.InvalidToken)(target)
+		}
+		return nil
+	})
+	w.send("n0", 1)
+	w.until("the other device is told", func() bool { return apple.acceptedOnce() == 1 })
+}

@@ -119,6 +119,7 @@ func (s *settler) settle(flights []*Flight) {
 		return errors.Join(dispatcher.cfg.Results.Write(ctx, &fresh), dispatcher.cfg.Results.Write(ctx, &repeated))
 	})
 	if err == nil {
+		dispatcher.cfg.Ledger.Finished(&repeated)
 		err = s.persist(func(ctx context.Context) error { return dispatcher.cfg.Waiting.SettleWaiting(ctx, settled) })
 	}
 	if err != nil {

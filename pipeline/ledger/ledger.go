@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -47,7 +48,8 @@ const (
 	answerTime = 30 * time.Second
 )
 
-// Ledger knows what is done: it deduplicates redelivered work. The answer comes from the
+// Ledger knows what is done, and what waits to be tried again: it deduplicates redelivered
+// work. The answer comes from the
 // end of the stream RESULTS, where every finished row is made durable before the message
 // behind it is acknowledged, so that neither the analytics database nor anything else on
 // the way to it is asked. The index is made when redelivered work comes, and kept up to
@@ -57,7 +59,10 @@ type Ledger struct {
 	now   func() time.Time
 	begun time.Time
 
+	backlogs Backlogs // nil where nothing waits
+
 	mu   sync.Mutex
+	own  map[uint64]struct{} // what was finished here although an earlier process had it first
 	done map[uint64]struct{} // finished deliveries, by the first half of their ids; nil while there is no index
 	next uint64              // what of the stream has not been read
 	used time.Time
@@ -65,6 +70,31 @@ type Ledger struct {
 
 // New makes a ledger over the end of a stream.
 func New(tail Tail, now func() time.Time) *Ledger { return &Ledger{tail: tail, now: now, begun: now()} }
+
+// Backlogs tells what waits to be tried again.
+type Backlogs interface {
+	// Waits are the deliveries of a batch's notification, at its destination, that wait in
+	// the destination's backlog.
+	Waits(ctx context.Context, b *work.Batch) (map[chatbell.UUID]struct{}, error)
+}
+
+// Consult has the ledger ask for what waits. It must be called before the first Drop.
+func (l *Ledger) Consult(b Backlogs) { l.backlogs = b }
+
+// Finished notes rows, which are durable, of work that waited since before this process
+// began: the request that it came from may still be to come again. It must be called
+// before the work is taken out of its backlog.
+func (l *Ledger) Finished(rows *chatbell.Results) {
+	if rows.Empty() || l.now().Sub(l.begun) > youth {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.own == nil {
+		l.own = map[uint64]struct{}{}
+	}
+	note(l.own, rows)
+}
 
 // ErrUnavailable says that the ledger cannot answer. The work is handed back: nobody
 // knows what was sent, and telling somebody twice is worse than telling them late.
@@ -74,8 +104,39 @@ var ErrUnavailable = errors.New("cannot tell what was sent before: the stream of
 // whom nobody knows whether they were tried; a batch without targets is left empty.
 //
 // What only an earlier process may have had needs no more than what the stream held when
-// this one began.
+// this one began, and what this one has finished of it. What waits in a backlog is removed
+// as well: its retry is under way already, and a second one would tell the same people
+// twice.
 func (l *Ledger) Drop(ctx context.Context, batches []*work.Batch, redelivery jetstream.Redelivery) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	// In this order: what is taken out of a backlog meanwhile is finished by then.
+	for _, b := range batches {
+		if err := l.dropWaiting(ctx, b); err != nil {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+	}
+	return l.DropFinished(ctx, batches, redelivery)
+}
+
+// dropWaiting removes the targets that wait in the backlog of their destination.
+func (l *Ledger) dropWaiting(ctx context.Context, b *work.Batch) error {
+	if l.backlogs == nil || len(b.Targets) == 0 {
+		return nil
+	}
+	waits, err := l.backlogs.Waits(ctx, b)
+	if err != nil {
+		return err
+	}
+	b.Targets = slices.DeleteFunc(b.Targets, func(t work.Target) bool {
+		_, ok := waits[b.DeliveryID(&t)]
+		return ok
+	})
+	return nil
+}
+
+// DropFinished is Drop for work that comes out of a backlog.
+func (l *Ledger) DropFinished(ctx context.Context, batches []*work.Batch, redelivery jetstream.Redelivery) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	l.mu.Lock()
@@ -86,7 +147,7 @@ func (l *Ledger) Drop(ctx context.Context, batches []*work.Batch, redelivery jet
 	for _, b := range batches {
 		kept := b.Targets[:0]
 		for _, t := range b.Targets {
-			if _, finished := l.done[short(b.DeliveryID(&t))]; !finished {
+			if !l.knows(short(b.DeliveryID(&t))) {
 				t.Doubt = true
 				kept = append(kept, t)
 			}
@@ -96,9 +157,19 @@ func (l *Ledger) Drop(ctx context.Context, batches []*work.Batch, redelivery jet
 	return nil
 }
 
+// knows reports whether a delivery is finished. The lock is held.
+func (l *Ledger) knows(id uint64) bool {
+	_, done := l.done[id]
+	_, own := l.own[id]
+	return done || own
+}
+
 // catchUp brings the index up to what has to be known. The lock is held.
 func (l *Ledger) catchUp(ctx context.Context, redelivery jetstream.Redelivery) error {
 	now := l.now()
+	if now.Sub(l.begun) > youth {
+		l.own = nil
+	}
 	if l.done != nil && now.Sub(l.used) > forgetAfter {
 		l.done = nil
 	}
@@ -149,15 +220,19 @@ func (l *Ledger) start(ctx context.Context, now time.Time) (uint64, error) {
 // recorder's to bury.
 func (l *Ledger) add(payload []byte) {
 	var rows chatbell.Results
-	if rowcodec.Append(&rows, payload) != nil {
-		return
+	if rowcodec.Append(&rows, payload) == nil {
+		note(l.done, &rows)
 	}
+}
+
+// note adds the finished deliveries of rows to a set.
+func note(done map[uint64]struct{}, rows *chatbell.Results) {
 	for i := range rows.Deliveries {
-		l.done[short(rows.Deliveries[i].DeliveryID)] = struct{}{}
+		done[short(rows.Deliveries[i].DeliveryID)] = struct{}{}
 	}
 	for i := range rows.Attempts { // a raw event has no row of a delivery
 		if rows.Attempts[i].Outcome == chatbell.Accepted {
-			l.done[short(rows.Attempts[i].DeliveryID)] = struct{}{}
+			done[short(rows.Attempts[i].DeliveryID)] = struct{}{}
 		}
 	}
 }

@@ -58,9 +58,13 @@ func (s *Store) SettleWaiting(ctx context.Context, settled store.Settled) error 
 func (s *Store) Waiting(ctx context.Context, w store.WaitingQuery) (out []store.Waiting, err error) {
 	const columns = `SELECT seq, id, destination, kind, due_at, since, payload FROM waiting `
 	var rows *sql.Rows
-	if w.Due.IsZero() {
+	switch {
+	case !w.Since.IsZero():
+		rows, err = s.read.QueryContext(ctx, columns+`INDEXED BY waiting_by_age WHERE destination = ? AND since = ? AND seq > ? ORDER BY seq LIMIT ?`,
+			w.Destination, w.Since.UnixMilli(), w.After, w.Limit)
+	case w.Due.IsZero():
 		rows, err = s.read.QueryContext(ctx, columns+`INDEXED BY waiting_by_order WHERE destination = ? ORDER BY seq LIMIT ?`, w.Destination, w.Limit)
-	} else {
+	default:
 		rows, err = s.read.QueryContext(ctx, columns+`INDEXED BY waiting_by_due WHERE destination = ? AND due_at <= ? ORDER BY due_at, seq LIMIT ?`,
 			w.Destination, w.Due.UnixMilli(), w.Limit)
 	}

@@ -49,6 +49,15 @@ func waiting(t *testing.T, f *fixture) {
 	ask("all, in its order", store.WaitingQuery{Destination: "d", Limit: 10}, "third", "first", "second", "future")
 	ask("the other destination's", store.WaitingQuery{Destination: "e", Limit: 10}, "other")
 	ask("nobody's", store.WaitingQuery{Destination: "f", Limit: 10})
+	twin := waitingRow("twin", "d", time.Minute)
+	twin.Since = rows[1].Since
+	twins, err := f.PutWaiting(ctx, []store.Waiting{twin})
+	f.must(err)
+	ask("of requests of that time", store.WaitingQuery{Destination: "d", Since: twin.Since, Limit: 10}, "first", "twin")
+	ask("the first of them", store.WaitingQuery{Destination: "d", Since: twin.Since, Limit: 1}, "first")
+	ask("those behind it", store.WaitingQuery{Destination: "d", Since: twin.Since, After: places[1], Limit: 10}, "twin")
+	ask("of requests of another time", store.WaitingQuery{Destination: "d", Since: twin.Since.Add(time.Millisecond), Limit: 10})
+	f.must(f.SettleWaiting(ctx, store.Settled{Done: twins}))
 	one, err := f.Waiting(ctx, store.WaitingQuery{Destination: "d", Due: now, Limit: 1})
 	f.must(err)
 	want := rows[1]
