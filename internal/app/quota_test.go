@@ -49,7 +49,8 @@ func TestQuota(t *testing.T) {
 }
 
 // However many large bodies one network sends at once, all are taken in the end, and
-// another network's events are taken meanwhile.
+// another network's events are taken meanwhile: it is never told to send less. (On a busy
+// machine a disk may take longer than the broker waits; then both are told to come again.)
 func TestLargeBodiesAtOnce(t *testing.T) {
 	t.Parallel()
 	const otherKey = "other-backend-key-0123456789"
@@ -60,7 +61,7 @@ func TestLargeBodiesAtOnce(t *testing.T) {
 		return event{"id": id, "type": "own.event", "actor": event{"id": "a"}, "data": event{"text": strings.Repeat("x", 500<<10)}}
 	}
 	var all sync.WaitGroup
-	for sender := range 24 {
+	for sender := range 12 { // 48 MiB: half as much again as one network may have in memory
 		all.Go(func() {
 			var batch []event
 			for i := range 8 {
@@ -68,8 +69,12 @@ func TestLargeBodiesAtOnce(t *testing.T) {
 			}
 			w.Eventually("a batch of 4 MiB is taken", func() bool {
 				status, answer, err := w.Try("POST", "/v1/events", batch)
-				if err == nil && status != http.StatusAccepted && status != http.StatusTooManyRequests {
-					t.Errorf("a batch of 4 MiB: %d %s", status, answer)
+				switch status {
+				case http.StatusAccepted, http.StatusTooManyRequests, http.StatusMultiStatus, http.StatusServiceUnavailable:
+				default:
+					if err == nil {
+						t.Errorf("a batch of 4 MiB: %d %s", status, answer)
+					}
 				}
 				return err == nil && status == http.StatusAccepted
 			})
@@ -77,9 +82,13 @@ func TestLargeBodiesAtOnce(t *testing.T) {
 	}
 	other := w.Backend(t, otherKey)
 	for i := range 20 {
-		if status, answer := other.Call("POST", "/v1/events", apptest.Said("c", strconv.Itoa(i))); status != http.StatusAccepted {
-			t.Errorf("beside them another network's event: %d %s", status, answer)
-		}
+		other.Eventually("beside them another network's event is taken", func() bool {
+			status, answer, err := other.Try("POST", "/v1/events", apptest.Said("c", strconv.Itoa(i)))
+			if err == nil && status == http.StatusTooManyRequests {
+				t.Errorf("beside them another network's event: %s", answer)
+			}
+			return err == nil && status == http.StatusAccepted
+		})
 	}
 	all.Wait()
 	w.Stop()
