@@ -11,6 +11,17 @@ type User struct {
 	Roles    []string `json:"roles,omitempty" maxItems:"100" itemMinLength:"1" itemMaxLength:"150" description:"The user's roles, which toggles can ask for."`
 }
 
+// Roles that say what kind of user somebody is, in a name space of their own, so that a
+// network's own role "bot" means what the network means by it. Visitors, bots, and who is
+// banned from the whole network are never told anything.
+const (
+	RoleVisitor = "amity:visitor"
+	RoleBot     = "amity:bot"
+	RoleBanned  = "amity:banned"
+	// RoleNone is a user's who has no other where an empty list would say nothing.
+	RoleNone = "amity:user"
+)
+
 // Channel is where messages are exchanged.
 type Channel struct {
 	ID               ChannelID        `json:"id" required:"true" description:"The channel's id in the chat backend."`

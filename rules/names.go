@@ -6,20 +6,11 @@ import (
 	"chatbell"
 )
 
-// The roles of people who are never told: visitors and bots, as Amity has them, and who is
-// banned from the whole network. They have a name space of their own, so that a network's
-// own role "bot" means what the network means by it.
-const (
-	RoleVisitor = "amity:visitor"
-	RoleBot     = "amity:bot"
-	RoleBanned  = "amity:banned"
-)
-
 // Unreachable is the role by which a person is never told; empty when there is none. Such
 // people may have no device.
 func Unreachable(roles []string) string {
 	for _, role := range roles {
-		if role == RoleVisitor || role == RoleBot || role == RoleBanned {
+		if role == chatbell.RoleVisitor || role == chatbell.RoleBot || role == chatbell.RoleBanned {
 			return role
 		}
 	}

@@ -11,7 +11,6 @@ import (
 
 	"chatbell"
 	"chatbell/handlers/web"
-	"chatbell/rules"
 )
 
 // Amity's entities, as far as events are made of them. Older and newer forms of one thing
@@ -146,12 +145,12 @@ func (u *userEntity) roles() []string {
 	roles := slices.Clone(u.Roles)
 	switch strings.ToLower(u.UserType) {
 	case "visitor":
-		roles = append(roles, rules.RoleVisitor)
+		roles = append(roles, chatbell.RoleVisitor)
 	case "bot":
-		roles = append(roles, rules.RoleBot)
+		roles = append(roles, chatbell.RoleBot)
 	}
 	if u.IsGlobalBan || u.IsBanned {
-		roles = append(roles, rules.RoleBanned)
+		roles = append(roles, chatbell.RoleBanned)
 	}
 	return roles
 }

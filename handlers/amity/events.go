@@ -189,10 +189,6 @@ func channelOf(m *messageEntity, known []channelEntity) chatbell.ChannelRef {
 	return ref
 }
 
-// roleKnown is a user's who has no other, so that the list is not empty: an empty one
-// would leave what was known before as it was, such as that the user is banned.
-const roleKnown = "amity:user"
-
 // users makes an event of each user of the call, changed by what the event says itself.
 func (r *reading) users(change func(*userEntity)) {
 	const at = "/data/users"
@@ -206,8 +202,8 @@ func (r *reading) users(change func(*userEntity)) {
 		}
 		person := user.person()
 		person.Roles = user.roles()
-		if len(person.Roles) == 0 {
-			person.Roles = []string{roleKnown}
+		if len(person.Roles) == 0 { // an empty list would leave an earlier ban as it was
+			person.Roles = []string{chatbell.RoleNone}
 		}
 		r.check.ID(place(at, i)+"/userId", user.UserID)
 		event := chatbell.Event{

@@ -72,6 +72,7 @@ type pushData struct {
 	Channels    []channelEntity    `json:"channels"`
 	Messages    []messageEntity    `json:"messages,omitempty"`
 	Users       []userEntity       `json:"users"`
+	Files       []struct{}         `json:"files"` // of which we know nothing
 }
 
 // PushNotificationBody is the body of one push-notification.created call. Equal
@@ -104,6 +105,7 @@ func PushNotificationBody(n *PushNotification) ([]byte, error) {
 			Channels:  channelsOf(n.Event),
 			Messages:  messagesOf(n.Event),
 			Users:     concerned(n.Event, n.SubjectID),
+			Files:     []struct{}{},
 		},
 	})
 }

@@ -69,7 +69,17 @@ func events() map[string]*chatbell.Event {
 	user, custom := event(chatbell.UserUpdated), event("order.shipped")
 	user.Channel, user.User = chatbell.ChannelRef{}, &chatbell.Person{ID: "bob", Name: "Bob", Roles: []string{"admin"}}
 	custom.Data = json.RawMessage(`{"order":7,"note":"<3 & more"}`)
+	flagged := withMessage(event("message.flagged"), chatbell.Message{Type: chatbell.MessageText})
+	flagged.Data = json.RawMessage(`{"messages":[{"messageId":"m1"}],"users":[]}`)
+	own := event(chatbell.ChannelJoined)
+	own.Members, own.Actor = people("dave"), chatbell.Person{ID: "dave", Name: "Dave"}
+	kinds := event(chatbell.UserUpdated)
+	kinds.Channel, kinds.User = chatbell.ChannelRef{}, &chatbell.Person{ID: "bob", Roles: []string{"amity:bot", "r", "amity:banned"}}
+	loud := event(chatbell.ChannelUpdated)
+	loud.Channel.Mode = chatbell.ModeSilent
+	everybody := withMessage(event(chatbell.MessageCreated), chatbell.Message{Type: chatbell.MessageText, Text: "all", MentionsChannel: true})
 	return map[string]*chatbell.Event{
+		"channel.joined-self": own, "user.updated-kinds": kinds, "channel.updated-mode": loud, "message.created-everybody": everybody,
 		"channel.created": created, "channel.joined": joined, "channel.left": left,
 		"channel.updated": event(chatbell.ChannelUpdated), "channel.deleted": event(chatbell.ChannelDeleted),
 		"message.created": withMessage(event(chatbell.MessageCreated), chatbell.Message{
@@ -86,7 +96,7 @@ func events() map[string]*chatbell.Event {
 		}),
 		"message.updated": withMessage(event(chatbell.MessageUpdated), chatbell.Message{Type: chatbell.MessageText, Text: "Hi"}),
 		"message.deleted": withMessage(event(chatbell.MessageDeleted), chatbell.Message{Type: chatbell.MessageText}),
-		"user.updated":    user, "order.shipped": custom,
+		"user.updated":    user, "order.shipped": custom, "message.flagged": flagged,
 	}
 }
 
@@ -176,8 +186,26 @@ func TestWants(t *testing.T) {
 		if got := webhooks.WantsPush([]string{"else", tt.events}, tt.typ); got != tt.push {
 			t.Errorf("WantsPush(%q, %s) = %t", tt.events, tt.typ, got)
 		}
-		if got := webhooks.WantsRaw([]string{"else", tt.events}, tt.typ); got != tt.raw {
+		if got := webhooks.WantsRaw([]string{"else", tt.events}, event(tt.typ)); got != tt.raw {
 			t.Errorf("WantsRaw(%q, %s) = %t", tt.events, tt.typ, got)
 		}
+	}
+}
+
+// Who is added or removed by somebody else is that event at Amity, and no other.
+func TestWantsWhoDidIt(t *testing.T) {
+	for name, want := range map[string][2]bool{
+		"channel.didJoin": {true, false}, "channel.didAddUsers": {false, true}, "channel.didLeave": {false, false}, "*": {true, true},
+	} {
+		own, added := event(chatbell.ChannelJoined), event(chatbell.ChannelJoined)
+		own.Members, added.Members = []chatbell.Person{own.Actor}, people("dave")
+		if got := [2]bool{webhooks.WantsRaw([]string{name}, own), webhooks.WantsRaw([]string{name}, added)}; got != want {
+			t.Errorf("%s: wants %v, want %v", name, got, want)
+		}
+	}
+	nobody := event(chatbell.ChannelLeft)
+	nobody.Actor, nobody.Members = chatbell.Person{}, people("dave")
+	if got := webhooks.RawEventName(nobody); got != "channel.didLeave" {
+		t.Errorf("somebody whom nobody removed: %s", got)
 	}
 }

@@ -15,12 +15,20 @@ type channelEntity struct {
 	ChannelID   chatbell.ChannelID `json:"channelId"`
 	DisplayName string             `json:"displayName,omitempty"`
 	Type        string             `json:"type,omitempty"`
+
+	NotificationMode chatbell.NotificationMode `json:"notificationMode,omitempty"`
+	CreatorID        chatbell.UserID           `json:"creatorId,omitempty"`
+	CreatedAt        stamp                     `json:"createdAt,omitzero"`
+	UpdatedAt        stamp                     `json:"updatedAt,omitzero"`
+	IsDeleted        bool                      `json:"isDeleted,omitempty"`
 }
 
 type userEntity struct {
 	UserID      chatbell.UserID `json:"userId"`
 	DisplayName string          `json:"displayName,omitempty"`
 	Roles       []string        `json:"roles,omitempty"`
+	UserType    string          `json:"userType,omitempty"`
+	IsGlobalBan bool            `json:"isGlobalBan,omitempty"`
 }
 
 type messageEntity struct {
@@ -40,14 +48,31 @@ type messageEntity struct {
 
 type mentionees struct {
 	Type    string            `json:"type"`
-	UserIDs []chatbell.UserID `json:"userIds"`
+	UserIDs []chatbell.UserID `json:"userIds,omitempty"`
 }
 
 func channelsOf(e *chatbell.Event) []channelEntity {
 	if e.Channel.ID == "" {
 		return []channelEntity{}
 	}
-	return []channelEntity{{ChannelID: e.Channel.ID, DisplayName: e.Channel.Name, Type: e.Channel.Type}}
+	return []channelEntity{{ChannelID: e.Channel.ID, DisplayName: e.Channel.Name, Type: e.Channel.Type, NotificationMode: e.Channel.Mode}}
+}
+
+// changedChannel is the channel of an event that is about it, with what happened to it when.
+func changedChannel(e *chatbell.Event) []channelEntity {
+	list := channelsOf(e)
+	for i := range list {
+		list[i].UpdatedAt = stamp(e.Time)
+		switch e.Type {
+		case chatbell.ChannelCreated:
+			list[i].CreatorID = e.Actor.ID
+			list[i].CreatedAt = stamp(e.Time)
+		case chatbell.ChannelDeleted:
+			list[i].IsDeleted = true
+		default: // what is left is a change
+		}
+	}
+	return list
 }
 
 // usersOf leaves out nobody's and repeated entries; the first wins.
@@ -59,9 +84,28 @@ func usersOf(people ...chatbell.Person) []userEntity {
 			continue
 		}
 		seen[person.ID] = true
-		users = append(users, userEntity{UserID: person.ID, DisplayName: person.Name, Roles: person.Roles})
+		users = append(users, userOf(person))
 	}
 	return users
+}
+
+// userOf is one user. The roles that say what kind of user it is are fields at Amity.
+func userOf(person chatbell.Person) userEntity {
+	user := userEntity{UserID: person.ID, DisplayName: person.Name}
+	for _, role := range person.Roles {
+		switch role {
+		case chatbell.RoleVisitor:
+			user.UserType = "visitor"
+		case chatbell.RoleBot:
+			user.UserType = "bot"
+		case chatbell.RoleBanned:
+			user.IsGlobalBan = true
+		case chatbell.RoleNone:
+		default:
+			user.Roles = append(user.Roles, role)
+		}
+	}
+	return user
 }
 
 func messagesOf(event *chatbell.Event) []messageEntity {
@@ -88,6 +132,9 @@ func messagesOf(event *chatbell.Event) []messageEntity {
 	}
 	if len(message.Mentions) > 0 {
 		out.Mentionees = []mentionees{{Type: "user", UserIDs: message.Mentions}}
+	}
+	if message.MentionsChannel {
+		out.Mentionees = append(out.Mentionees, mentionees{Type: "channel"})
 	}
 	out.Data, out.Metadata = contentOf(message)
 	return []messageEntity{out}

@@ -11,7 +11,7 @@ import (
 func RawBatches(net *Network, note *chatbell.Notification, event *chatbell.Event, off map[chatbell.EndpointID]bool) ([]*Batch, error) {
 	var out []*Batch
 	for _, endpoint := range net.Endpoints {
-		if off[endpoint.ID] || !webhooks.WantsRaw(endpoint.Events, event.Type) {
+		if off[endpoint.ID] || !webhooks.WantsRaw(endpoint.Events, event) {
 			continue
 		}
 		batch := &Batch{
