@@ -67,6 +67,9 @@ type WaitingQuery struct {
 	// millisecond instead, in the order in which it came, behind the place After.
 	Since time.Time
 	After int64
+	// Before, if it is set, asks for what comes of requests that were accepted before that
+	// time instead, the oldest first.
+	Before time.Time
 	// Limit bounds the page.
 	Limit int
 }

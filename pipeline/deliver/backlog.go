@@ -145,6 +145,7 @@ func (q *queue) deferred(due time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.backlog.rows++
+	q.tooLong(q.backlog.rows)
 	if !due.After(time.Now()) {
 		q.backlog.behind = true
 	}

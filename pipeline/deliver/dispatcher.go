@@ -64,6 +64,7 @@ type Dispatcher struct {
 	bells   *bells
 	quiet   *quietShare
 	settler *settler
+	sweeper *sweeper
 
 	hostsLock sync.Mutex       // may be taken while a queue's lock is held
 	hosts     map[string]*host // by provider and name
@@ -80,6 +81,7 @@ func NewDispatcher(c Config) *Dispatcher {
 	dispatcher := &Dispatcher{cfg: c, bells: newBells(), queues: map[work.Destination]*queue{}, hosts: map[string]*host{}, own: map[*Flight]struct{}{}}
 	dispatcher.quiet = &quietShare{sum: dispatcher.quietTries}
 	dispatcher.settler = newSettler(dispatcher)
+	dispatcher.sweeper = newSweeper(dispatcher)
 	if c.Ledger != nil {
 		c.Ledger.Consult(dispatcher)
 	}
@@ -145,6 +147,7 @@ func (d *Dispatcher) queue(destination work.Destination) *queue {
 	line := d.queues[destination]
 	if line == nil {
 		line = newQueue(destination, &d.workers, d.quiet, d.cfg.Log, func() { d.bells.ring(destination) })
+		line.tooLong = d.sweeper.tooLong
 		d.queues[destination] = line
 	}
 	return line

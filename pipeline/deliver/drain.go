@@ -117,6 +117,7 @@ func (d *Dispatcher) Run(ctx context.Context) {
 		}
 	}
 	var wg sync.WaitGroup
+	wg.Go(func() { d.sweeper.run(ctx) })
 	for range drainers {
 		wg.Go(func() {
 			for {

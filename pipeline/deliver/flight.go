@@ -21,6 +21,7 @@ type Flight struct {
 	net        *work.Network // nil where it is not configured any more
 	spilled    bool          // no place in memory: it waits in the backlog
 	expired    bool          // it has waited for longer than it is worth a push
+	overflowed bool          // there is no room for it in the backlog any more
 	told       bool          // that the call failed: once for all whom it names
 
 	// Of a batch that waited: its place in the backlog, whether it is tried before its

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -105,6 +106,16 @@ type world struct {
 	log    *logged
 	events int
 	flying sync.WaitGroup
+
+	mu   sync.Mutex
+	rows []chatbell.Delivery
+}
+
+// ended are the rows that were written so far.
+func (w *world) ended() []chatbell.Delivery {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.rows)
 }
 
 type networks map[chatbell.NetworkID]*work.Network
@@ -134,6 +145,11 @@ func newWorld(t *testing.T, at *service, count int) *world {
 	add("other", "other.example")
 	writer := ledger.NewWriter(nothing{})
 	w := &world{t: t, store: s, nets: nets, log: newLogged(slog.LevelInfo)}
+	writer.Finished = func(rows []chatbell.Delivery) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.rows = append(w.rows, rows...)
+	}
 	w.Dispatcher = NewDispatcher(Config{
 		Networks: nets, Devices: s, Eligibility: NewEligibility(s, time.Now), Waiting: s, Ledger: ledger.New(&results{}, time.Now), Results: writer, Retry: DefaultRetry(),
 		Observer: nothing{}, Report: NewReport(w.log.log, time.Now), Paused: func() bool { return false }, Instance: "this", Log: w.log.log, Now: time.Now,

@@ -41,6 +41,8 @@ type queue struct {
 	log   *slog.Logger
 	// ring asks the dispatcher to look at the backlog.
 	ring func()
+	// tooLong is told how many batches wait, when there are more.
+	tooLong func(rows int64)
 
 	mu      sync.Mutex
 	net     *work.Network // as it was configured when it was last given work
@@ -67,6 +69,7 @@ func newQueue(to work.Destination, wg *sync.WaitGroup, quiet *quietShare, log *s
 		space:   make(chan struct{}),
 		quiet:   quiet,
 		ring:    ring,
+		tooLong: func(int64) {},
 	}
 }
 

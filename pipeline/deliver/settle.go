@@ -147,7 +147,7 @@ func (f *Flight) report(t *work.Target, a *chatbell.Attempt, decided verdict, tr
 	}
 }
 
-// untried records targets that expired, or whose credential or endpoint was taken out of
+// untried records targets that expired, that fell out of the backlog, or whose credential or endpoint was taken out of
 // the configuration, while they waited.
 func (f *Flight) untried(out *chatbell.Results) {
 	outcome := chatbell.Failed
@@ -156,6 +156,9 @@ func (f *Flight) untried(out *chatbell.Results) {
 	switch {
 	case f.batch.IsRaw():
 		return
+	case f.overflowed:
+		reason = chatbell.Unavailable
+		why = "the backlog is full"
 	case f.expired:
 		outcome = chatbell.Expired
 		reason = chatbell.ExpiredReason

@@ -62,6 +62,9 @@ func (s *Store) Waiting(ctx context.Context, w store.WaitingQuery) (out []store.
 	case !w.Since.IsZero():
 		rows, err = s.read.QueryContext(ctx, columns+`INDEXED BY waiting_by_age WHERE destination = ? AND since = ? AND seq > ? ORDER BY seq LIMIT ?`,
 			w.Destination, w.Since.UnixMilli(), w.After, w.Limit)
+	case !w.Before.IsZero():
+		rows, err = s.read.QueryContext(ctx, columns+`INDEXED BY waiting_by_age WHERE destination = ? AND since < ? ORDER BY since, seq LIMIT ?`,
+			w.Destination, w.Before.UnixMilli(), w.Limit)
 	case w.Due.IsZero():
 		rows, err = s.read.QueryContext(ctx, columns+`INDEXED BY waiting_by_order WHERE destination = ? ORDER BY seq LIMIT ?`, w.Destination, w.Limit)
 	default:

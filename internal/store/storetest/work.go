@@ -57,6 +57,8 @@ func waiting(t *testing.T, f *fixture) {
 	ask("the first of them", store.WaitingQuery{Destination: "d", Since: twin.Since, Limit: 1}, "first")
 	ask("those behind it", store.WaitingQuery{Destination: "d", Since: twin.Since, After: places[1], Limit: 10}, "twin")
 	ask("of requests of another time", store.WaitingQuery{Destination: "d", Since: twin.Since.Add(time.Millisecond), Limit: 10})
+	ask("of requests before a time", store.WaitingQuery{Destination: "d", Before: twin.Since.Add(1), Limit: 10})
+	ask("of requests before a later time", store.WaitingQuery{Destination: "d", Before: rows[4].Since, Limit: 3}, "first", "twin", "second")
 	f.must(f.SettleWaiting(ctx, store.Settled{Done: twins}))
 	one, err := f.Waiting(ctx, store.WaitingQuery{Destination: "d", Due: now, Limit: 1})
 	f.must(err)
