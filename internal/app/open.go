@@ -127,6 +127,7 @@ func openBroker(ctx context.Context, cfg *config.Config, opts *Options, state St
 	broker, err := jetstream.Open(ctx, jetstream.Config{
 		Dir:             filepath.Join(cfg.Data, "jetstream"),
 		URLs:            cfg.BrokerURLs(),
+		Replicas:        int(cfg.BrokerReplicas),
 		DedupWindow:     cfg.DedupWindow,
 		Streams:         streams,
 		DeadLetterBytes: pipeline.DeadLetterBytes(storage),

@@ -33,6 +33,7 @@ type Config struct {
 	AdminKey             Secret         `yaml:"admin_key"`
 	Store                URL            `yaml:"store"`
 	Broker               URL            `yaml:"broker"`
+	BrokerReplicas       Number         `yaml:"broker_replicas"`
 	BrokerStorage        Size           `yaml:"broker_storage"`
 	ClickHouse           URL            `yaml:"clickhouse"`
 	ClickHouseListen     string         `yaml:"clickhouse_listen"`

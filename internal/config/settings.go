@@ -5,12 +5,11 @@ import "time"
 // later are the keys of the contract whose features are not in this build. A value that
 // does not need the feature (empty, 0, without an address) is taken.
 var later = map[string]string{
-	"xmtp":            "the XMTP surface is",
-	"history":         "the XMTP history surface is",
-	"secrets_key":     "encryption of stored secrets (this build stores none) is",
-	"broker_replicas": "replicas of an external broker's streams are",
-	"node":            "several nodes on one broker are",
-	"retention":       "another retention than 395 days in ClickHouse is",
+	"xmtp":        "the XMTP surface is",
+	"history":     "the XMTP history surface is",
+	"secrets_key": "encryption of stored secrets (this build stores none) is",
+	"node":        "several nodes on one broker are",
+	"retention":   "another retention than 395 days in ClickHouse is",
 
 	"centrifugo.grpc_listen": "the Centrifugo surface on gRPC is",
 
@@ -55,6 +54,10 @@ var settings = map[string]*setting{
 		doc: "The queue that events go through. `embedded` is NATS JetStream in this process. Addresses may hold user and password, or a token; " +
 			"then better give the whole value as `env:NAME` or `file:PATH`. One server at a time works with such a broker: it holds a lease there (bucket `chatbell`), " +
 			"and a second one is refused, naming the first. The lease of a killed server ends after 10 s, and at once for the one that follows on the same data folder.",
+	},
+	"broker_replicas": {
+		doc:    "Replicas of the streams of an external broker. 0 means what they have, or else 3 on a cluster of three servers or more. Streams that have more keep them, with a warning.",
+		bounds: counts(5, "NATS keeps five at most"),
 	},
 	"broker_storage": {
 		doc: "Most that the broker's streams may hold together, on disk. EVENTS and RESULTS have 8/25 of it each, PUSH and HOOK 4/25 each, DEAD 1/25. " +

@@ -131,6 +131,9 @@ func (c *Config) checkParts(problems *Problems) {
 			problems.Add("broker", "must be "+Embedded+", or addresses with commas in between", "write them like nats://host:4222,nats://host2:4222")
 		}
 	}
+	if c.BrokerReplicas > 1 && len(c.BrokerURLs()) == 0 {
+		problems.Add("broker_replicas", "must be 0 or 1, because broker is "+Embedded, "remove the key, or name a cluster in broker")
+	}
 	if !c.EmbeddedClickHouse() && !isURL(c.ClickHouse.Reveal(), "clickhouse", "http", "https") {
 		problems.Add("clickhouse", "must be "+Embedded+", or an address", "write it like clickhouse://user:password@host:9000/database or http://host:8123/database")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -35,10 +36,12 @@ const (
 	// publishTimeout bounds the wait for an acknowledgement. A cluster that has lost
 	// its leader needs 4–8 s; the caller answers 503 rather than wait for that.
 	publishTimeout = 3 * time.Second
-	// asyncPending bounds the publishes without an acknowledgement.
+	// asyncPending bounds the publishes to a stream without an acknowledgement.
 	asyncPending = 4096
-	// startTimeout bounds opening: at 1 GiB of stream a cold start takes seconds.
+	// startTimeout bounds what is asked of a broker that answers while it is opened.
 	startTimeout = 30 * time.Second
+	// startTold is how often the log is told that the embedded broker still reads its streams.
+	startTold = 10 * time.Second
 )
 
 // Config is what a broker is opened with.
@@ -55,7 +58,8 @@ type Config struct {
 	// Holder says who works with an external broker: another process is refused while this
 	// one lives. Without a place there is no such lease. Only Place and PID are read.
 	Holder Holder
-	// Replicas of each stream on an external cluster; default 1.
+	// Replicas of each stream on an external cluster. 0 is what it has, or else 3 on a
+	// cluster that has room for them. What a stream has is never lowered.
 	Replicas int
 	// Streams are made, or brought to these settings, when the broker is opened.
 	Streams []Stream
@@ -78,9 +82,6 @@ func (c *Config) setDefaults() {
 	}
 	if c.DedupWindow <= 0 {
 		c.DedupWindow = 10 * time.Minute
-	}
-	if c.Replicas <= 0 {
-		c.Replicas = 1
 	}
 	if c.Buried == nil {
 		c.Buried = func(string, uint64, string) {}
@@ -107,7 +108,8 @@ type Broker struct {
 	marks      map[string][]mark
 	readers    map[string]*reader
 	resumed    map[string]bool
-	held       *Lease // nil without one
+	windows    map[string]jetstream.JetStream // by stream
+	held       *Lease                         // nil without one
 }
 
 // Open starts or connects to the broker and creates its streams. An external broker that
@@ -117,6 +119,7 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	b := &Broker{
 		cfg: cfg, log: cfg.Logger, atOpen: map[string]uint64{}, timeAtOpen: map[string]time.Time{}, known: map[string]bool{},
 		backlogs: map[string]*cachedBacklog{}, marks: map[string][]mark{}, readers: map[string]*reader{}, resumed: map[string]bool{},
+		windows: map[string]jetstream.JetStream{},
 	}
 	defer func() {
 		if err != nil {
@@ -124,7 +127,9 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 		}
 	}()
 	if len(cfg.URLs) == 0 {
-		err = b.open(ctx, b.startServer)
+		if err = b.startServer(ctx); err == nil {
+			err = b.open(ctx, b.connectEmbedded)
+		}
 	} else {
 		err = b.reach(ctx)
 	}
@@ -141,9 +146,8 @@ func (b *Broker) open(ctx context.Context, connect func(context.Context) error) 
 	if err := connect(ctx); err != nil {
 		return err
 	}
-	if b.js, err = jetstream.New(b.conn, jetstream.WithPublishAsyncMaxPending(asyncPending),
-		jetstream.WithPublishAsyncTimeout(publishTimeout), jetstream.WithDefaultTimeout(publishTimeout)); err != nil {
-		return fmt.Errorf("open jetstream: %w", err)
+	if b.js, err = b.newWindow(); err != nil {
+		return err
 	}
 	if err := b.lease(ctx); err != nil {
 		return err
@@ -154,6 +158,31 @@ func (b *Broker) open(ctx context.Context, connect func(context.Context) error) 
 		}
 	}
 	return nil
+}
+
+// newWindow makes a JetStream context: each bounds its own publishes under way.
+func (b *Broker) newWindow() (jetstream.JetStream, error) {
+	made, err := jetstream.New(b.conn, jetstream.WithPublishAsyncMaxPending(asyncPending),
+		jetstream.WithPublishAsyncTimeout(publishTimeout), jetstream.WithDefaultTimeout(publishTimeout))
+	if err != nil {
+		return nil, fmt.Errorf("open jetstream: %w", err)
+	}
+	return made, nil
+}
+
+// window is the one of a stream: the results of work in hand do not wait behind a burst of
+// events that come in, nor behind a large fan-out.
+func (b *Broker) window(stream string) (jetstream.JetStream, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if known := b.windows[stream]; known != nil {
+		return known, nil
+	}
+	made, err := b.newWindow()
+	if err == nil {
+		b.windows[stream] = made
+	}
+	return made, err
 }
 
 // ensure creates a stream once and notes where it stood.
@@ -206,13 +235,55 @@ func (b *Broker) startServer(ctx context.Context) error {
 	}
 	embedded.SetLoggerV2(serverLog{b.log}, false, false, false)
 	b.server = embedded
-	embedded.Start()
-	deadline, _ := ctx.Deadline()
-	if !embedded.ReadyForConnections(time.Until(deadline)) {
-		return fmt.Errorf("the embedded broker did not start within %s: see the log, and whether %s can be written", startTimeout, b.cfg.Dir)
+	b.recover(embedded.Start)
+	// All streams have been read by now: what is left takes milliseconds.
+	if !embedded.ReadyForConnections(startTimeout) {
+		return fmt.Errorf("the embedded broker did not start: see the log, and whether %s can be written", b.cfg.Dir)
 	}
+	return ctx.Err()
+}
+
+// recover lets the embedded broker read its streams, however long that takes: 25 GiB after
+// a crash are minutes, and to be killed for that by a deadline would only begin it anew.
+// The log is told now and then that it goes on.
+func (b *Broker) recover(start func()) {
+	begun := time.Now()
+	done := make(chan struct{})
+	var telling sync.WaitGroup
+	telling.Go(func() {
+		ticker := time.NewTicker(startTold)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+				b.log.Info("the embedded broker reads its streams; a large one takes minutes after a crash", "folder", b.cfg.Dir, "bytes", sizeOf(b.cfg.Dir), "for", time.Since(begun).Round(time.Second))
+			}
+		}
+	})
+	start()
+	close(done)
+	telling.Wait()
+}
+
+// sizeOf is how much there is in a folder, as far as it can be read.
+func sizeOf(dir string) (bytes int64) {
+	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return nil //nolint:nilerr // what is removed meanwhile does not count
+		}
+		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() {
+			bytes += info.Size()
+		}
+		return nil
+	})
+	return bytes
+}
+
+func (b *Broker) connectEmbedded(context.Context) error {
 	return b.connect(func(_ string, opts ...nats.Option) (*nats.Conn, error) {
-		return nats.Connect("", append(opts, nats.InProcessServer(embedded))...)
+		return nats.Connect("", append(opts, nats.InProcessServer(b.server))...)
 	}, "")
 }
 

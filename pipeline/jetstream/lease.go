@@ -85,8 +85,11 @@ func (b *Broker) lease(ctx context.Context) error {
 	}
 	kv, err := b.js.KeyValue(ctx, leaseBucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = b.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket: leaseBucket, Description: "who works with this broker", MaxBytes: leaseSize, Replicas: b.cfg.Replicas,
+		err = b.replicated(leaseBucket, func(replicas int) (err error) {
+			kv, err = b.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
+				Bucket: leaseBucket, Description: "who works with this broker", MaxBytes: leaseSize, Replicas: replicas,
+			})
+			return err
 		})
 	}
 	if err != nil {

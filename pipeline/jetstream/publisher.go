@@ -65,8 +65,11 @@ func (p *Publisher) PublishAcked(ctx context.Context, topicOf func(i int) string
 		if err := p.broker.topic(ctx, topic); err != nil {
 			return nil, err
 		}
-		var err error
-		if futures[i], err = p.broker.js.PublishMsgAsync(marshal(topic, msg), jetstream.WithStallWait(publishTimeout)); err != nil {
+		window, err := p.broker.window(streamName(topic))
+		if err != nil {
+			return nil, err
+		}
+		if futures[i], err = window.PublishMsgAsync(marshal(topic, msg), jetstream.WithStallWait(publishTimeout)); err != nil {
 			out[i].Err = publishError(err)
 		}
 	}

@@ -71,10 +71,12 @@ func (b *Broker) ensureStream(ctx context.Context, name string) error {
 	switch now, err := b.js.Stream(ctx, name); {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		cfg.FirstSeq = want.FirstSequence
+		return b.create(ctx, cfg)
 	case err != nil:
 		return fmt.Errorf("stream %s: %w", name, asUnavailable(err))
 	default:
 		cfg.FirstSeq = now.CachedInfo().Config.FirstSeq
+		cfg.Replicas = b.keepReplicas(name, now.CachedInfo().Config.Replicas)
 		if err := checkRoom(now.CachedInfo(), &cfg); err != nil {
 			return err
 		}
