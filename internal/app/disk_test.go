@@ -29,6 +29,7 @@ func TestDiskReserve(t *testing.T) {
 		return w.Call("POST", "/v1/events", apptest.Said("c", fmt.Sprint(n)))
 	}
 	told := func() int { return len(w.Box.Notifications(sandbox.Query{})) }
+	w.Eventually("the new channel is told", func() bool { return told() == 1 })
 
 	if _, err := w.Box.Fail(sandbox.Failure{Provider: sandbox.ProviderAPNs, Hang: true}); err != nil {
 		t.Fatal(err)
@@ -48,14 +49,14 @@ func TestDiskReserve(t *testing.T) {
 		t.Errorf("/readyz: %d %s", status, answer)
 	}
 	w.Box.ClearFailures()
-	w.Eventually("what was taken is sent", func() bool { return told() == 1 })
-	w.Answers("SELECT count() FROM deliveries WHERE outcome = 'accepted'", "1")
+	w.Eventually("what was taken is sent", func() bool { return told() == 2 })
+	w.Answers("SELECT count() FROM deliveries WHERE outcome = 'accepted'", "2")
 
 	free.Store(100 * gib)
 	w.Eventually("events are taken again", func() bool {
 		status, _ := post()
 		return status == http.StatusAccepted
 	})
-	w.Eventually("and sent", func() bool { return told() == 2 })
+	w.Eventually("and sent", func() bool { return told() == 3 })
 	w.Stop()
 }
