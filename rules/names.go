@@ -53,6 +53,7 @@ func Names(event *chatbell.Event, channelType string, mentioned bool) []chatbell
 		if conversation != "" {
 			add("conversation-channel.joined")
 		}
+	default: // the others have no finer names
 	}
 	return append(names, event.Type)
 }

@@ -16,11 +16,9 @@ type choice struct {
 
 // What a switch and a list of roles can be. The actor has the role member.
 var (
-	switches = [...]*bool{nil, ptr(true), ptr(false)}
+	switches = [...]*bool{nil, new(true), new(false)}
 	filters  = [...]chatbell.RoleFilter{{}, {Include: []string{"member"}}, {Exclude: []string{"member"}}}
 )
-
-func ptr[T any](v T) *T { return &v }
 
 // choices are all of them.
 func choices() []choice {

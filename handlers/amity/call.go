@@ -60,16 +60,22 @@ var makers = map[string]func(*reading){
 	"user.didCreate":      func(r *reading) { r.users(nil) },
 	"user.didUpdate":      func(r *reading) { r.users(nil) },
 	"user.profileReset":   func(r *reading) { r.users(nil) },
-	"user.didBan":         func(r *reading) { r.users(func(u *userEntity) { u.IsGlobalBan = true }) },
-	"user.didGlobalBan":   func(r *reading) { r.users(func(u *userEntity) { u.IsGlobalBan = true }) },
+	"user.didBan":         func(r *reading) { r.users(ban) },
+	"user.didGlobalBan":   func(r *reading) { r.users(ban) },
 	"user.didUnban":       func(r *reading) { r.users(unban) },
 	"user.didGlobalUnban": func(r *reading) { r.users(unban) },
 	"user.didDelete":      func(r *reading) { r.users(func(u *userEntity) { u.IsDeleted = true }) },
 }
 
+func ban(u *userEntity) {
+	banned := true
+	u.IsGlobalBan = &banned
+}
+
 func unban(u *userEntity) {
-	u.IsGlobalBan = false
-	u.IsBanned = false
+	banned := false
+	u.IsGlobalBan = &banned
+	u.IsBanned = nil
 }
 
 // unused are the beginnings of the names of events that are known and not used.

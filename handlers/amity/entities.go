@@ -33,8 +33,8 @@ type userEntity struct {
 	DisplayName string          `json:"displayName"`
 	Roles       []string        `json:"roles"`
 	UserType    string          `json:"userType"`
-	IsGlobalBan bool            `json:"isGlobalBan"`
-	IsBanned    bool            `json:"isGlobalBanned"`
+	IsGlobalBan *bool           `json:"isGlobalBan"`
+	IsBanned    *bool           `json:"isGlobalBanned"`
 	IsDeleted   bool            `json:"isDeleted"`
 	Metadata    json.RawMessage `json:"metadata"`
 	UpdatedAt   time.Time       `json:"updatedAt"`
@@ -140,7 +140,7 @@ func (u *userEntity) person() chatbell.Person {
 const maxLocale = 64
 
 // roles are the user's in the whole network, with those by which visitors, bots and the
-// banned are known.
+// banned are known. It is nil where nothing is said of any.
 func (u *userEntity) roles() []string {
 	roles := slices.Clone(u.Roles)
 	switch strings.ToLower(u.UserType) {
@@ -149,8 +149,24 @@ func (u *userEntity) roles() []string {
 	case "bot":
 		roles = append(roles, chatbell.RoleBot)
 	}
-	if u.IsGlobalBan || u.IsBanned {
+	if u.banned() {
 		roles = append(roles, chatbell.RoleBanned)
+	}
+	return roles
+}
+
+func (u *userEntity) banned() bool {
+	return u.IsGlobalBan != nil && *u.IsGlobalBan || u.IsBanned != nil && *u.IsBanned
+}
+
+// allRoles are the roles for a change of the user: one that has none, where something is
+// said of them, gets one that means nothing, because an empty list would leave an earlier
+// ban as it was.
+func (u *userEntity) allRoles() []string {
+	roles := u.roles()
+	said := u.Roles != nil || u.UserType != "" || u.IsGlobalBan != nil || u.IsBanned != nil
+	if len(roles) == 0 && said {
+		return []string{chatbell.RoleNone}
 	}
 	return roles
 }

@@ -201,10 +201,7 @@ func (r *reading) users(change func(*userEntity)) {
 			change(user)
 		}
 		person := user.person()
-		person.Roles = user.roles()
-		if len(person.Roles) == 0 { // an empty list would leave an earlier ban as it was
-			person.Roles = []string{chatbell.RoleNone}
-		}
+		person.Roles = user.allRoles()
 		r.check.ID(place(at, i)+"/userId", user.UserID)
 		event := chatbell.Event{
 			ID:   r.eventID(user.UserID, r.fingerprint()),

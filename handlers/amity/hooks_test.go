@@ -126,11 +126,13 @@ func TestEvents(t *testing.T) {
 		{"message.didRemoveReaction", `"messages":[{"messageId":"m2","channelId":"c","userId":"alice","type":"text"}],"reactor":"bob"`, []fields{{"message.reaction_removed", "message.didRemoveReaction:m2", "bob", "c", ""}}},
 		{"user.didCreate", `"users":[{"userId":"bob","displayName":"Bob","roles":["r"]}]`, []fields{{"user.updated", "user.didCreate:bob", "", "", "bob Bob [r]"}}},
 		{"user.didUpdate", `"users":[{"userId":"bob"},{"userId":"v","userType":"Visitor","isDeleted":false}]`, []fields{
-			{"user.updated", "user.didUpdate:bob", "", "", "bob  [amity:user]"}, {"user.updated", "user.didUpdate:v", "", "", "v  [amity:visitor]"},
+			{"user.updated", "user.didUpdate:bob", "", "", "bob  []"}, {"user.updated", "user.didUpdate:v", "", "", "v  [amity:visitor]"},
 		}},
 		{"user.didBan", `"users":[{"userId":"bob","roles":["r"]}]`, []fields{{"user.updated", "user.didBan:bob", "", "", "bob  [r amity:banned]"}}},
 		{"user.didUnban", `"users":[{"userId":"bob","isGlobalBan":true}]`, []fields{{"user.updated", "user.didUnban:bob", "", "", "bob  [amity:user]"}}},
-		{"user.didUpdate", `"users":[{"userId":"bob","isDeleted":true}]`, []fields{{"user.deleted", "user.didUpdate:bob", "", "", "bob  [amity:user]"}}},
+		{"user.didUpdate", `"users":[{"userId":"bob","roles":[]}]`, []fields{{"user.updated", "user.didUpdate:bob", "", "", "bob  [amity:user]"}}},
+		{"user.didUpdate", `"users":[{"userId":"bob","isGlobalBan":false}]`, []fields{{"user.updated", "user.didUpdate:bob", "", "", "bob  [amity:user]"}}},
+		{"user.didUpdate", `"users":[{"userId":"bob","isDeleted":true}]`, []fields{{"user.deleted", "user.didUpdate:bob", "", "", "bob  []"}}},
 	} {
 		a := r.amity(fmt.Sprintf(`{"event":%q,"data":{%s}}`, c.name, c.data))
 		if diff := cmp.Diff(c.want, r.made()); a.status != 200 || diff != "" {

@@ -38,6 +38,7 @@ func TestRoundTrip(t *testing.T) {
 		`{"event":"user.didUpdate","data":{"users":[{"userId":"bob","displayName":"Bob","roles":["r"],"isGlobalBan":true}]}}`,
 		`{"event":"user.didUpdate","data":{"users":[{"userId":"bob","displayName":"Bob","userType":"visitor"}]}}`,
 		`{"event":"user.didUpdate","data":{"users":[{"userId":"bob","displayName":"Bob"}]}}`,
+		`{"event":"user.didUpdate","data":{"users":[{"userId":"bob","displayName":"Bob","roles":[]}]}}`,
 	} {
 		first := r.one(body)
 		out, err := webhooks.RawEventBody(&first)

@@ -306,6 +306,7 @@ func (a *api) channelSetting(ctx context.Context, at *scope, network *chatbell.T
 	switch channel.NotificationMode {
 	case chatbell.ModeSilent:
 		out.IsPushNotifiable = false
+	case chatbell.ModeDefault:
 	case chatbell.ModeSubscribe:
 		out.IsPushNotifiable = own.Enabled != nil && *own.Enabled
 	}

@@ -24,12 +24,10 @@ const (
 	savedBody = `{"status":"success"}`
 )
 
-func ptr[T any](v T) *T { return &v }
-
 // What Amity's bodies say is kept in our words, what they do not say stays.
 func TestSave(t *testing.T) {
 	r := start(t)
-	off, on := ptr(false), ptr(true)
+	off, on := new(false), new(true)
 	for _, c := range []struct {
 		body string
 		want chatbell.Toggles

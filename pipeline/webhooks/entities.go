@@ -26,7 +26,7 @@ type channelEntity struct {
 type userEntity struct {
 	UserID      chatbell.UserID `json:"userId"`
 	DisplayName string          `json:"displayName,omitempty"`
-	Roles       []string        `json:"roles,omitempty"`
+	Roles       []string        `json:"roles,omitzero"`
 	UserType    string          `json:"userType,omitempty"`
 	IsGlobalBan bool            `json:"isGlobalBan,omitempty"`
 }
@@ -101,6 +101,7 @@ func userOf(person chatbell.Person) userEntity {
 		case chatbell.RoleBanned:
 			user.IsGlobalBan = true
 		case chatbell.RoleNone:
+			user.Roles = []string{}
 		default:
 			user.Roles = append(user.Roles, role)
 		}
