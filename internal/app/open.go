@@ -146,16 +146,30 @@ func openBroker(ctx context.Context, cfg *config.Config, opts *Options, state St
 		return nil, fmt.Errorf("open the broker: %w", err)
 	}
 	open.add(broker.Close)
-	last, err := broker.LastSequence(ctx, work.StreamEvents)
-	if err != nil {
+	if err := lift(ctx, broker, newest, opts.Log); err != nil {
 		return nil, fmt.Errorf("open the broker: %w", err)
 	}
-	if last < newest {
-		opts.Log.Error("the stream of events is older than the store: changes of channels and people that come as events have no effect until it has caught up. "+
-			"Restore both from the same time; or, when no event waits, delete the stream, and it is made anew behind the store",
-			"stream", work.StreamEvents, "last", last, "store", newest)
-	}
 	return broker, nil
+}
+
+// lift brings a stream of events that is older than the store behind it: it was restored
+// without the store, or has lost its end. The store would ignore what changes channels and
+// people until the stream has caught up.
+func lift(ctx context.Context, broker *jetstream.Broker, newest uint64, log *slog.Logger) error {
+	last, err := broker.LastSequence(ctx, work.StreamEvents)
+	if err != nil || last >= newest {
+		return err
+	}
+	err = broker.Lift(ctx, work.StreamEvents, newest, pipeline.Consumers()[0].Durables()...)
+	if errors.Is(err, jetstream.ErrTooFarBehind) {
+		return fmt.Errorf("the stream %s is older than the store, which would ignore its events; restore both from the same time: %w", work.StreamEvents, err)
+	}
+	if err != nil {
+		return err
+	}
+	log.Warn("the stream of events was older than the store, and goes on behind it now: was one of them restored, or the end of the stream lost? Events that came in between may be missing",
+		"stream", work.StreamEvents, "ended", last, "store", newest)
+	return nil
 }
 
 // metaInstallation is where the identity of this data is kept, which is random.
