@@ -221,28 +221,9 @@ func (q *queue) wants(now time.Time) (int, store.WaitingQuery) {
 		q.expect(now.Add(pause))
 		return 0, query
 	}
-	if q.host.isAway() {
-		if !q.host.hasTurn(q) {
-			q.expect(now)
-			return 0, query
-		}
-		want = min(want, 1)
-		query.Due = time.Time{}
-	} else if q.isOpen(now) {
-		most, when := q.breaker.probe(now)
-		q.expect(when)
-		want = min(want, most)
-		query.Due = time.Time{} // the oldest, whatever its time
-	} else if q.refused.holding {
-		if now.Before(q.refused.probeAt) {
-			q.expect(q.refused.probeAt)
-			return 0, query
-		}
-		want = min(want, probes-q.breaker.trying)
-		query.Due = farAway // by their times: what was refused is due later, and others have their turn
-	} else if b.draining {
-		query.Due = time.Time{}
-	}
+	most, due := q.share(now)
+	query.Due = due
+	want = min(want, most)
 	if want <= 0 {
 		return 0, query // when some of those in memory are settled somebody looks again
 	}
@@ -250,6 +231,32 @@ func (q *queue) wants(now time.Time) (int, store.WaitingQuery) {
 	b.gone = map[string]struct{}{}
 	query.Limit = want + len(b.loaded)
 	return want, query
+}
+
+// share is how many batches of the backlog the breakers let into memory now, and by when
+// they have to be due: the zero time stands for the oldest, whatever their times. Where it
+// is none somebody looks again when that can have changed. The lock is held.
+func (q *queue) share(now time.Time) (most int, due time.Time) {
+	switch {
+	case q.host.isAway() && !q.host.hasTurn(q):
+		q.expect(now) // in its turn
+		return 0, now
+	case q.host.isAway():
+		return 1, time.Time{}
+	case q.isOpen(now):
+		most, when := q.breaker.probe(now)
+		q.expect(when)
+		return most, time.Time{}
+	case q.refused.holding && now.Before(q.refused.probeAt):
+		q.expect(q.refused.probeAt)
+		return 0, now
+	case q.refused.holding:
+		// By their times: what was refused is due later, and others have their turn.
+		return probes - q.breaker.trying, farAway
+	case q.backlog.draining:
+		return drainPage, time.Time{}
+	}
+	return drainPage, now
 }
 
 // caughtUp notes that all that was asked for is in memory: what comes now comes after it.

@@ -74,7 +74,7 @@ const hookStreams = 32
 // A batch whose destination is not configured any more has none; settle gives its targets
 // their rows.
 func (f *Flight) tasks(ctx context.Context) ([]task, int) {
-	if len(f.batch.Targets) == 0 || f.net == nil {
+	if len(f.batch.Targets) == 0 || f.net == nil || f.overflowed {
 		return nil, 0
 	}
 	if f.expired = f.tooLate(f.dispatcher.cfg.Now()); f.expired {

@@ -172,9 +172,7 @@ func (s *sweeper) page(ctx context.Context, to work.Destination, sum *store.Back
 		sum.Rows--
 		sum.Bytes -= int64(len(r.Payload))
 		claimed = append(claimed, r.ID)
-		flight.adopted = true
-		s.remember(flight)
-		flight.finish()
+		s.resume(ctx, flight, line)
 	}
 	for line.stillHolds(claimed) {
 		if !sleep(ctx, sweepWait) {

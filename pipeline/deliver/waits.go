@@ -18,14 +18,14 @@ const waitsPage = 256
 // destination's backlog. It implements [ledger.Backlogs]: a request that is redelivered
 // finds the retry that it has led to already, whichever process has put it there.
 func (d *Dispatcher) Waits(ctx context.Context, b *work.Batch) (map[chatbell.UUID]struct{}, error) {
-	if b.Notification.AcceptedAt.IsZero() {
-		return nil, nil
-	}
 	event, err := json.Marshal(b.Notification.EventID)
 	if err != nil {
 		return nil, fmt.Errorf("look for what waits: %w", err)
 	}
 	out := map[chatbell.UUID]struct{}{}
+	if b.Notification.AcceptedAt.IsZero() {
+		return out, nil
+	}
 	query := store.WaitingQuery{Destination: b.Destination.String(), Since: b.Notification.AcceptedAt, Limit: waitsPage}
 	for {
 		rows, err := d.cfg.Waiting.Waiting(ctx, query)
