@@ -23,6 +23,9 @@ const (
 	// hostPace is the time between the beginnings of two probes: sixty a minute cost
 	// nothing, and an outage is over for all within a second or two of its end.
 	hostPace = time.Second
+	// freshPace is the time between two that need not wait for that: a destination of which
+	// nothing is known may be all right, and is not to be held up.
+	freshPace = hostPace / 4
 )
 
 // host is the circuit breaker of one push service: the health of the destinations that
@@ -51,6 +54,7 @@ type host struct {
 	kind    probe               // of the turn
 	probing [probeKinds]int     // probes under way
 	timer   *time.Timer
+	freshAt time.Time // when a turn was last given at once
 }
 
 // probe is how a try counts against what a host that is away may get.
@@ -138,8 +142,18 @@ func (h *host) await(q *queue, fresh bool) bool {
 	if h.timer == nil {
 		h.timer = time.AfterFunc(hostPace, h.pass)
 	}
+	now := time.Now()
+	if fresh && h.turn == nil && h.room() > 0 && now.Sub(h.freshAt) >= freshPace {
+		h.freshAt = now
+		h.turn = q
+		h.kind = freshProbe
+		q.ring()
+	}
 	return true
 }
+
+// room is how many more probes may be under way. The lock is held.
+func (h *host) room() int { return hostProbes - h.probing[knownProbe] - h.probing[freshProbe] }
 
 // pass gives the turn to the next destination that waits, where there is room for a probe.
 func (h *host) pass() {
@@ -152,12 +166,11 @@ func (h *host) pass() {
 	}
 	// A turn that was not taken is lost: there was nothing to try after all.
 	h.turn = nil
-	all := h.probing[knownProbe] + h.probing[freshProbe]
 	switch {
-	case all < hostProbes && h.fresh.len() > 0:
+	case h.room() > 0 && h.fresh.len() > 0:
 		h.turn = h.fresh.take()
 		h.kind = freshProbe
-	case all < hostProbes && h.probing[knownProbe] < hostKnown && h.known.len() > 0:
+	case h.room() > 0 && h.probing[knownProbe] < hostKnown && h.known.len() > 0:
 		h.turn = h.known.take()
 		h.kind = knownProbe
 	}

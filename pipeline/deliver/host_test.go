@@ -337,6 +337,10 @@ func TestProbesAreShared(t *testing.T) {
 	}
 	h.await(hangs, false)
 	h.await(unknown, true)
+	if h.take(unknown) != freshProbe {
+		t.Error("nobody knows anything of this one, and it has to wait")
+	}
+	h.probed(freshProbe)
 	turn(unknown, "nobody knows anything of this one: it goes first")
 	turn(hangsToo, "it is not the second one's turn")
 	h.probing[knownProbe] = hostKnown
