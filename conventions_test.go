@@ -96,6 +96,8 @@ var homes = map[string][]string{
 	"golang.org/x/oauth2":                    {"pipeline/push/fcm"},
 	"github.com/sideshow/apns2":              {"pipeline/push/apns"},
 	"github.com/labstack/echo/v4":            {"handlers/web", "handlers/native", "handlers/amity", "handlers/status"}, // every surface on HTTP
+	"google.golang.org/grpc":                 {"handlers/centrifugo"},
+	"google.golang.org/protobuf":             {"handlers/centrifugo"},
 	"github.com/swaggest":                    {"handlers/web/openapi"},
 	"github.com/golang-jwt/jwt/v5":           {"handlers/web", "internal/sandbox"},                               // clients' tokens; APNs' check of ours
 	"github.com/standard-webhooks":           {"pipeline/webhooks", "internal/sandbox"},                          // signing; checking as a customer does

@@ -27,6 +27,15 @@ type method struct {
 	// result of run is the method's.
 	decode func(params []byte) (any, error)
 	run    func(ctx context.Context, a *api, c *call, params any) (any, error)
+	// params makes the method's parameters, and reply its answer, for gRPC.
+	params func() any
+	reply  func(result any, failed *Error) any
+}
+
+// reply is what gRPC answers with: one of the two.
+type reply[Out any] struct {
+	Error  *Error `pb:"1"`
+	Result *Out   `pb:"2"`
 }
 
 // methodOf makes a method of a function.
@@ -40,6 +49,11 @@ func methodOf[In, Out any](name string, enum int, f func(*api, context.Context, 
 				return nil, errJSON
 			}
 			return in, nil
+		},
+		params: func() any { return new(In) },
+		reply: func(result any, failed *Error) any {
+			out, _ := result.(*Out) // nil where the call has failed
+			return &reply[Out]{Error: failed, Result: out}
 		},
 		run: func(ctx context.Context, a *api, c *call, params any) (any, error) {
 			in, ok := params.(*In)

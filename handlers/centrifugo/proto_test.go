@@ -39,8 +39,7 @@ func TestProto(t *testing.T) {
 			want[f[3]] = f[1] + f[2] + " = " + f[4]
 		}
 		got := map[string]string{}
-		for i := range typ.NumField() {
-			f := typ.Field(i)
+		for f := range typ.Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			if number := f.Tag.Get("pb"); number != "" {
 				got[name] = protoType(f.Type) + " = " + number
@@ -60,7 +59,7 @@ func TestProto(t *testing.T) {
 		DeviceRegisterRequest{}, DeviceUpdateRequest{}, DeviceRemoveRequest{}, DeviceListRequest{}, DeviceTopicListRequest{}, DeviceTopicUpdateRequest{},
 		UserTopicListRequest{}, UserTopicUpdateRequest{}, SendPushNotificationRequest{}, UpdatePushStatusRequest{}, CancelPushRequest{},
 		DeviceRegisterResult{}, DeviceUpdateResult{}, DeviceRemoveResult{}, DeviceListResult{}, DeviceTopicListResult{}, DeviceTopicUpdateResult{},
-		UserTopicListResult{}, UserTopicUpdateResult{}, SendPushNotificationResult{}, UpdatePushStatusResult{}, CancelPushResult{},
+		UserTopicListResult{}, UserTopicUpdateResult{}, BatchRequest{}, BatchResponse{}, SendPushNotificationResult{}, UpdatePushStatusResult{}, CancelPushResult{},
 	} {
 		compare(reflect.TypeOf(in))
 	}

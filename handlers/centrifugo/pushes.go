@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"chatbell"
 	"chatbell/internal/store"
@@ -207,8 +208,8 @@ func (k *checks) blocks(in *PushNotification, out *push.Request) {
 
 func (k *checks) block(out *push.Request, pointer string, provider chatbell.Provider, headers map[string]string, payload json.RawMessage) {
 	raw := bytes.TrimSpace(payload)
-	if provider != chatbell.ProviderWebPush && (len(raw) == 0 || raw[0] != '{') || len(raw) == 0 || !json.Valid(raw) {
-		k.Add(pointer, "must be a JSON object")
+	if provider != chatbell.ProviderWebPush && (len(raw) == 0 || raw[0] != '{') || len(raw) == 0 || !json.Valid(raw) || !utf8.Valid(raw) || tooDeep(raw) {
+		k.Add(pointer, "must be a JSON object, nested at most %d levels deep", maxDepth)
 		return
 	}
 	if len(raw) > push.MaxRendered {

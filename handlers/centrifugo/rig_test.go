@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,6 +30,8 @@ const (
 	keyPrefix = "server-key-of-"
 	clientKey = "a-client-key-0123456789"
 )
+
+var discard = slog.New(slog.DiscardHandler)
 
 type keys struct{}
 
@@ -100,6 +103,13 @@ type rig struct {
 // now is what the surface's clock says.
 var now = time.Unix(1_800_000_000, 0)
 
+// ticking is a clock that is a millisecond later each time: devices that are made one after
+// another have ids in that order.
+func ticking() func() time.Time {
+	var ticks atomic.Int64
+	return func() time.Time { return now.Add(time.Duration(ticks.Add(1)) * time.Millisecond) }
+}
+
 func start(t testing.TB) *rig {
 	t.Helper()
 	state, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(t.TempDir(), "db")})
@@ -114,7 +124,7 @@ func start(t testing.TB) *rig {
 	r := &rig{TB: t, in: &door{}, state: state}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	h, err := centrifugo.New(centrifugo.Config{
-		Common:   web.Common{Keys: keys{}, Log: log, Now: func() time.Time { return now }},
+		Common:   web.Common{Keys: keys{}, Log: log, Now: ticking()},
 		State:    state,
 		Intake:   r.in,
 		Schedule: schedule.New(schedule.Config{Store: state, Intake: r.in, Log: log}),

@@ -59,14 +59,21 @@ type api struct {
 
 // New makes the handler of the surface for HTTP.
 func New(cfg Config) (http.Handler, error) {
+	made, err := newAPI(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return http.HandlerFunc(made.serve), nil
+}
+
+func newAPI(cfg Config) (*api, error) {
 	if cfg.Keys == nil || cfg.Log == nil || cfg.State == nil || cfg.Intake == nil || cfg.Schedule == nil {
 		return nil, errors.New("surface centrifugo: Keys, Log, State, Intake and Schedule are required")
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	made := &api{Config: cfg, guard: web.NewGuard(cfg.Common, credential)}
-	return http.HandlerFunc(made.serve), nil
+	return &api{Config: cfg, guard: web.NewGuard(cfg.Common, credential)}, nil
 }
 
 // credential is how Centrifugo's callers show their key: a header of their own; else

@@ -44,7 +44,7 @@ func TestCentrifugo(t *testing.T) {
 	t.Parallel()
 	w := start(t, func(c *apptest.Config) {
 		c.Networks = []sandbox.Network{{ID: "acme", Key: apptest.Key, NoWebhook: true}}
-		c.YAML = "centrifugo: {listen: 127.0.0.1:0}\n"
+		c.YAML = "centrifugo: {listen: 127.0.0.1:0, grpc_listen: 127.0.0.1:0}\n"
 	})
 	// One of each view, one of nobody, one without a payload for its provider.
 	w.Device("ann", "apns", apptest.Token(1), "de-AT")
@@ -110,5 +110,33 @@ func TestCentrifugo(t *testing.T) {
 	if _, list := w.Call(http.MethodGet, "/v1/devices?user=cho", nil); !strings.Contains(list, `"devices":[]`) {
 		t.Errorf("the device is still seen in the other view: %s", list)
 	}
+	knockGRPC(w)
 	w.Stop()
+}
+
+// knockGRPC calls the surface's other port, which speaks gRPC: five bytes of frame and no
+// message are a list of all devices.
+func knockGRPC(w *apptest.World) {
+	w.T.Helper()
+	var h2c http.Protocols
+	h2c.SetUnencryptedHTTP2(true)
+	transport := &http.Transport{Protocols: &h2c}
+	defer transport.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(w.T.Context(), http.MethodPost,
+		"http://"+w.Listener("centrifugo.grpc_listen")+"/centrifugal.centrifugo.api.CentrifugoApi/DeviceList", strings.NewReader("\x00\x00\x00\x00\x00"))
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/grpc")
+	req.Header.Set("TE", "trailers")
+	req.Header.Set("Authorization", "apikey "+apptest.Key)
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil || resp.Trailer.Get("Grpc-Status") != "0" || !strings.Contains(string(data), "token-of-nobody") {
+		w.T.Errorf("on gRPC: %s %v %v %q, %v", resp.Status, resp.Header, resp.Trailer, data, err)
+	}
 }

@@ -74,7 +74,17 @@ func surfaces(cfg *config.Config) []Surface {
 		own := Listener{Key: "centrifugo.listen", Address: address}
 		all = append(all, Surface{Name: "centrifugo", Listener: own, New: newCentrifugo})
 	}
+	if address := cfg.Centrifugo.GRPCListen; address != "" {
+		own := Listener{Key: "centrifugo.grpc_listen", Address: address, Configure: withoutTLS}
+		all = append(all, Surface{Name: "centrifugo on gRPC", Listener: own, New: newCentrifugoGRPC})
+	}
 	return all
+}
+
+// withoutTLS lets a server speak HTTP/2 without TLS, as gRPC does, and nothing else.
+func withoutTLS(s *http.Server) {
+	s.Protocols = new(http.Protocols)
+	s.Protocols.SetUnencryptedHTTP2(true)
 }
 
 func newNative(kit Kit) (http.Handler, error) {
@@ -118,9 +128,12 @@ func newStatus(k Kit) (http.Handler, error) {
 	})
 }
 
-func newCentrifugo(k Kit) (http.Handler, error) {
-	return centrifugo.New(centrifugo.Config{Common: k.Common, State: k.Topics, Intake: k.Intake, Schedule: k.Schedule})
+func centrifugoOf(k Kit) centrifugo.Config {
+	return centrifugo.Config{Common: k.Common, State: k.Topics, Intake: k.Intake, Schedule: k.Schedule}
 }
+
+func newCentrifugo(k Kit) (http.Handler, error)     { return centrifugo.New(centrifugoOf(k)) }
+func newCentrifugoGRPC(k Kit) (http.Handler, error) { return centrifugo.NewGRPC(centrifugoOf(k)) }
 
 // door is a listener that is open, with the surfaces behind it.
 type door struct {

@@ -58,6 +58,8 @@ type Config struct {
 type Centrifugo struct {
 	// Listen is its address; empty means that there is none.
 	Listen string `yaml:"listen"`
+	// GRPCListen is its address for gRPC; empty means that there is none.
+	GRPCListen string `yaml:"grpc_listen"`
 }
 
 // Retry says when what failed is tried again.

@@ -11,8 +11,6 @@ var later = map[string]string{
 	"node":        "several nodes on one broker are",
 	"retention":   "another retention than 395 days in ClickHouse is",
 
-	"centrifugo.grpc_listen": "the Centrifugo surface on gRPC is",
-
 	"networks.webpush":                "Web Push is",
 	"networks.prehook":                "a pre-hook is",
 	"networks.rules":                  "rules of a network's own are",
@@ -142,6 +140,10 @@ var settings = map[string]*setting{
 	"centrifugo.listen": {
 		kind: listenWhy,
 		doc:  "Address of its HTTP API. Without one there is none.", sample: "127.0.0.1:8000",
+	},
+	"centrifugo.grpc_listen": {
+		kind: listenWhy,
+		doc:  "Address of its API on gRPC. Without one there is none.", sample: "127.0.0.1:10000",
 	},
 
 	"networks": {

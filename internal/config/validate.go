@@ -81,12 +81,7 @@ func (c *Config) checkAddresses(problems *Problems) {
 		problems.Add("data", "must name a folder", "write it like ./data")
 	}
 	listen, ok := checkAddress(problems, "listen", c.Listen)
-	if c.Centrifugo.Listen != "" {
-		centrifugo, alsoOK := checkAddress(problems, "centrifugo.listen", c.Centrifugo.Listen)
-		if ok && alsoOK && listen.overlaps(centrifugo) {
-			problems.Add("centrifugo.listen", "is the same as listen", "each needs a port of its own")
-		}
-	}
+	c.checkCentrifugo(problems)
 	if !c.EmbeddedClickHouse() {
 		return
 	}
@@ -94,6 +89,29 @@ func (c *Config) checkAddresses(problems *Problems) {
 	if ok && alsoOK && listen.overlaps(clickhouse) {
 		problems.Add("clickhouse_listen", "is the same as listen", "each needs a port of its own")
 	}
+}
+
+// checkCentrifugo checks the addresses of that surface, if it has any.
+func (c *Config) checkCentrifugo(problems *Problems) {
+	taken := map[string]string{"listen": c.Listen}
+	for _, one := range []struct{ key, text string }{{"centrifugo.listen", c.Centrifugo.Listen}, {"centrifugo.grpc_listen", c.Centrifugo.GRPCListen}} {
+		if one.text == "" {
+			continue
+		}
+		here, ok := checkAddress(problems, one.key, one.text)
+		for _, other := range []string{"listen", "centrifugo.listen"} {
+			if text := taken[other]; ok && text != "" && here.overlaps(addressOf(text)) {
+				problems.Add(one.key, "is the same as "+other, "each needs a port of its own")
+			}
+		}
+		taken[one.key] = one.text
+	}
+}
+
+// addressOf reads an address; what is none overlaps with nothing.
+func addressOf(text string) address {
+	found, _ := checkAddress(&Problems{}, "", text)
+	return found
 }
 
 // address is host and port to listen on.

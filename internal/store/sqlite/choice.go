@@ -51,22 +51,30 @@ func orNull[T any](list []T) any {
 type chooser struct {
 	query, count string
 	keys         []string // one query each; nil for one without
+	// rest is the choice without the list that the keys are of: it need not be looked
+	// through for each of them.
+	rest store.DeviceChoice
 }
 
 func chooserOf(c *store.DeviceChoice) chooser {
+	rest := *c
 	pick := func(from, order string, keys []string) chooser {
 		keys = slices.Clone(keys)
 		slices.Sort(keys)
-		return chooser{chosenColumns + from + residue + order, `SELECT COUNT(*)` + from + residue + ` AND ?3 = 0`, slices.Compact(keys)}
+		return chooser{chosenColumns + from + residue + order, `SELECT COUNT(*)` + from + residue + ` AND ?3 = 0`, slices.Compact(keys), rest}
 	}
 	switch {
 	case c.IDs != nil:
+		rest.IDs = nil
 		return pick(fromIDs, inOrder, texts(c.IDs))
 	case c.Tokens != nil:
+		rest.Tokens = nil
 		return pick(fromToken, inOrder, c.Tokens)
 	case c.Users != nil:
+		rest.Users = nil
 		return pick(fromUser, inOrder, texts(c.Users))
 	case c.Topics != nil:
+		rest.Topics = nil
 		return pick(fromTopic, inTopicOrder, texts(c.Topics))
 	}
 	return pick(fromAll, inOrder, nil)
@@ -82,7 +90,7 @@ func texts[S ~string](list []S) []string {
 
 // each calls a function with the arguments of each query of the choice.
 func (c *chooser) each(network chatbell.NetworkID, page *store.DevicePage, call func(args []any) error) error {
-	choice := &page.Choice
+	choice := &c.rest
 	args := func(key any) []any {
 		return []any{
 			network, page.After, page.Limit, orNull(choice.IDs), orNull(choice.Users), orNull(choice.Tokens), orNull(choice.Topics),
@@ -195,6 +203,7 @@ func (s *Store) CountDevices(ctx context.Context, network chatbell.NetworkID, ch
 	how := chooserOf(&choice)
 	if choice.IDs == nil && choice.Tokens == nil && choice.Users == nil && len(choice.Topics) > 1 {
 		how = chooserOf(&store.DeviceChoice{}) // each once
+		how.rest = choice
 	}
 	err = how.each(network, &store.DevicePage{Choice: choice}, func(args []any) error {
 		n := int64(0)

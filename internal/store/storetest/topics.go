@@ -197,12 +197,16 @@ func otherViews(t *testing.T, f *fixture) {
 	phone.User = "b"
 	f.register(phone)
 	f.equal("registered by somebody else", f.topicsOf("phone"), "b1")
+	f.must(f.ChangeDeviceTopics(t.Context(), acme, "phone", "b", store.TopicChange{Op: store.TopicAdd, Topics: []string{"own"}}))
+	f.equal("with one of its own", f.topicsOf("phone"), "b1 own")
 	if removed, err := f.RemoveDeadDevice(t.Context(), acme, "phone", "t", time.Time{}); err != nil || !removed {
 		t.Errorf("the dead token: %t, %v", removed, err)
 	}
 	topics, err := f.DeviceTopics(t.Context(), acme, store.TopicPage{Limit: 10})
 	f.must(err)
 	f.equal("topics of a device that is gone", len(topics), 0)
+	f.register(phone)
+	f.equal("its topics in the next life", f.topicsOf("phone"), "b1")
 }
 
 // tooManyTopics: a list that would become too long stays as it was.

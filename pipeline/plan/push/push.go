@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"chatbell"
@@ -178,12 +179,7 @@ func (p *planned) tokens(at cursor) (*plan.Page, error) {
 
 // before reports whether a token is among those of the pages before: nobody is told twice.
 func (p *planned) before(i int, token Token) bool {
-	for _, other := range p.req.Tokens[:i-i%p.cfg.PageLimit] {
-		if other == token {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(p.req.Tokens[:i-i%p.cfg.PageLimit], token)
 }
 
 // devices plans a page of the devices that the request chooses.
