@@ -66,11 +66,12 @@ type problem struct {
 }
 
 func (p *problem) Error() string {
-	text := fmt.Sprintf("the server says %d %s: %s", p.Status, p.Title, p.Detail)
+	var text strings.Builder
+	fmt.Fprintf(&text, "the server says %d %s: %s", p.Status, p.Title, p.Detail)
 	for _, one := range p.Errors {
-		text += fmt.Sprintf("; %s %s", one.Pointer, one.Detail)
+		fmt.Fprintf(&text, "; %s %s", one.Pointer, one.Detail)
 	}
-	return text
+	return text.String()
 }
 
 // call makes a call without a body and reads the answer into a value, which may be nil.

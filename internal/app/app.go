@@ -18,7 +18,6 @@ import (
 	"chatbell/internal/memory"
 	"chatbell/internal/metrics"
 	"chatbell/internal/recording"
-	"chatbell/internal/unshown"
 	"chatbell/pipeline"
 	"chatbell/pipeline/deadletter"
 	"chatbell/pipeline/jetstream"
@@ -102,12 +101,7 @@ func New(ctx context.Context, cfg *config.Config, opts Options) (*App, error) {
 // build opens the parts, each with what it needs of those before it.
 func build(ctx context.Context, cfg *config.Config, opts *Options, open *closers) (*App, error) {
 	numbers := metrics.New(opts.Version)
-	release, err := datadir.Open(cfg.Data, opts.Log)
-	if err != nil {
-		return nil, err
-	}
-	open.add(release)
-	secrets, err := unshown.Load(cfg.Data, howToReplace)
+	disk, secrets, err := openData(cfg, opts, open)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +111,6 @@ func build(ctx context.Context, cfg *config.Config, opts *Options, open *closers
 	if err != nil {
 		return nil, err
 	}
-	disk := datadir.NewReserve(cfg.Data, opts.DiskFree, opts.Log)
 	newest := new(accepted)
 	state, err := openStore(ctx, cfg, newest.sequence, opts.Log, open)
 	if err != nil {

@@ -68,6 +68,18 @@ type notes interface {
 	PutMeta(ctx context.Context, name, value string) error
 }
 
+// openData takes the data folder for this process, with the guard of its disk and the secrets
+// in it that were not shown so far.
+func openData(cfg *config.Config, opts *Options, open *closers) (*datadir.Reserve, *unshown.Secrets, error) {
+	release, err := datadir.Open(cfg.Data, opts.Log)
+	if err != nil {
+		return nil, nil, err
+	}
+	open.add(release)
+	secrets, err := unshown.Load(cfg.Data, howToReplace)
+	return datadir.NewReserve(cfg.Data, opts.DiskFree, opts.Log), secrets, err
+}
+
 // openDoors binds the listeners of the surfaces, in their order, and answers that the
 // server is starting.
 func openDoors(ctx context.Context, all []Surface, limiter *listen.Limiter, opts *Options, open *closers) ([]*door, error) {

@@ -123,7 +123,7 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, b.Close())
+			err = errors.Join(err, b.Close()) //nolint:contextcheck // the context that ended the opening must not cut the closing short
 		}
 	}()
 	if len(cfg.URLs) == 0 {

@@ -195,7 +195,7 @@ func recoverySlowly(t *testing.T, took time.Duration) string {
 	t.Helper()
 	var log strings.Builder
 	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
 		b := &Broker{cfg: Config{Dir: dir}, log: slog.New(slog.NewTextHandler(&log, nil))}
 		b.recover(func() { <-time.After(took) })
 	})

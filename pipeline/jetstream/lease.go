@@ -125,7 +125,7 @@ func acquire(ctx context.Context, kv jetstream.KeyValue, self Holder, ttl time.D
 		case rev == 0, holder.Released, holder.isBefore(&self), holder.Token == watched.Token && time.Since(since) >= ttl:
 			lease.self.Epoch = holder.Epoch + 1
 			if err := lease.write(ctx, rev); err == nil {
-				go lease.keep()
+				go lease.keep() //nolint:contextcheck // it lives until the broker is closed, not until it is open
 				return lease, nil
 			} else if !lostRace(err) {
 				return nil, fmt.Errorf("take the broker's lease: %w", asUnavailable(err))

@@ -57,8 +57,14 @@ func (b *Broker) passOver(ctx context.Context, stream string, to uint64) error {
 		for i := range page {
 			page[i] = message.NewMessage(fmt.Sprintf("passed-%d-%d-%d", last, i, time.Now().UnixNano()), nil)
 		}
-		if err := b.Publisher().Publish(stream, page...); err != nil {
+		results, err := b.Publisher().PublishAcked(ctx, func(int) string { return stream }, page)
+		if err != nil {
 			return fmt.Errorf("lift stream %s: %w", stream, err)
+		}
+		for _, result := range results {
+			if result.Err != nil {
+				return fmt.Errorf("lift stream %s: %w", stream, result.Err)
+			}
 		}
 	}
 	found, err := b.js.Stream(ctx, stream)
