@@ -121,9 +121,9 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 		backlogs: map[string]*cachedBacklog{}, marks: map[string][]mark{}, readers: map[string]*reader{}, resumed: map[string]bool{},
 		windows: map[string]jetstream.JetStream{},
 	}
-	defer func() {
+	defer func() { //nolint:contextcheck // the context that ended the opening must not cut the closing short
 		if err != nil {
-			err = errors.Join(err, b.Close()) //nolint:contextcheck // the context that ended the opening must not cut the closing short
+			err = errors.Join(err, b.Close())
 		}
 	}()
 	if len(cfg.URLs) == 0 {
