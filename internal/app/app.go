@@ -129,7 +129,6 @@ func build(ctx context.Context, cfg *config.Config, opts *Options, open *closers
 	if err != nil {
 		return nil, err
 	}
-	last := &recording.Last{Broker: broker, Recorder: rec.recorder, Cursors: state, Log: opts.Log}
 	stages, err := openPipeline(ctx, cfg, opts, stagesOf{broker, taken, state, secrets, numbers}, open)
 	if err != nil {
 		return nil, err
@@ -151,20 +150,18 @@ func build(ctx context.Context, cfg *config.Config, opts *Options, open *closers
 		return nil, err
 	}
 	return &App{
-		log:      opts.Log,
-		version:  opts.Version,
-		shutdown: cfg.ShutdownTimeout,
-		doors:    doors,
-		broker:   broker,
-		disk:     disk,
-		pipeline: stages,
-		records:  rec,
-		last:     last,
-		later:    later,
-		open:     open,
-		showSecrets: func(ctx context.Context) error {
-			return showSecrets(ctx, cfg, state, secrets, opts.Notices, opts.Log)
-		},
+		log:         opts.Log,
+		version:     opts.Version,
+		shutdown:    cfg.ShutdownTimeout,
+		doors:       doors,
+		broker:      broker,
+		disk:        disk,
+		pipeline:    stages,
+		records:     rec,
+		last:        &recording.Last{Broker: broker, Recorder: rec.recorder, Cursors: state, Log: opts.Log},
+		later:       later,
+		open:        open,
+		showSecrets: func(ctx context.Context) error { return showSecrets(ctx, cfg, state, secrets, opts.Notices, opts.Log) },
 	}, nil
 }
 

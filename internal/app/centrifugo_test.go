@@ -106,6 +106,12 @@ func TestCentrifugo(t *testing.T) {
 	w.Answers("SELECT event_id, outcome, reason, accepted_at = toDateTime("+fmt.Sprint(soon)+") FROM deliveries WHERE event_id IN ('over', 'never', 'soon') ORDER BY event_id",
 		"over\texpired\texpired\t0\nsoon\taccepted\t\t1")
 
+	// A device of this view is told of chat events like any other.
+	w.Post(apptest.Event{
+		"id": "chat", "type": "channel.created", "actor": apptest.Event{"id": "ann", "name": "Ann"}, "channel": apptest.Event{"id": "c", "name": "C"}, "members": []apptest.Event{{"id": "cho"}},
+	})
+	w.Answers("SELECT user_id, device_id, target, outcome, locale FROM deliveries WHERE event_id = 'chat' AND user_id = 'cho'", "cho\t"+cho+"\tfcm\taccepted\tpt-BR")
+
 	centrifugo(w, "device_remove", apptest.Event{"ids": []string{cho}})
 	if _, list := w.Call(http.MethodGet, "/v1/devices?user=cho", nil); !strings.Contains(list, `"devices":[]`) {
 		t.Errorf("the device is still seen in the other view: %s", list)

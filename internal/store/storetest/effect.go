@@ -80,6 +80,17 @@ var deeds = rapid.Custom(func(rt *rapid.T) deed {
 			}
 			return nil
 		}},
+		{"RegisterWithTopics", func(ctx context.Context, f *fixture, n chatbell.NetworkID) error {
+			other := store.Registration{Device: phone, NewID: "new", Made: true}
+			other.Device.Locale = name
+			return second(f.RegisterWithTopics(ctx, n, other))
+		}},
+		{"ChangeDevices", func(ctx context.Context, f *fixture, n chatbell.NetworkID) error {
+			return f.ChangeDevices(ctx, n, byID(phone.ID), store.DeviceChange{User: &user, Locale: &name})
+		}},
+		{"RemoveDevices", func(ctx context.Context, f *fixture, n chatbell.NetworkID) error {
+			return f.RemoveDevices(ctx, n, store.DeviceChoice{Users: []chatbell.UserID{user}})
+		}},
 		{"PutUserSettings", func(ctx context.Context, f *fixture, n chatbell.NetworkID) error {
 			return f.PutUserSettings(ctx, n, user, chatbell.UserSettings{Toggles: on})
 		}},

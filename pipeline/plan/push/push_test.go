@@ -177,7 +177,11 @@ func TestRows(t *testing.T) {
 			told := map[chatbell.UUID]bool{}
 			for _, b := range batches {
 				for i := range b.Targets {
-					told[b.DeliveryID(&b.Targets[i])] = true
+					id := b.DeliveryID(&b.Targets[i])
+					if told[id] {
+						t.Errorf("%s, by %d: a target is told twice", name, limit)
+					}
+					told[id] = true
 				}
 			}
 			var said []string
