@@ -174,6 +174,28 @@ func TestSlowTryDelaysNoNeighbour(t *testing.T) {
 	s.wait(2)
 }
 
+// What a micro-batch has sent is written down while the planning of the rest of it takes
+// long: after a crash it is not sent again.
+func TestSlowPlanningDelaysNoRows(t *testing.T) {
+	one, other := neighbours(t)
+	s := newStage(t)
+	s.device("b", "tb", "")
+	release := make(chan struct{})
+	s.full.Store(true)
+	s.run(nil, func(c *pipeline.Config, s *stage) {
+		c.Store = &holding{Store: s.store, channel: one, release: release}
+	})
+	s.post(in(other, text("first", "a", "takes what waits")))
+	s.full.Store(false)
+	s.until("nothing is left to do", s.idle)
+	s.full.Store(true)
+	s.post(in(other, text("second", "a", "waits for room")), in(other, created("1", "a", "b")), in(one, created("2", "a", "b")))
+	s.full.Store(false)
+	s.until("the row of what was sent", func() bool { return len(s.results.Deliveries) == 1 })
+	close(release)
+	s.wait(2)
+}
+
 // reading is a store that does not let go of whoever reads a large channel's second page.
 type reading struct {
 	pipeline.Store

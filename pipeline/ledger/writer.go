@@ -110,23 +110,43 @@ func (w *Writer) collect(first resultRequest) []resultRequest {
 // flush writes one message for fresh rows and one for possible repeats, which the
 // recorder has to look up.
 func (w *Writer) flush(reqs []resultRequest) {
-	var fresh, repeat chatbell.Results
-	repeat.MaybeRepeat = true
-	for _, r := range reqs {
-		for _, rows := range r.rows {
-			into := &fresh
-			if rows.MaybeRepeat {
-				into = &repeat
-			}
-			into.Deliveries = append(into.Deliveries, rows.Deliveries...)
-			into.Attempts = append(into.Attempts, rows.Attempts...)
-			into.Events = append(into.Events, rows.Events...)
-		}
-	}
-	err := errors.Join(w.publish(&fresh), w.publish(&repeat))
+	fresh := merge(reqs, false)
+	repeat := merge(reqs, true)
+	err := errors.Join(w.publish(fresh), w.publish(repeat))
 	for _, r := range reqs {
 		r.done <- err
 	}
+}
+
+// merge puts the rows of requests together, either those that may be repeats or the others.
+func merge(reqs []resultRequest, repeats bool) *chatbell.Results {
+	var deliveries, attempts, events int
+	some := func(yield func(*chatbell.Results) bool) {
+		for _, r := range reqs {
+			for _, rows := range r.rows {
+				if rows.MaybeRepeat == repeats && !yield(rows) {
+					return
+				}
+			}
+		}
+	}
+	for rows := range some {
+		deliveries += len(rows.Deliveries)
+		attempts += len(rows.Attempts)
+		events += len(rows.Events)
+	}
+	all := &chatbell.Results{
+		MaybeRepeat: repeats,
+		Deliveries:  make([]chatbell.Delivery, 0, deliveries), // rows are large: growing would copy them again and again
+		Attempts:    make([]chatbell.Attempt, 0, attempts),
+		Events:      make([]chatbell.AcceptedEvent, 0, events),
+	}
+	for rows := range some {
+		all.Deliveries = append(all.Deliveries, rows.Deliveries...)
+		all.Attempts = append(all.Attempts, rows.Attempts...)
+		all.Events = append(all.Events, rows.Events...)
+	}
+	return all
 }
 
 func (w *Writer) publish(rows *chatbell.Results) error {

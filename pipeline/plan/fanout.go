@@ -107,6 +107,9 @@ func (f *fanout) run(ctx context.Context) (err error) {
 // page decides and writes the next page, when it is the network's turn.
 func (f *fanout) page(ctx context.Context) error {
 	network := f.plan.Network().ID
+	if f.stage.turns.busy() {
+		f.first = nil // who waits keeps nothing in memory: its pages are decided again
+	}
 	if err := f.stage.turns.take(ctx, network); err != nil {
 		return err
 	}

@@ -71,15 +71,29 @@ func (s *Stage) Handle(msg *message.Message) error {
 	if batch == nil {
 		return work.Permanent(errForeign)
 	}
-	round := &round{stage: s, batch: batch, start: time.Now(), held: map[string]bool{}}
+	ctx := msg.Context()
+	round := &round{stage: s, batch: batch, start: time.Now(), held: map[string]bool{}, planned: make(chan struct{})}
 	defer round.large.Wait()
+	meanwhile := make(chan struct{})
+	slow := time.AfterFunc(planningMax, func() {
+		defer close(meanwhile)
+		round.meanwhile(ctx)
+	})
 	for _, item := range batch.Items() {
-		round.take(msg.Context(), item)
+		round.take(ctx, item)
 	}
+	close(round.planned)
 	batch.Release()
-	s.cfg.Dispatcher.SettleAll(msg.Context(), round.small, round.settled)
+	round.settle(ctx)
+	if !slow.Stop() {
+		<-meanwhile
+	}
 	return nil
 }
+
+// planningMax is how long what a micro-batch has sent may wait for the planning of the rest
+// of it: what was accepted a while ago is not sent again after a crash.
+const planningMax = 50 * time.Millisecond
 
 // round is one micro-batch in hand.
 type round struct {
@@ -87,9 +101,38 @@ type round struct {
 	batch *jetstream.Batch
 	start time.Time
 	// held are the keys that wait for an earlier request of the batch.
-	held  map[string]bool
-	small []*deliver.Settlement
-	large sync.WaitGroup // fan-outs under way
+	held    map[string]bool
+	large   sync.WaitGroup // fan-outs under way
+	planned chan struct{}  // closed when all of the batch is
+
+	mu    sync.Mutex
+	small []*deliver.Settlement // in their queues, and settled by nobody yet
+}
+
+// settle settles what was put into the queues so far.
+func (r *round) settle(ctx context.Context) {
+	r.mu.Lock()
+	some := r.small
+	r.small = nil
+	r.mu.Unlock()
+	r.stage.cfg.Dispatcher.SettleAll(ctx, some, r.settled)
+}
+
+// meanwhile settles, again and again, what was put into the queues while the planning of
+// the rest takes long.
+func (r *round) meanwhile(ctx context.Context) {
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	tick := time.NewTicker(planningMax)
+	defer tick.Stop()
+	for {
+		parts.Go(func() { r.settle(ctx) })
+		select {
+		case <-r.planned:
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // take plans one request.
@@ -109,7 +152,9 @@ func (r *round) take(ctx context.Context, item *jetstream.Item) {
 		item.Hold()
 		r.large.Go(func() { r.done(item, fan.run(ctx)) })
 	default:
+		r.mu.Lock()
 		r.small = append(r.small, settlement)
+		r.mu.Unlock()
 	}
 }
 
@@ -221,6 +266,9 @@ func (s *Stage) direct(ctx context.Context, fan *fanout, pages []*Page) (*delive
 	out.Events = []chatbell.AcceptedEvent{plan.Row(people)}
 	batches = number(batches)
 	for _, b := range batches {
+		if b.Call == nil {
+			continue // a push needs its id where it has to wait, and gets it there
+		}
 		if err := b.Seal(); err != nil {
 			return nil, err
 		}

@@ -48,6 +48,13 @@ func (t *turns) take(ctx context.Context, network chatbell.NetworkID) error {
 	}
 }
 
+// busy reports that who takes a place now has to wait.
+func (t *turns) busy() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.free == 0
+}
+
 // leave gives up waiting, and passes on a place that came meanwhile.
 func (t *turns) leave(network chatbell.NetworkID, turn chan struct{}) {
 	t.mu.Lock()
