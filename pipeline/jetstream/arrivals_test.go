@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -11,7 +12,10 @@ import (
 type handedOver struct {
 	jetstream.Msg
 	sequence, delivered uint64
+	back                int // how often it was handed back
 }
+
+func (h *handedOver) NakWithDelay(time.Duration) error { h.back++; return nil }
 
 func (h *handedOver) Metadata() (*jetstream.MsgMetadata, error) {
 	return &jetstream.MsgMetadata{Stream: "S", NumDelivered: h.delivered, Sequence: jetstream.SequencePair{Stream: h.sequence}}, nil
@@ -20,15 +24,43 @@ func (h *handedOver) Headers() nats.Header { return nil }
 func (h *handedOver) Data() []byte         { return nil }
 func (h *handedOver) Ack() error           { return nil }
 
-// The broker hands a message out again where this process stood still for longer than it
-// waits: while the first copy is here, with its handler or not, released or not, a second
-// one is not handled beside it.
-func TestCopyOfWhatIsInHand(t *testing.T) {
+func batching(t *testing.T) *subscription {
+	t.Helper()
 	s := &Subscriber{broker: &Broker{}, cfg: SubscriberConfig{Durable: "d", Batch: Limits{Messages: 10, Bytes: 1000}}}
 	if err := s.cfg.setDefaults(); err != nil {
 		t.Fatal(err)
 	}
-	sub := newSubscription(s, nil, "S")
+	return newSubscription(s, nil, "S")
+}
+
+// What waits goes to the broker when the subscription closes, and what its handler gives
+// back afterwards does so, too.
+func TestClosingGivesBack(t *testing.T) {
+	sub := batching(t)
+	failed := &handedOver{sequence: 1}
+	waits := &handedOver{sequence: 2}
+	kept := &handedOver{sequence: 3}
+	for _, m := range []*handedOver{failed, waits, kept} {
+		sub.take(m)
+	}
+	batch := sub.next(t.Context())
+	batch.items[0].Nack(time.Hour)
+	batch.items[1].Wait(0)
+	sub.handBack()
+	if failed.back != 1 || waits.back != 1 || kept.back != 0 {
+		t.Errorf("handed back %d, %d, %d times: want those that no handler has", failed.back, waits.back, kept.back)
+	}
+	batch.items[2].Nack(time.Hour)
+	if kept.back != 1 || len(sub.hands) != 0 {
+		t.Errorf("handed back %d times, %d in hand", kept.back, len(sub.hands))
+	}
+}
+
+// The broker hands a message out again where this process stood still for longer than it
+// waits: while the first copy is here, with its handler or not, released or not, a second
+// one is not handled beside it.
+func TestCopyOfWhatIsInHand(t *testing.T) {
+	sub := batching(t)
 	arrive := func(delivered uint64) { sub.take(&handedOver{sequence: 1, delivered: delivered}) }
 	arrive(1)
 	arrive(2)

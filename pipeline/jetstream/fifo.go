@@ -3,6 +3,7 @@ package jetstream
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -112,7 +113,7 @@ func (f *fifo) release(item *Item, now time.Time) {
 // for that; one without a key is waited for by nobody.
 func (f *fifo) back(item *Item, after time.Duration, now time.Time) {
 	if item.key == "" {
-		item.key = "\x00" + item.raw.Reply() // a key of its own
+		item.key = "\x00" + strconv.FormatUint(item.sequence, 10) // a key of its own
 	}
 	line := f.lane(item.key)
 	if line.holder == item {

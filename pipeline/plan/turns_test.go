@@ -74,11 +74,11 @@ func TestGivingUpATurn(t *testing.T) {
 	if places.waiting() != 0 || len(places.order) != 0 {
 		t.Errorf("it still waits: %+v", places)
 	}
-	for range 200 { // who is faster, the turn or the end
+	for range 200 { // both are there when it looks: it takes either
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() { ended <- places.take(ctx, "b") }()
 		polltest.Until(t, "it waits", func() bool { return places.waiting() == 1 })
-		go cancel()
+		cancel()
 		places.give()
 		if err := polltest.Receive(t, "an end", ended); err == nil {
 			places.give()
