@@ -69,7 +69,9 @@ func record(ctx context.Context, opts *options) (_ []result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, broker.Close()) }()
+	defer func() { //nolint:contextcheck // the context that ended the run must not cut the closing short
+		err = errors.Join(err, broker.Close())
+	}()
 	state, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(dir, "db")})
 	if err != nil {
 		return nil, err
