@@ -65,18 +65,18 @@ func errorPolicy(stage string, log *slog.Logger) message.HandlerMiddleware {
 // has ended: the same policy, and the same news for the observer.
 func settleRequests(o Observer, log *slog.Logger) func(*jetstream.Item, time.Duration, error) {
 	return func(item *jetstream.Item, took time.Duration, err error) {
-		o.Handled(stagePlan.Stream, messageEnd(err), took)
+		o.Handled(work.StreamEvents, messageEnd(err), took)
 		switch {
 		case err == nil:
 		case errors.Is(err, ledger.ErrUnavailable): // the broker is away, and says so itself
-			log.Debug("message waits", "stage", stagePlan.Name, "sequence", item.Sequence(), "error", err)
+			log.Debug("message waits", "stage", stageOfRequests, "sequence", item.Sequence(), "error", err)
 			item.Wait(holdCheck)
 		case work.IsPermanent(err):
-			log.Error("message goes to the dead letters", "stage", stagePlan.Name, "sequence", item.Sequence(), "error", err)
+			log.Error("message goes to the dead letters", "stage", stageOfRequests, "sequence", item.Sequence(), "error", err)
 			item.Dead(err.Error())
 		default:
 			wait := backoff.FullJitter(nackFirst, nackMax, item.Deliveries())
-			log.Warn("message comes again", "stage", stagePlan.Name, "sequence", item.Sequence(), "wait", wait, "error", err)
+			log.Warn("message comes again", "stage", stageOfRequests, "sequence", item.Sequence(), "wait", wait, "error", err)
 			item.Nack(wait)
 		}
 	}

@@ -142,16 +142,9 @@ func New(cfg Config) (*Pipeline, error) {
 		hold:       holds,
 		grace:      cfg.CloseTimeout,
 	}
-	for _, stage := range []struct {
-		Consumer
-		handle   message.NoPublishHandlerFunc
-		observed []message.HandlerMiddleware
-	}{
-		{stagePlan, planning.Handle, nil}, // its batches are of many messages, of which it tells itself
-		{stagePush, delivery.Handle, []message.HandlerMiddleware{observe(work.StreamPush, cfg.Observer)}},
-		{stageHook, delivery.Handle, []message.HandlerMiddleware{observe(work.StreamHook, cfg.Observer)}},
-	} {
-		if err := made.add(cfg, stage.Consumer, stage.handle, stage.observed...); err != nil {
+	rooms := &handlers{planning: planning, delivery: delivery}
+	for _, stage := range stages {
+		if err := made.add(cfg, stage, rooms); err != nil {
 			return nil, err
 		}
 	}
@@ -174,7 +167,8 @@ func (c *Config) planners() map[work.Kind]plan.Planner {
 }
 
 // add gives the router a stage: a handler for each share.
-func (p *Pipeline) add(cfg Config, stage Consumer, handle message.NoPublishHandlerFunc, observed ...message.HandlerMiddleware) error {
+func (p *Pipeline) add(cfg Config, stage Consumer, rooms *handlers) error {
+	handle := func(msg *message.Message) error { return stage.handle(rooms, msg) }
 	for share := range stage.Shares {
 		from, err := cfg.Subscribe(stage, share)
 		if err != nil {
@@ -183,7 +177,9 @@ func (p *Pipeline) add(cfg Config, stage Consumer, handle message.NoPublishHandl
 		h := p.router.AddConsumerHandler(stage.Durable(share), stage.Topic(share), from, handle)
 		// The first is the outermost: a panic is an error for those outside of it.
 		h.AddMiddleware(p.hands.count, p.hold.before)
-		h.AddMiddleware(observed...)
+		if stage.Batch.Messages == 0 {
+			h.AddMiddleware(observe(stage.Stream, cfg.Observer))
+		}
 		h.AddMiddleware(errorPolicy(stage.Name, cfg.Log), recoverer)
 	}
 	return nil

@@ -3,10 +3,15 @@ package pipeline
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"chatbell/pipeline/deliver"
 	"chatbell/pipeline/jetstream"
+	"chatbell/pipeline/plan"
 	"chatbell/pipeline/work"
 )
 
@@ -27,7 +32,19 @@ type Consumer struct {
 	InFlight int
 	// Parked is how many may wait besides: those that failed, and those behind them.
 	Parked int
+	// handle works off what it is given. Of a micro-batch it tells the observer itself, of
+	// each of its messages.
+	handle func(*handlers, *message.Message) error
 }
+
+// handlers are what works off the stages' messages.
+type handlers struct {
+	planning *plan.Stage
+	delivery *deliver.Stage
+}
+
+func (h *handlers) plan(msg *message.Message) error    { return h.planning.Handle(msg) }
+func (h *handlers) deliver(msg *message.Message) error { return h.delivery.Handle(msg) }
 
 // Subscriber is how a share is read. How long closing may take is for the caller to say.
 func (c Consumer) Subscriber(share int) jetstream.SubscriberConfig {
@@ -67,23 +84,26 @@ func (c Consumer) Topic(share int) string {
 // them waits for a few milliseconds.
 var planBatch = jetstream.Limits{Messages: 128, Bytes: 1 << 20}
 
-// The stages. Of each partition of EVENTS two micro-batches are in hand: one is planned
+// stageOfRequests is the name of the one that plans.
+const stageOfRequests = "match"
+
+// stages is the one table of them, in the order in which work goes through them: a new
+// stage is a row. Of each partition of EVENTS two micro-batches are in hand: one is planned
 // while the sends of the other are under way. A channel whose event fails may have another
 // thousand of them wait before its partition waits with it. A batch of a large request
 // is up to 256 sends, so that 64 of them are one destination's full queue.
-var (
-	stagePlan = Consumer{Name: "match", Stream: work.StreamEvents, Shares: work.Partitions, Batch: planBatch, InFlight: 256, Parked: 1024}
-	stagePush = Consumer{Name: "push", Stream: work.StreamPush, Shares: 4, InFlight: 64}
-	stageHook = Consumer{Name: "hook", Stream: work.StreamHook, Shares: 4, InFlight: 64}
-)
+var stages = []Consumer{
+	{Name: stageOfRequests, Stream: work.StreamEvents, Shares: work.Partitions, Batch: planBatch, InFlight: 256, Parked: 1024, handle: (*handlers).plan},
+	{Name: "push", Stream: work.StreamPush, Shares: 4, InFlight: 64, handle: (*handlers).deliver},
+	{Name: "hook", Stream: work.StreamHook, Shares: 4, InFlight: 64, handle: (*handlers).deliver},
+}
 
 // degraded is how many tries a destination may have in flight while it says nothing: they
 // hide a provider's 30 ms at 30,000 pushes a second.
 const degraded = 1024
 
-// Consumers are the stages, in the order in which work goes through them. A new stage is
-// a row here and its handler in [New].
-func Consumers() []Consumer { return []Consumer{stagePlan, stagePush, stageHook} }
+// Consumers are the stages, in the order in which work goes through them.
+func Consumers() []Consumer { return slices.Clone(stages) }
 
 // Streams are what the pipeline publishes to, with their limits on disk. EVENTS also
 // keeps what was consumed within the deduplication window: 10 minutes of 10,000 events/s
