@@ -76,6 +76,15 @@ func (a *api) serveGRPC(server *grpc.Server, w *answer, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
 		return
 	}
+	give, err := a.Bodies.Take(r.Context(), who.Network, r.ContentLength)
+	if err != nil {
+		w.Header().Set("Content-Type", "application/grpc")
+		w.Header().Set("Grpc-Status", "8") // RESOURCE_EXHAUSTED
+		w.Header().Set("Grpc-Message", "too many large calls of this network are under way; nothing was done, try again")
+		w.WriteHeader(http.StatusOK)
+		return
+	}
+	defer give()
 	c := &call{network: who.Network, now: a.Now()}
 	if text := r.Header.Get("traceparent"); chatbell.IsTraceParent(text) {
 		c.trace = text

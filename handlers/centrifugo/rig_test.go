@@ -98,6 +98,8 @@ type rig struct {
 	in    *door
 	state *sqlite.Store
 	url   string
+
+	bodies *web.Bodies
 }
 
 // now is what the surface's clock says.
@@ -121,10 +123,10 @@ func start(t testing.TB) *rig {
 			t.Error(err)
 		}
 	})
-	r := &rig{TB: t, in: &door{}, state: state}
+	r := &rig{TB: t, in: &door{}, state: state, bodies: web.NewBodies(nil)}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	h, err := centrifugo.New(centrifugo.Config{
-		Common:   web.Common{Keys: keys{}, Log: log, Now: ticking()},
+		Common:   web.Common{Keys: keys{}, Log: log, Now: ticking(), Bodies: r.bodies},
 		State:    state,
 		Intake:   r.in,
 		Schedule: schedule.New(schedule.Config{Store: state, Intake: r.in, Log: log}),

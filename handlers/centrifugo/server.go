@@ -73,6 +73,9 @@ func newAPI(cfg Config) (*api, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.Bodies == nil {
+		cfg.Bodies = web.NewBodies(nil)
+	}
 	return &api{Config: cfg, guard: web.NewGuard(cfg.Common, credential)}, nil
 }
 
@@ -147,6 +150,18 @@ func (a *api) authenticated(w *answer, r *http.Request, handle handler) {
 		w.WriteHeader(w.status)
 		return
 	}
+	if r.ContentLength > web.MaxBody { // nobody has to wait for the end of it
+		w.Header().Set("Connection", "close")
+		w.fail(http.StatusRequestEntityTooLarge)
+		return
+	}
+	give, err := a.Bodies.Take(r.Context(), who.Network, r.ContentLength)
+	if err != nil {
+		w.Header().Set("Retry-After", "1")
+		w.fail(http.StatusTooManyRequests)
+		return
+	}
+	defer give()
 	body, status := readBody(w, r)
 	if status != http.StatusOK {
 		w.fail(status)
@@ -161,17 +176,13 @@ func (a *api) authenticated(w *answer, r *http.Request, handle handler) {
 
 // readBody reads a body up to the limit.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, int) {
-	if r.ContentLength > web.MaxBody { // nobody has to wait for the end of it
-		w.Header().Set("Connection", "close")
-		return nil, http.StatusRequestEntityTooLarge
-	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, web.MaxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
 		return nil, http.StatusRequestEntityTooLarge
-	case err != nil:
-		return nil, http.StatusInternalServerError
+	case err != nil: // the caller has left, or broke the transfer off
+		return nil, http.StatusBadRequest
 	case !utf8.Valid(body) || tooDeep(body):
 		return nil, http.StatusBadRequest
 	}

@@ -134,6 +134,23 @@ func TestBatch(t *testing.T) {
 	}
 }
 
+// Bodies have a budget of memory, which a network shares with the other surfaces.
+func TestMemoryForBodies(t *testing.T) {
+	r := start(t)
+	give, err := r.bodies.Take(t.Context(), "acme", 32<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, _, header := r.do(http.MethodPost, "/api/device_list", `{}`, "X-API-Key", keyPrefix+"acme")
+	if status != http.StatusTooManyRequests || header.Get("Retry-After") == "" {
+		t.Errorf("without room: %d %v", status, header)
+	}
+	give()
+	if status, body, _ := r.do(http.MethodPost, "/api/device_list", `{}`, "X-API-Key", keyPrefix+"acme"); status != http.StatusOK {
+		t.Errorf("with room: %d %s", status, body)
+	}
+}
+
 // What cannot be read is refused whole, and nothing of it is done.
 func TestNothingDone(t *testing.T) {
 	r := start(t)

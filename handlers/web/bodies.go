@@ -43,6 +43,20 @@ func NewBodies(over func()) *Bodies {
 	return &Bodies{total: bodyBudget, over: over, networks: map[chatbell.NetworkID]int64{}, freed: make(chan struct{})}
 }
 
+// Take takes room for the body of a request that a surface reads by itself: of its length
+// (Content-Length), or of the most that it may have where that is negative. It waits for a
+// second at most; the error is a 429. What it gives has to be called once, when the request
+// was answered.
+func (b *Bodies) Take(ctx context.Context, network chatbell.NetworkID, length int64) (give func(), err error) {
+	if length < 0 {
+		length = MaxBody
+	}
+	if err := b.take(ctx, network, length); err != nil {
+		return nil, err
+	}
+	return func() { b.give(network, length) }, nil
+}
+
 // take takes bytes for a network, at once or within [bodyWait].
 func (b *Bodies) take(ctx context.Context, network chatbell.NetworkID, n int64) error {
 	if b.try(network, n) == nil {
